@@ -1,0 +1,118 @@
+# resonate: durable promises in PostgreSQL.  `make help` lists the targets.
+#
+#: all           build the extension (PG_CONFIG=... selects the server, DEBUG=1 turns assertions on)
+#: install       install it into that server
+#: installcheck  run the regression and isolation tests against a running server
+#: prove-check   run the Perl tests in test/t against the installed extension
+#: check         do everything: packages, builds, lint and all tests, in private clusters (SUITES="unit regress" for a part)
+#: unit          run the unit tests of the server-free files under sanitizers
+#: lint          check format, headers, symbols, layering, whitespace, install script and scripts
+#: format        update typedefs.list and indent the C files in place
+#: format-check  show what format would change, and fail if that is anything
+#: demo          run the demonstration in a private cluster (DIR=... selects where it writes)
+#: docs          write docs/reference.md from the comments in the database
+#: clean         remove everything that was built
+#: dist          make an archive of the committed tree
+#: help          print this list
+
+EXTENSION  = resonate
+EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
+
+# These targets must work where there is no server to ask for PGXS yet, and
+# check has another meaning there, so PGXS is left out when one is asked for.
+DEV_GOALS   = check unit lint format format-check demo docs dist help
+OTHER_GOALS = $(filter-out $(DEV_GOALS),$(MAKECMDGOALS))
+
+ifneq (,$(filter $(DEV_GOALS),$(MAKECMDGOALS)))
+
+.PHONY: $(DEV_GOALS) $(OTHER_GOALS)
+.NOTPARALLEL:
+
+check:
+	@scripts/check.sh $(SUITES)
+
+unit:
+	@scripts/unit.sh
+
+lint:
+	@scripts/check.sh lint
+
+format:
+	@scripts/format.sh
+
+format-check:
+	@scripts/format.sh --check
+
+demo:
+	@scripts/setup.sh
+	@demo/run.sh $(or $(DIR),demo/out)
+
+docs:
+	@scripts/docs.sh
+
+dist:
+	git archive --format=zip --prefix=$(EXTENSION)-$(EXTVERSION)/ \
+		--output=$(EXTENSION)-$(EXTVERSION).zip HEAD
+
+help:
+	@sed -n 's/^#: //p' Makefile
+
+ifneq (,$(OTHER_GOALS))
+$(OTHER_GOALS):
+	$(MAKE) $@
+endif
+
+else
+
+MODULE_big = $(EXTENSION)
+OBJS       = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+DATA       = $(sort $(wildcard sql/$(EXTENSION)--*--*.sql))
+DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
+PGFILEDESC = "resonate - durable promises"
+
+PG_CFLAGS  = -Wextra -Wshadow -Wstrict-prototypes -Wno-unused-parameter
+ifeq ($(DEBUG),1)
+PG_CFLAGS += -DUSE_ASSERT_CHECKING
+endif
+ifeq ($(WERROR),1)
+PG_CFLAGS += -Werror
+endif
+
+# Inputs are in test/, expected output of both kinds is in expected/.
+NO_LOCALE      = 1
+ENCODING       = UTF8
+REGRESS        = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+REGRESS_OPTS   = --inputdir=test
+ISOLATION      = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test --outputdir=.
+PROVE_TESTS    = test/t/*.pl
+
+EXTRA_CLEAN = results log output_iso tmp_check tmp_check_iso demo/out \
+	regression.diffs regression.out $(EXTENSION)-$(EXTVERSION).zip
+
+PG_CONFIG ?= pg_config
+PGXS      := $(shell $(PG_CONFIG) --pgxs)
+ifeq (,$(wildcard $(PGXS)))
+$(error no PGXS found: install the server development files, or set PG_CONFIG)
+endif
+
+# Bitcode needs the very clang that the server was built with; do without it
+# where that is missing.
+bitcode_cc := $(shell sed -n 's/^CLANG *= *//p' $(dir $(PGXS))../Makefile.global)
+ifeq (,$(shell command -v $(firstword $(bitcode_cc) none) 2>/dev/null))
+override with_llvm = no
+endif
+
+include $(PGXS)
+
+# PGXS may not track headers.
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
+
+sql/$(EXTENSION)--$(EXTVERSION).sql: sql/$(EXTENSION).sql $(EXTENSION).control
+	cp $< $@
+
+.PHONY: prove-check
+prove-check:
+	$(prove_installcheck)
+
+endif

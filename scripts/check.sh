@@ -1,0 +1,336 @@
+#!/usr/bin/env bash
+#
+# check.sh [SUITE...]
+#
+# Runs the given suites, or all of them, and ends with the line
+# "N passed, N failed".  Fails unless something passed and nothing failed.
+#
+#	build		the extension compiles without warnings, with and without
+#				assertions
+#	lint		scripts/lint.sh
+#	unit		scripts/unit.sh
+#	regress		test/sql
+#	isolation	test/specs
+#	pgtap		test/pgtap
+#	tap			test/t
+#	docs		docs/reference.md is what the database says
+#
+# A suite that stops early, takes too long or reports nothing counts as a
+# failed test: what is not seen to pass has failed.
+#
+set -euo pipefail
+
+all_suites=(build lint unit regress isolation pgtap tap docs)
+suites=("${@:-${all_suites[@]}}")
+
+for suite in "${suites[@]}"; do
+	if [[ " ${all_suites[*]} " != *" $suite "* ]]; then
+		echo "check: there is no suite \"$suite\"; they are: ${all_suites[*]}" >&2
+		exit 2
+	fi
+done
+
+[[ -n ${RSN_WORKDIR:-} ]] ||
+	"$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+rsn_enter scripts/check.sh "${suites[@]}"
+
+limit_s=${RSN_TIMEOUT:-900}
+total_passed=0
+total_failed=0
+is_built=
+
+# What the current suite reports.
+passed=0
+failed=0
+log=
+
+ok()
+{
+	echo "ok - $1" >>"$log"
+	passed=$((passed + 1))
+}
+
+not_ok()
+{
+	echo "not ok - $1" >>"$log"
+	failed=$((failed + 1))
+}
+
+# Runs a program with its output in the log.
+run()
+{
+	rsn_job "$limit_s" "$@" >>"$log" 2>&1
+}
+
+count_lines()
+{
+	grep -Ec "$1" "$log" || :
+}
+
+# Adds up a log of "ok" and "not ok" lines; $1 is the exit status.
+count_plain()
+{
+	passed=$((passed + $(count_lines '^ok ')))
+	failed=$((failed + $(count_lines '^not ok ')))
+	if [[ $1 -ne 0 && $failed -eq 0 ]]; then
+		not_ok "ended with status $1"
+	fi
+}
+
+# Adds up the output of pg_regress, whose format changed in version 16; $1 is
+# the exit status and $2 the number of tests that had to run.
+count_regress()
+{
+	passed=$(count_lines '^(test|    ) +[^ ]+ +\.\.\. ok |^ok [0-9]+ ')
+	failed=$(count_lines '^(test|    ) +[^ ]+ +\.\.\. (FAILED|failed)|^not ok [0-9]+ ')
+	if [[ $((passed + failed)) -lt $2 ]]; then
+		failed=$((failed + $2 - passed - failed))
+	fi
+	if [[ $1 -ne 0 && $failed -eq 0 ]]; then
+		not_ok "ended with status $1"
+	fi
+}
+
+# Adds up what prove wrote to the file $1; $2 is its exit status and $3 the
+# number of files that had to run.  A file that is missing, was skipped, or
+# failed in another way than by a failed test counts as one failed test.
+count_prove()
+{
+	local tests bad broken
+
+	read -r tests bad broken < <(awk '
+		/^Files=[0-9]+, Tests=[0-9]+/ {
+			split($1 $2, field, /[=,]/)
+			files = field[2]
+			tests = field[4]
+		}
+		/\(Wstat: .* Failed: [0-9]+\)$/ {
+			sub(/\)$/, "", $NF)
+			bad += $NF
+			broken += $NF == 0
+		}
+		/\.\. skipped/ { broken++ }
+		END {
+			broken += files < want ? want - files : 0
+			print tests + 0, bad + 0, broken + 0
+		}
+	' want="$3" "$1")
+	if [[ $2 -ne 0 && $((bad + broken)) -eq 0 ]]; then
+		broken=1
+	fi
+	failed=$((failed + bad + broken))
+	passed=$((passed + tests - bad))
+}
+
+# No server process may have crashed, whatever the tests saw.
+check_crashes()
+{
+	local what='TRAP:|PANIC:|terminated by signal (6|7|8|11)'
+
+	if grep -E "$what" "$@" >>"$log" 2>/dev/null; then
+		not_ok "no server process crashed"
+	else
+		ok "no server process crashed"
+	fi
+}
+
+# Starts the cluster of a suite.
+start()
+{
+	if ! rsn_cluster_start "$1" >>"$log" 2>&1; then
+		not_ok "the server starts"
+		return 1
+	fi
+}
+
+stop()
+{
+	if ! rsn_cluster_stop >>"$log" 2>&1; then
+		not_ok "the server stops"
+		rsn_cluster_stop "$rsn_cluster" immediate >>"$log" 2>&1 || :
+	fi
+	check_crashes "$(rsn_cluster_log)"
+}
+
+# There must be something to run; the arguments are the files found.
+need_tests()
+{
+	if [[ $# -eq 0 ]]; then
+		not_ok "there are tests"
+		return 1
+	fi
+}
+
+suite_build()
+{
+	local work=$RSN_WORKDIR/release
+
+	mkdir "$work"
+	cp -R Makefile resonate.control sql src "$work/"
+	rsn_private_server
+	if run make -s -C "$work" PG_CONFIG="$PG_CONFIG" with_llvm=no WERROR=1; then
+		ok "builds without assertions"
+	else
+		not_ok "builds without assertions"
+	fi
+	if rsn_build_and_install DEBUG=1 WERROR=1 >>"$log" 2>&1; then
+		ok "builds with assertions"
+		is_built=yes
+	else
+		not_ok "builds with assertions"
+	fi
+}
+
+suite_lint()
+{
+	local status=0
+
+	run scripts/lint.sh || status=$?
+	count_plain "$status"
+}
+
+suite_unit()
+{
+	local status=0 files=(test/unit/*_test.c)
+
+	need_tests "${files[@]}" || return 0
+	run scripts/unit.sh || status=$?
+	count_prove "$log" "$status" "${#files[@]}"
+}
+
+suite_regress()
+{
+	local status=0 files=(test/sql/*.sql)
+
+	need_tests "${files[@]}" || return 0
+	start regress || return 0
+	run make installcheck ISOLATION= PG_CONFIG="$PG_CONFIG" || status=$?
+	count_regress "$status" "${#files[@]}"
+	[[ ! -s regression.diffs ]] || cat regression.diffs >>"$log"
+	stop
+}
+
+suite_isolation()
+{
+	local status=0 files=(test/specs/*.spec)
+
+	need_tests "${files[@]}" || return 0
+	start isolation || return 0
+	run make installcheck REGRESS= PG_CONFIG="$PG_CONFIG" || status=$?
+	count_regress "$status" "${#files[@]}"
+	[[ ! -s regression.diffs ]] || cat regression.diffs >>"$log"
+	stop
+}
+
+# Each file has a database of its own.
+suite_pgtap()
+{
+	local file name output status files=(test/pgtap/*.sql)
+
+	need_tests "${files[@]}" || return 0
+	start pgtap || return 0
+	for file in "${files[@]}"; do
+		name=$(basename "$file" .sql)
+		output=$RSN_WORKDIR/pgtap.$name.log
+		status=0
+		if createdb "$name" >>"$log" 2>&1 &&
+			psql -Xq -v ON_ERROR_STOP=1 -d "$name" \
+				-c 'SET client_min_messages = warning' \
+				-c 'CREATE EXTENSION pgtap' \
+				-c 'CREATE EXTENSION resonate' >>"$log" 2>&1; then
+			rsn_job "$limit_s" pg_prove --dbname "$name" "$file" \
+				>"$output" 2>&1 || status=$?
+			cat "$output" >>"$log"
+			count_prove "$output" "$status" 1
+			dropdb --force "$name" >>"$log" 2>&1 ||
+				not_ok "the database of $file can be dropped"
+		else
+			not_ok "$file has a database"
+		fi
+	done
+	stop
+}
+
+suite_tap()
+{
+	local status=0 output=$RSN_WORKDIR/tap.log files=(test/t/*.pl)
+
+	need_tests "${files[@]}" || return 0
+	rsn_job "$limit_s" make prove-check PG_CONFIG="$PG_CONFIG" \
+		PROVE_FLAGS='-j2 --timer' >"$output" 2>&1 || status=$?
+	cat "$output" >>"$log"
+	count_prove "$output" "$status" "${#files[@]}"
+	if [[ $failed -ne 0 ]]; then
+		tail -n 60 tmp_check/log/regress_log_* >>"$log" 2>/dev/null || :
+	fi
+	check_crashes tmp_check/log/*.log
+}
+
+suite_docs()
+{
+	start docs || return 0
+	if ! rsn_write_reference "$RSN_WORKDIR/reference.md" >>"$log" 2>&1; then
+		not_ok "the reference can be written"
+	elif diff -u docs/reference.md "$RSN_WORKDIR/reference.md" >>"$log" 2>&1
+	then
+		ok "docs/reference.md is up to date"
+	else
+		not_ok "docs/reference.md is up to date; run \"make docs\""
+	fi
+	stop
+}
+
+# Runs one suite, and prints its summary; all of its output if it failed.
+run_suite()
+{
+	local start_s=$SECONDS
+
+	passed=0
+	failed=0
+	log=$RSN_WORKDIR/suite.$1.log
+	: >"$log"
+	case $1 in
+		build | lint | unit)
+			"suite_$1"
+			;;
+		*)
+			if [[ -n $is_built ]]; then
+				"suite_$1"
+			else
+				not_ok "there is no extension to test"
+			fi
+			;;
+	esac
+	if [[ $((passed + failed)) -eq 0 ]]; then
+		not_ok "there are tests"
+	fi
+	if [[ $failed -ne 0 ]]; then
+		echo "---- output of $1"
+		cat "$log"
+		if [[ -s $RSN_WORKDIR/$1.log ]]; then
+			echo "---- end of the server log of $1"
+			tail -n 40 "$RSN_WORKDIR/$1.log"
+		fi
+		echo "----"
+	fi
+	printf '%-10s %5d passed, %d failed (%d s)\n' \
+		"$1" "$passed" "$failed" $((SECONDS - start_s))
+	total_passed=$((total_passed + passed))
+	total_failed=$((total_failed + failed))
+}
+
+shopt -s nullglob
+
+# Everything but the unit tests needs the build.
+if [[ ${suites[*]} != unit && " ${suites[*]} " != *" build "* ]]; then
+	suites=(build "${suites[@]}")
+fi
+for suite in "${all_suites[@]}"; do
+	[[ " ${suites[*]} " != *" $suite "* ]] || run_suite "$suite"
+done
+
+echo "$total_passed passed, $total_failed failed"
+[[ $total_failed -eq 0 && $total_passed -gt 0 ]]

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+#
+# format.sh [--check]
+#
+# Indents the C files as the server's own sources are, with the options of its
+# pgindent.  With --check, prints what would change and fails if that is
+# anything.
+#
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+
+options=(-bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 -nfc1 -i4
+	-l79 -lp -lpl -nip -npro -sac -tpg -ts4)
+
+command -v pg_bsd_indent >/dev/null ||
+	rsn_die "pg_bsd_indent is not installed; try scripts/setup.sh"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+if [[ ${1:-} != --check ]]; then
+	scripts/typedefs.sh >"$work/typedefs.list"
+	cp "$work/typedefs.list" typedefs.list
+fi
+
+# Files that do not know the server may call a variable what is a type there.
+grep -vx text typedefs.list >"$work/typedefs.pure"
+
+# Keeps comments that start with dashes as they are, and joins the star of a
+# function's result type to its name; both as the server's pgindent does.
+indent()
+{
+	local typedefs=typedefs.list module
+
+	module=$(basename "${1%.*}")
+
+	[[ $1 != test/unit/* && " ${rsn_pure_modules[*]} " != *" $module "* ]] ||
+		typedefs=$work/typedefs.pure
+	sed -E 's,/\* +---,/*---X_X,' "$1" >"$work/in.c"
+	pg_bsd_indent "$work/in.c" "$work/out.c" "${options[@]}" \
+		"-U$typedefs" || return
+	sed -E -e 's,/\*---X_X,/* ---,' \
+		-e 's,^([A-Za-z_][^[:blank:]]*)[[:blank:]]+\*$,\1 *,' \
+		"$work/out.c" >"$work/result.c"
+}
+
+status=0
+while read -r file; do
+	# It also warns about what it could not parse, and then guesses.
+	if ! indent "$file" >"$work/messages" 2>&1 || [[ -s $work/messages ]]; then
+		sed "s|^|$file: |" "$work/messages"
+		status=1
+		continue
+	fi
+	cmp -s "$file" "$work/result.c" && continue
+	if [[ ${1:-} == --check ]]; then
+		diff -u --label "$file" --label "$file, formatted" \
+			"$file" "$work/result.c" || status=1
+	else
+		cp "$work/result.c" "$file"
+	fi
+done < <(find src test/unit -name '*.[ch]' | LC_ALL=C sort)
+exit "$status"

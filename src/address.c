@@ -1,0 +1,147 @@
+/*-------------------------------------------------------------------------
+ *
+ * address.c
+ *	  Where a message goes: the grammar of addresses.
+ *
+ * This file decides whether a text is an address and of which kind.  It must
+ * not include a PostgreSQL header, allocate, or look beyond the given length:
+ * the text is a piece of a datum and is not zero-terminated.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "address.h"
+
+#include <string.h>
+
+/* A piece of the text that is still to be read. */
+typedef struct Span
+{
+	const char *data;
+	size_t		len;
+} Span;
+
+/* Takes the literal prefix off the span; false when it is not there. */
+static bool
+skip_prefix(Span *span, const char *prefix)
+{
+	size_t		prefix_len = strlen(prefix);
+
+	if (span->len < prefix_len || memcmp(span->data, prefix, prefix_len) != 0)
+		return false;
+	span->data += prefix_len;
+	span->len -= prefix_len;
+	return true;
+}
+
+/* The length of the span before the first of the stop bytes. */
+static size_t
+length_until(Span span, const char *stops, size_t nstops)
+{
+	size_t		i = 0;
+
+	while (i < span.len && memchr(stops, span.data[i], nstops) == NULL)
+		i++;
+	return i;
+}
+
+/* An address that is refused, with the sentence that says why. */
+static RsnAddress
+invalid_address(const char *reason)
+{
+	RsnAddress	address = {RSN_ADDRESS_INVALID, NULL, 0, NULL};
+
+	address.reason = reason;
+	return address;
+}
+
+/* A valid address of the kind. */
+static RsnAddress
+valid_address(RsnAddressKind kind)
+{
+	RsnAddress	address = {RSN_ADDRESS_INVALID, NULL, 0, NULL};
+
+	address.kind = kind;
+	return address;
+}
+
+/* Reads what follows notify://. */
+static RsnAddress
+parse_notify(Span channel)
+{
+	RsnAddress	address = valid_address(RSN_ADDRESS_NOTIFY);
+
+	if (channel.len == 0)
+		return invalid_address("A notify address needs a channel.");
+	if (channel.len > RSN_ADDRESS_CHANNEL_LEN_MAX)
+		return invalid_address("A channel has at most 63 bytes.");
+	address.channel = channel.data;
+	address.channel_len = channel.len;
+	return address;
+}
+
+/*
+ * Reads what follows poll://.  The group ends at the first slash; the id is
+ * all that follows, more slashes included.
+ */
+static RsnAddress
+parse_poll(Span rest)
+{
+	bool		is_unicast = skip_prefix(&rest, "uni@");
+	size_t		group_len;
+
+	if (!is_unicast && !skip_prefix(&rest, "any@"))
+		return invalid_address("A poll address starts with \"poll://any@\" or \"poll://uni@\".");
+
+	group_len = length_until(rest, "/", 1);
+	if (group_len == 0)
+		return invalid_address("A poll address needs a group.");
+	if (memchr(rest.data, '@', group_len) != NULL)
+		return invalid_address("The group of a poll address has no \"@\".");
+	if (group_len + 1 == rest.len)
+		return invalid_address("The id of a poll address is empty.");
+	if (is_unicast && group_len == rest.len)
+		return invalid_address("A poll address of one worker needs an id.");
+	return valid_address(RSN_ADDRESS_POLL);
+}
+
+/* Reads what follows http:// or https://; only the host is looked at. */
+static RsnAddress
+parse_http(Span rest)
+{
+	Span		host = rest;
+	size_t		user_len;
+
+	host.len = length_until(rest, "/?#", 3);
+	while ((user_len = length_until(host, "@", 1)) < host.len)
+	{
+		host.data += user_len + 1;
+		host.len -= user_len + 1;
+	}
+	if (length_until(host, ":", 1) == 0)
+		return invalid_address("An http address needs a host.");
+	return valid_address(RSN_ADDRESS_HTTP);
+}
+
+/* Parses an address; text may be NULL when len is zero. */
+RsnAddress
+rsn_address_parse(const char *text, size_t len)
+{
+	Span		rest;
+
+	if (len == 0)
+		return invalid_address("An address is not empty.");
+	if (len > RSN_ADDRESS_LEN_MAX)
+		return invalid_address("An address has at most 1024 bytes.");
+	if (memchr(text, '\0', len) != NULL)
+		return invalid_address("An address has no zero byte.");
+
+	rest.data = text;
+	rest.len = len;
+	if (skip_prefix(&rest, "notify://"))
+		return parse_notify(rest);
+	if (skip_prefix(&rest, "poll://"))
+		return parse_poll(rest);
+	if (skip_prefix(&rest, "http://") || skip_prefix(&rest, "https://"))
+		return parse_http(rest);
+	return invalid_address("The scheme is not \"notify\", \"poll\", \"http\" or \"https\".");
+}

@@ -1,0 +1,194 @@
+/*-------------------------------------------------------------------------
+ *
+ * api_admin.c
+ *	  SQL functions for operation and tests, and the triggers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "args.h"
+#include "background.h"
+#include "clock.h"
+#include "engine.h"
+#include "record.h"
+#include "shared.h"
+#include "wake.h"
+
+#define STATS_NCOLUMNS	19
+#define PRUNE_LIMIT_MAX	100000
+
+PG_FUNCTION_INFO_V1(resonate_prune);
+PG_FUNCTION_INFO_V1(resonate_get_stats);
+PG_FUNCTION_INFO_V1(resonate_worker_step);
+PG_FUNCTION_INFO_V1(resonate_start_worker);
+PG_FUNCTION_INFO_V1(resonate_guard_promise);
+PG_FUNCTION_INFO_V1(resonate_note_insert);
+
+static int
+check_rows(FunctionCallInfo fcinfo, int n, int if_null)
+{
+	int			limit = PG_ARGISNULL(n) ? if_null : PG_GETARG_INT32(n);
+
+	if (!PG_ARGISNULL(n) && (limit < 1 || limit > PRUNE_LIMIT_MAX))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for %s: %d", rsn_arg_where("limit", 0),
+						limit),
+				 errdetail("It must be between 1 and %d.", PRUNE_LIMIT_MAX)));
+	return limit;
+}
+
+/* resonate.prune(settled_before, limit) */
+Datum
+resonate_prune(PG_FUNCTION_ARGS)
+{
+	int			limit = check_rows(fcinfo, 1, 1000);
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null",
+						rsn_arg_where("settled_before", 0))));
+	PG_RETURN_INT32(rsn_engine_prune(rsn_ms_from_timestamptz(PG_GETARG_TIMESTAMPTZ(0)),
+									 limit));
+}
+
+static Datum
+time_or_null(RsnSlot *slot, pg_atomic_uint64 *ms, bool *is_null)
+{
+	int64		value = slot == NULL ? 0 : (int64) pg_atomic_read_u64(ms);
+
+	*is_null = value == 0;
+	return *is_null ? (Datum) 0
+		: TimestampTzGetDatum(rsn_timestamptz_from_ms(value));
+}
+
+/* The columns about the worker. */
+static void
+put_worker_stats(RsnSlot *slot, Datum *values, bool *nulls)
+{
+	uint32		pid = slot == NULL ? 0 : pg_atomic_read_u32(&slot->pid);
+
+	nulls[0] = pid == 0;
+	values[0] = Int32GetDatum((int32) pid);
+	values[1] = time_or_null(slot, &slot->started_at_ms, &nulls[1]);
+	values[2] = time_or_null(slot, &slot->active_at_ms, &nulls[2]);
+	for (int i = 0; i < RSN_NCOUNTERS; i++)
+	{
+		nulls[3 + i] = slot == NULL;
+		if (slot != NULL)
+			values[3 + i] =
+				Int64GetDatum((int64) pg_atomic_read_u64(&slot->counters[i]));
+	}
+}
+
+/* resonate.get_stats() */
+Datum
+resonate_get_stats(PG_FUNCTION_ARGS)
+{
+	RsnStateCounts counts;
+	Datum		values[STATS_NCOLUMNS] = {0};
+	bool		nulls[STATS_NCOLUMNS] = {0};
+	int64		now_ms = rsn_clock_now();
+	int			i = 0;
+
+	rsn_store_begin();
+	rsn_store_count(now_ms, &counts);
+	rsn_store_end();
+
+	while (i < RSN_PROMISE_NSTATES)
+	{
+		values[i] = Int64GetDatum(counts.states[i]);
+		i++;
+	}
+	values[i++] = Int64GetDatum(counts.due);
+	nulls[i] = counts.due == 0;
+	if (counts.due > 0)
+	{
+		Interval   *age = palloc0(sizeof(Interval));
+
+		age->time = (now_ms - counts.oldest_due_ms) * 1000;
+		values[i] = PointerGetDatum(age);
+	}
+	i++;
+	values[i++] = Int64GetDatum(counts.callbacks);
+	values[i++] = Int64GetDatum(counts.messages);
+	put_worker_stats(rsn_shared_find_slot(MyDatabaseId), values + i,
+					 nulls + i);
+	return rsn_record_form(fcinfo, values, nulls);
+}
+
+/* resonate.worker_step(now, limit) */
+Datum
+resonate_worker_step(PG_FUNCTION_ARGS)
+{
+	RsnSetAside nobody = {NULL, 0};
+	int64		now_ms = PG_ARGISNULL(0) ? rsn_clock_now()
+		: rsn_ms_from_timestamptz(PG_GETARG_TIMESTAMPTZ(0));
+	int			limit = check_rows(fcinfo, 1, 0);
+	const char *name = "idle";
+	int			n = 0;
+	int64		next_ms;
+	Datum		values[3];
+	bool		nulls[3] = {0};
+
+	for (int i = 0; i < RSN_NSTEPS && n == 0; i++)
+	{
+		n = rsn_background_step((RsnStep) i, now_ms, limit, &nobody);
+		if (n > 0)
+			name = rsn_step_name((RsnStep) i);
+	}
+	next_ms = rsn_background_next_due(&nobody);
+
+	values[0] = CStringGetTextDatum(name);
+	values[1] = Int32GetDatum(n);
+	values[2] = TimestampTzGetDatum(rsn_timestamptz_from_ms(next_ms));
+	nulls[2] = next_ms == RSN_TIME_NEVER;
+	return rsn_record_form(fcinfo, values, nulls);
+}
+
+/* resonate.start_worker() */
+Datum
+resonate_start_worker(PG_FUNCTION_ARGS)
+{
+	rsn_wake_note_start();
+	PG_RETURN_VOID();
+}
+
+/* Trigger: refuses what its WHEN or UPDATE OF clause lets through. */
+Datum
+resonate_guard_promise(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by trigger manager",
+						"guard_promise")));
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("a promise is written at most twice: at its birth and at its settlement")));
+}
+
+/*
+ * Trigger: our own inserts note what they need by themselves, and this adds
+ * nothing to what they noted; anybody else's become known to the worker.
+ */
+Datum
+resonate_note_insert(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by trigger manager",
+						"note_insert")));
+	if (!rsn_store_is_running())
+		rsn_wake_note_foreign_rows();
+	return PointerGetDatum(NULL);
+}

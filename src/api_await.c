@@ -1,0 +1,168 @@
+/*-------------------------------------------------------------------------
+ *
+ * api_await.c
+ *	  resonate.await_promise, the function and the procedure.
+ *
+ * A waiter announces what it waits for, then looks, then sleeps on its latch;
+ * a transaction that settles the promise sets the latch after its commit.  See
+ * wake.c for why no wake-up is lost.  The deadline of the promise wakes the
+ * waiter as well, which then stores the timeout itself.
+ *
+ * The function waits inside its statement, so the snapshot of the statement
+ * stays.  The procedure ends its transaction before it sleeps.  PostgreSQL does
+ * not let a procedure do that which has SECURITY DEFINER or a SET clause, so
+ * this one has neither and reads through resonate.get_promise(), for which its
+ * caller needs the privilege.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+
+#include "args.h"
+#include "clock.h"
+#include "compat.h"
+#include "record.h"
+#include "store_await.h"
+#include "wake.h"
+
+/* While commits may happen that set no latch: on a standby, or prepared. */
+#define POLL_MS		1000
+
+/* A latch cannot sleep longer than an int of milliseconds. */
+#define SLEEP_MAX_MS (60 * 60 * 1000)
+
+PG_FUNCTION_INFO_V1(resonate_await_promise);
+PG_FUNCTION_INFO_V1(resonate_await_promise_procedure);
+
+/* The instant on the wall clock at which the caller wants to stop waiting. */
+static int64
+wait_limit(const Interval *timeout)
+{
+	int64		now_ms = rsn_clock_wall();
+
+	if (timeout == NULL)
+		return RSN_TIME_NEVER;
+	return rsn_deadline_after(now_ms, rsn_check_interval(timeout, now_ms,
+														 "timeout", 0));
+}
+
+/* Sleeps until the latch is set, the deadline, or the limit. */
+static void
+sleep_once(int64 deadline_ms, int64 until_ms)
+{
+	static uint32 wait_event = 0;
+	int64		limit_ms = rsn_wake_must_poll() ? POLL_MS : SLEEP_MAX_MS;
+	int64		wait_ms;
+
+	if (wait_event == 0)
+		wait_event = rsn_wait_event_new("ResonateAwait");
+	wait_ms = Min(Max(until_ms - rsn_clock_wall(), 0), limit_ms);
+	wait_ms = rsn_clock_wait_ms(deadline_ms, wait_ms);
+	(void) WaitLatch(MyLatch,
+					 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 wait_ms, wait_event);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+/*
+ * Refuses to wait for what cannot happen: nobody else can see, or settle, a
+ * promise that this transaction has written, until it ends.
+ */
+static void
+check_can_wait(text *id)
+{
+	if (rsn_wake_has_written(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id)))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot await promise \"%s\" in the transaction that has written it",
+						text_to_cstring(id)),
+				 errdetail("Nobody else can settle it before this transaction ends."),
+				 errhint("Commit first.")));
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot await a pending promise in a transaction that does not see later commits"),
+				 errhint("Use READ COMMITTED.")));
+}
+
+/* resonate.await_promise(id, timeout), the function */
+Datum
+resonate_await_promise(PG_FUNCTION_ARGS)
+{
+	text	   *id = rsn_check_id(RSN_ARG_TEXT(0), RSN_PROMISE_ID_MAX, "id", 0);
+	int64		until_ms = wait_limit(RSN_ARG_INTERVAL(1));
+	RsnOutcome	outcome = rsn_engine_await(id);
+
+	if (outcome.status == RSN_STATUS_WAIT_TIMEOUT &&
+		rsn_clock_wall() < until_ms)
+	{
+		check_can_wait(id);
+		rsn_wake_watch(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
+		for (;;)
+		{
+			outcome = rsn_engine_await(id);
+			if (outcome.status != RSN_STATUS_WAIT_TIMEOUT ||
+				rsn_clock_wall() >= until_ms)
+				break;
+			sleep_once(outcome.promise->core.timeout_at_ms, until_ms);
+		}
+		rsn_wake_unwatch();
+	}
+	return rsn_record_promise(fcinfo, &outcome);
+}
+
+/* The procedure must be able to end its transaction. */
+static void
+check_not_atomic(FunctionCallInfo fcinfo)
+{
+	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
+		castNode(CallContext, fcinfo->context)->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+				 errmsg("CALL resonate.await_promise cannot be used in a transaction block or a function"),
+				 errhint("Use SELECT * FROM resonate.await_promise(...) there.")));
+}
+
+/* CALL resonate.await_promise(id, timeout, status, state, value) */
+Datum
+resonate_await_promise_procedure(PG_FUNCTION_ARGS)
+{
+	text	   *id = rsn_check_id(RSN_ARG_TEXT(0), RSN_PROMISE_ID_MAX, "id", 0);
+	int64		until_ms = wait_limit(RSN_ARG_INTERVAL(1));
+	RsnAwaited	awaited;
+	Datum		values[3];
+	bool		nulls[3];
+
+	check_not_atomic(fcinfo);
+	rsn_store_await_begin();
+	rsn_wake_watch(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
+	for (;;)
+	{
+		rsn_store_await_read(id, &awaited);
+		if (awaited.status != RSN_STATUS_OK || !awaited.is_pending ||
+			rsn_clock_wall() >= until_ms)
+			break;
+		rsn_store_await_commit();
+		sleep_once(awaited.timeout_at_ms, until_ms);
+	}
+	rsn_wake_unwatch();
+	rsn_store_await_end();
+
+	if (awaited.is_pending)
+		awaited.status = RSN_STATUS_WAIT_TIMEOUT;
+	values[0] = Int32GetDatum(awaited.status);
+	nulls[0] = false;
+	values[1] = PointerGetDatum(awaited.state);
+	nulls[1] = awaited.state == NULL;
+	values[2] = PointerGetDatum(awaited.value);
+	nulls[2] = awaited.value == NULL;
+	return rsn_record_form(fcinfo, values, nulls);
+}

@@ -1,0 +1,359 @@
+/*-------------------------------------------------------------------------
+ *
+ * args.c
+ *	  From what a caller wrote to what the engine takes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "address.h"
+#include "args.h"
+#include "clock.h"
+#include "guc.h"
+#include "tags.h"
+
+/* A value is quoted in a message up to this many bytes. */
+#define QUOTED_MAX 64
+
+/* How messages name an argument, or a member of an item of a batch. */
+char *
+rsn_arg_where(const char *name, int item)
+{
+	if (item > 0)
+		return psprintf("member \"%s\" of item %d", name, item);
+	return psprintf("argument \"%s\"", name);
+}
+
+/* A value as it is quoted in a message. */
+static char *
+quoted(const text *value)
+{
+	const char *data = VARDATA_ANY(value);
+	int			len = VARSIZE_ANY_EXHDR(value);
+	int			clipped = pg_mbcliplen(data, len, QUOTED_MAX);
+
+	return psprintf("%.*s%s", clipped, data, clipped < len ? "..." : "");
+}
+
+static void
+check_length(const text *value, int len_max, const char *name, int item)
+{
+	int			len = VARSIZE_ANY_EXHDR(value);
+
+	if (len > len_max)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s is too long: \"%s\"",
+						rsn_arg_where(name, item), quoted(value)),
+				 errdetail("It has %d bytes; the limit is %d.", len, len_max)));
+}
+
+/*
+ * The bytes of UTF-8 that a text in the server encoding stands for.  Only
+ * SQL_ASCII can hold anything else, which is refused.
+ */
+static char *
+to_utf8(char *data, int len, const char *name, int item)
+{
+	if (GetDatabaseEncoding() == PG_SQL_ASCII &&
+		!pg_verify_mbstr(PG_UTF8, data, len, true))
+		ereport(ERROR,
+				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+				 errmsg("%s is not valid UTF-8", rsn_arg_where(name, item))));
+	return pg_server_to_any(data, len, PG_UTF8);
+}
+
+static void
+check_text_utf8(text *value, const char *name, int item)
+{
+	if (GetDatabaseEncoding() == PG_SQL_ASCII)
+		(void) to_utf8(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), name,
+					   item);
+}
+
+/* An id that is neither NULL nor empty nor over its limit. */
+text *
+rsn_check_id(text *id, int len_max, const char *name, int item)
+{
+	if (id == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", rsn_arg_where(name, item))));
+	if (VARSIZE_ANY_EXHDR(id) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be empty", rsn_arg_where(name, item))));
+	check_length(id, len_max, name, item);
+	check_text_utf8(id, name, item);
+	return id;
+}
+
+static text *
+check_key(text *key, int item)
+{
+	if (key != NULL)
+	{
+		check_length(key, RSN_KEY_MAX, "idempotency_key", item);
+		check_text_utf8(key, "idempotency_key", item);
+	}
+	return key;
+}
+
+/* An address that messages can go to, or can be received from. */
+text *
+rsn_check_address(text *address, bool for_receive)
+{
+	RsnAddress	parsed;
+
+	if (address == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", rsn_arg_where("address", 0))));
+	parsed = rsn_address_parse(VARDATA_ANY(address),
+							   VARSIZE_ANY_EXHDR(address));
+	if (parsed.kind == RSN_ADDRESS_INVALID)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for %s: \"%s\"",
+						rsn_arg_where("address", 0), quoted(address)),
+				 errdetail("%s", parsed.reason),
+				 errhint("Use notify://channel, poll://any@group, poll://any@group/id, poll://uni@group/id, or http(s)://host/path.")));
+	if (for_receive && parsed.kind == RSN_ADDRESS_NOTIFY)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("cannot receive from address \"%s\"",
+						quoted(address)),
+				 errhint("LISTEN to the channel instead.")));
+	check_text_utf8(address, "address", 0);
+	return address;
+}
+
+/* An interval from now on that is not negative, in milliseconds. */
+int64
+rsn_check_interval(const Interval *interval, int64 now_ms, const char *name,
+				   int item)
+{
+	int64		result;
+
+	if (!rsn_ms_from_interval(interval, now_ms, &result))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s is too long: \"%s\"", rsn_arg_where(name, item),
+						DatumGetCString(DirectFunctionCall1(interval_out,
+															PointerGetDatum(interval)))),
+				 errhint("A promise without a deadline has timeout_at => 'infinity'.")));
+	if (result < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be negative: \"%s\"",
+						rsn_arg_where(name, item),
+						DatumGetCString(DirectFunctionCall1(interval_out,
+															PointerGetDatum(interval))))));
+	return result;
+}
+
+static void
+check_jsonb_size(const Jsonb *value, const char *name, int item)
+{
+	if (VARSIZE(value) > RSN_DATA_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("%s is too large", rsn_arg_where(name, item)),
+				 errdetail("It has %zu bytes; the limit is %d.",
+						   (size_t) VARSIZE(value), RSN_DATA_MAX)));
+}
+
+static const char *
+root_type_name(Jsonb *json)
+{
+	JsonbValue	root;
+
+	root.type = jbvBinary;
+	root.val.binary.data = &json->root;
+	root.val.binary.len = VARSIZE(json) - VARHDRSZ;
+	return JsonbTypeName(&root);
+}
+
+/* A JSON object whose members are strings, or NULL. */
+Jsonb *
+rsn_check_strings(Jsonb *object, const char *name, int item)
+{
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	value;
+	char	   *key = NULL;
+
+	if (object == NULL)
+		return NULL;
+	if (!JB_ROOT_IS_OBJECT(object))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be a JSON object", rsn_arg_where(name, item)),
+				 errdetail("It is of type %s.", root_type_name(object))));
+	check_jsonb_size(object, name, item);
+
+	it = JsonbIteratorInit(&object->root);
+	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			key = pnstrdup(value.val.string.val, value.val.string.len);
+		else if (token == WJB_VALUE && value.type != jbvString)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("%s must have strings only",
+							rsn_arg_where(name, item)),
+					 errdetail("The value of \"%s\" is of type %s.", key,
+							   JsonbTypeName(&value))));
+	}
+	return object;
+}
+
+/* The bytes of UTF-8 JSON that a param or value is stored as, or NULL. */
+static bytea *
+check_data(Jsonb *value, const char *name, int item)
+{
+	char	   *json;
+	char	   *utf8;
+	size_t		len;
+	bytea	   *result;
+
+	if (value == NULL)
+		return NULL;
+	check_jsonb_size(value, name, item);
+	json = JsonbToCString(NULL, &value->root, VARSIZE(value));
+	utf8 = to_utf8(json, strlen(json), name, item);
+	len = strlen(utf8);
+	if (len > RSN_DATA_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("%s is too large", rsn_arg_where(name, item)),
+				 errdetail("As text it has %zu bytes; the limit is %d.",
+						   len, RSN_DATA_MAX)));
+	result = palloc(VARHDRSZ + len);
+	SET_VARSIZE(result, VARHDRSZ + len);
+	memcpy(VARDATA(result), utf8, len);
+	if (utf8 != json)
+		pfree(utf8);
+	pfree(json);
+	return result;
+}
+
+static RsnKey
+key_of(const text *key)
+{
+	RsnKey		result = {NULL, 0};
+
+	if (key != NULL)
+	{
+		result.data = VARDATA_ANY(key);
+		result.len = VARSIZE_ANY_EXHDR(key);
+	}
+	return result;
+}
+
+static int64
+check_deadline(const RsnCreateArgs *args, int64 now_ms)
+{
+	bool		has_timeout = args->timeout != NULL || args->has_timeout_ms;
+
+	if (args->has_timeout_at)
+	{
+		if (has_timeout)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("%s and %s exclude each other",
+							rsn_arg_where("timeout", args->item),
+							rsn_arg_where("timeout_at", args->item))));
+		if (args->timeout_at_ms < 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("%s must not be before 1970",
+							rsn_arg_where("timeout_at", args->item))));
+		return args->timeout_at_ms;
+	}
+	if (args->timeout != NULL)
+		return rsn_deadline_after(now_ms,
+								  rsn_check_interval(args->timeout, now_ms,
+													 "timeout", args->item));
+	if (args->has_timeout_ms)
+	{
+		if (args->timeout_ms < 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("%s must not be negative: " INT64_FORMAT,
+							rsn_arg_where("timeout", args->item),
+							args->timeout_ms)));
+		return rsn_deadline_after(now_ms, args->timeout_ms);
+	}
+	return rsn_deadline_after(now_ms, rsn_guc_default_timeout_ms);
+}
+
+/*
+ * Reads the arguments of create_promise, which create_promise_and_callback
+ * has too, further behind.
+ */
+void
+rsn_create_args_from_sql(RsnCreateArgs *args, FunctionCallInfo fcinfo,
+						 int id_arg, int rest_arg)
+{
+	memset(args, 0, sizeof(RsnCreateArgs));
+	args->id = RSN_ARG_TEXT(id_arg);
+	args->timeout = RSN_ARG_INTERVAL(rest_arg);
+	args->param = RSN_ARG_JSONB(rest_arg + 1);
+	args->headers = RSN_ARG_JSONB(rest_arg + 2);
+	args->tags = RSN_ARG_JSONB(rest_arg + 3);
+	args->key = RSN_ARG_TEXT(rest_arg + 4);
+	args->is_strict = RSN_ARG_BOOL(rest_arg + 5);
+	args->has_timeout_at = !PG_ARGISNULL(rest_arg + 6);
+	if (args->has_timeout_at)
+		args->timeout_at_ms = rsn_ms_from_timestamptz(
+													  PG_GETARG_TIMESTAMPTZ(rest_arg + 6));
+}
+
+/* Checks the arguments of a create and makes the request of them. */
+void
+rsn_make_create_request(const RsnCreateArgs *args, int64 now_ms,
+						RsnCreateRequest *request)
+{
+	RsnTraits	traits;
+
+	memset(request, 0, sizeof(RsnCreateRequest));
+	request->id = rsn_check_id(args->id, RSN_PROMISE_ID_MAX, "id", args->item);
+	request->key = check_key(args->key, args->item);
+	request->tags = rsn_tags_with_default(rsn_check_strings(args->tags, "tags",
+															args->item));
+	request->param_headers = rsn_check_strings(args->headers, "headers",
+											   args->item);
+	request->param_data = check_data(args->param, "param", args->item);
+
+	traits = rsn_tags_traits(request->tags, args->item);
+	request->rule.is_timer = traits.is_timer;
+	request->rule.is_external = traits.is_external;
+	request->rule.is_strict = args->is_strict;
+	request->rule.timeout_at_ms = check_deadline(args, now_ms);
+	request->rule.key = key_of(request->key);
+}
+
+/* Checks the arguments of a settlement and makes the request of them. */
+void
+rsn_make_settle_request(const RsnSettleArgs *args, RsnSettleRequest *request)
+{
+	memset(request, 0, sizeof(RsnSettleRequest));
+	request->id = rsn_check_id(args->id, RSN_PROMISE_ID_MAX, "id", args->item);
+	request->key = check_key(args->key, args->item);
+	request->value_headers = rsn_check_strings(args->headers, "headers",
+											   args->item);
+	request->value_data = check_data(args->value, "value", args->item);
+
+	request->rule.target = args->target;
+	request->rule.is_strict = args->is_strict;
+	request->rule.has_value = request->value_headers != NULL ||
+		request->value_data != NULL;
+	request->rule.key = key_of(request->key);
+}

@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * args.h
+ *	  From what a caller wrote to what the engine takes.
+ *
+ * Every function raises 22023, or a more exact SQLSTATE, for a malformed
+ * argument and names it.  The same checks serve the arguments of a SQL function
+ * (item is zero) and the members of an item of a batch (item counts from one).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RSN_ARGS_H
+#define RSN_ARGS_H
+
+#include "engine.h"
+#include "fmgr.h"
+#include "utils/timestamp.h"
+
+/* The largest param, value, headers or tags, in bytes. */
+#define RSN_DATA_MAX	(64 * 1024 * 1024)
+
+#define RSN_KEY_MAX		1024
+
+typedef struct RsnCreateArgs
+{
+	int			item;
+	text	   *id;
+	Interval   *timeout;
+	bool		has_timeout_ms;
+	int64		timeout_ms;		/* instead of timeout */
+	bool		has_timeout_at;
+	int64		timeout_at_ms;
+	Jsonb	   *param;
+	Jsonb	   *headers;
+	Jsonb	   *tags;
+	text	   *key;
+	bool		is_strict;
+} RsnCreateArgs;
+
+typedef struct RsnSettleArgs
+{
+	int			item;
+	text	   *id;
+	RsnPromiseState target;
+	Jsonb	   *value;
+	Jsonb	   *headers;
+	text	   *key;
+	bool		is_strict;
+} RsnSettleArgs;
+
+/* An argument of the SQL function, or NULL. */
+#define RSN_ARG_TEXT(n) (PG_ARGISNULL(n) ? NULL : PG_GETARG_TEXT_PP(n))
+#define RSN_ARG_JSONB(n) (PG_ARGISNULL(n) ? NULL : PG_GETARG_JSONB_P(n))
+#define RSN_ARG_INTERVAL(n) (PG_ARGISNULL(n) ? NULL : PG_GETARG_INTERVAL_P(n))
+#define RSN_ARG_BOOL(n) (!PG_ARGISNULL(n) && PG_GETARG_BOOL(n))
+
+extern char *rsn_arg_where(const char *name, int item);
+extern text *rsn_check_id(text *id, int len_max, const char *name, int item);
+extern text *rsn_check_address(text *address, bool for_receive);
+extern int64 rsn_check_interval(const Interval *interval, int64 now_ms,
+								const char *name, int item);
+extern Jsonb *rsn_check_strings(Jsonb *object, const char *name, int item);
+
+extern void rsn_create_args_from_sql(RsnCreateArgs *args,
+									 FunctionCallInfo fcinfo, int id_arg,
+									 int rest_arg);
+extern void rsn_make_create_request(const RsnCreateArgs *args, int64 now_ms,
+									RsnCreateRequest *request);
+extern void rsn_make_settle_request(const RsnSettleArgs *args,
+									RsnSettleRequest *request);
+
+#endif							/* RSN_ARGS_H */

@@ -1,0 +1,287 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch_args.c
+ *	  The items of a batch: a JSON array of objects.
+ *
+ * The members of an item are the arguments of the function for one promise.  A
+ * member that is null counts as absent; one that we do not know is an error,
+ * because it is more likely misspelled than meant to be ignored.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+
+#include "batch_args.h"
+#include "clock.h"
+
+/* Takes one member; false when there is no member of that name. */
+typedef bool (*MemberTaker) (void *args, const char *name, JsonbValue *value);
+
+static void
+wrong_type(const char *name, int item, const char *expected, JsonbValue *value)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s must be %s", rsn_arg_where(name, item), expected),
+			 errdetail("It is of type %s.", JsonbTypeName(value))));
+}
+
+static text *
+take_text(const char *name, int item, JsonbValue *value)
+{
+	if (value->type != jbvString)
+		wrong_type(name, item, "a string", value);
+	return cstring_to_text_with_len(value->val.string.val,
+									value->val.string.len);
+}
+
+static bool
+take_bool(const char *name, int item, JsonbValue *value)
+{
+	if (value->type != jbvBool)
+		wrong_type(name, item, "true or false", value);
+	return value->val.boolean;
+}
+
+/* Milliseconds: a number without a fraction, in the range of bigint. */
+static int64
+take_ms(const char *name, int item, JsonbValue *value)
+{
+	Datum		number = NumericGetDatum(value->val.numeric);
+	Datum		truncated = DirectFunctionCall2(numeric_trunc, number,
+												Int32GetDatum(0));
+
+	if (!DatumGetBool(DirectFunctionCall2(numeric_eq, number, truncated)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be a whole number of milliseconds: %s",
+						rsn_arg_where(name, item),
+						DatumGetCString(DirectFunctionCall1(numeric_out,
+															number)))));
+	return DatumGetInt64(DirectFunctionCall1(numeric_int8, number));
+}
+
+static char *
+string_value(const JsonbValue *value)
+{
+	return pnstrdup(value->val.string.val, value->val.string.len);
+}
+
+static void
+take_timeout(RsnCreateArgs *args, JsonbValue *value)
+{
+	if (value->type == jbvNumeric)
+	{
+		args->has_timeout_ms = true;
+		args->timeout_ms = take_ms("timeout", args->item, value);
+	}
+	else if (value->type == jbvString)
+		args->timeout = DatumGetIntervalP(DirectFunctionCall3(interval_in,
+															  CStringGetDatum(string_value(value)),
+															  ObjectIdGetDatum(InvalidOid),
+															  Int32GetDatum(-1)));
+	else
+		wrong_type("timeout", args->item, "an interval or a number", value);
+}
+
+static void
+take_timeout_at(RsnCreateArgs *args, JsonbValue *value)
+{
+	args->has_timeout_at = true;
+	if (value->type == jbvNumeric)
+		args->timeout_at_ms = take_ms("timeout_at", args->item, value);
+	else if (value->type == jbvString)
+		args->timeout_at_ms =
+			rsn_ms_from_timestamptz(DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in,
+																			CStringGetDatum(string_value(value)),
+																			ObjectIdGetDatum(InvalidOid),
+																			Int32GetDatum(-1))));
+	else
+		wrong_type("timeout_at", args->item, "an instant or a number", value);
+}
+
+static bool
+take_create_member(void *opaque, const char *name, JsonbValue *value)
+{
+	RsnCreateArgs *args = opaque;
+
+	if (strcmp(name, "id") == 0)
+		args->id = take_text(name, args->item, value);
+	else if (strcmp(name, "timeout") == 0)
+		take_timeout(args, value);
+	else if (strcmp(name, "timeout_at") == 0)
+		take_timeout_at(args, value);
+	else if (strcmp(name, "param") == 0)
+		args->param = JsonbValueToJsonb(value);
+	else if (strcmp(name, "headers") == 0)
+		args->headers = JsonbValueToJsonb(value);
+	else if (strcmp(name, "tags") == 0)
+		args->tags = JsonbValueToJsonb(value);
+	else if (strcmp(name, "idempotency_key") == 0)
+		args->key = take_text(name, args->item, value);
+	else if (strcmp(name, "strict") == 0)
+		args->is_strict = take_bool(name, args->item, value);
+	else
+		return false;
+	return true;
+}
+
+static RsnPromiseState
+take_target(int item, JsonbValue *value)
+{
+	RsnPromiseState state;
+	char	   *name = text_to_cstring(take_text("state", item, value));
+
+	if (!rsn_promise_state_from_name(name, &state) ||
+		state == RSN_PROMISE_PENDING || state == RSN_PROMISE_TIMEDOUT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for %s: \"%s\"",
+						rsn_arg_where("state", item), name),
+				 errhint("Use resolved, rejected or rejected_canceled.")));
+	return state;
+}
+
+static bool
+take_settle_member(void *opaque, const char *name, JsonbValue *value)
+{
+	RsnSettleArgs *args = opaque;
+
+	if (strcmp(name, "id") == 0)
+		args->id = take_text(name, args->item, value);
+	else if (strcmp(name, "state") == 0)
+		args->target = take_target(args->item, value);
+	else if (strcmp(name, "value") == 0)
+		args->value = JsonbValueToJsonb(value);
+	else if (strcmp(name, "headers") == 0)
+		args->headers = JsonbValueToJsonb(value);
+	else if (strcmp(name, "idempotency_key") == 0)
+		args->key = take_text(name, args->item, value);
+	else if (strcmp(name, "strict") == 0)
+		args->is_strict = take_bool(name, args->item, value);
+	else
+		return false;
+	return true;
+}
+
+/* Hands the members of one item to the taker. */
+static void
+take_members(JsonbContainer *object, int item, void *args, MemberTaker taker)
+{
+	JsonbIterator *it = JsonbIteratorInit(object);
+	JsonbIteratorToken token;
+	JsonbValue	value;
+	char	   *name = NULL;
+
+	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			name = string_value(&value);
+		if (token != WJB_VALUE || value.type == jbvNull)
+			continue;
+		if (!taker(args, name, &value))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("unrecognized member \"%s\" of item %d", name,
+							item)));
+	}
+}
+
+static int
+check_array(Jsonb *array, const char *name)
+{
+	if (array == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", rsn_arg_where(name, 0))));
+	if (!JB_ROOT_IS_ARRAY(array) || JB_ROOT_IS_SCALAR(array))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be a JSON array", rsn_arg_where(name, 0))));
+	return JB_ROOT_COUNT(array);
+}
+
+/* The object that is the next element of the array; false at its end. */
+static bool
+next_item(JsonbIterator **it, int *item, JsonbContainer **object)
+{
+	JsonbValue	value;
+	JsonbIteratorToken token;
+
+	CHECK_FOR_INTERRUPTS();
+	while ((token = JsonbIteratorNext(it, &value, true)) != WJB_DONE)
+	{
+		if (token != WJB_ELEM)
+			continue;
+		(*item)++;
+		if (value.type != jbvBinary ||
+			!JsonContainerIsObject(value.val.binary.data))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("item %d must be a JSON object", *item),
+					 errdetail("It is of type %s.", JsonbTypeName(&value))));
+		*object = value.val.binary.data;
+		return true;
+	}
+	return false;
+}
+
+/* The requests of create_promises, all of them checked. */
+RsnCreateRequest *
+rsn_create_requests_from_json(Jsonb *array, int64 now_ms, int *n)
+{
+	RsnCreateRequest *requests;
+	JsonbContainer *object;
+	JsonbIterator *it;
+	int			item = 0;
+
+	*n = check_array(array, "promises");
+	requests = palloc_extended(sizeof(RsnCreateRequest) * Max(*n, 1),
+							   MCXT_ALLOC_HUGE);
+	it = JsonbIteratorInit(&array->root);
+	while (next_item(&it, &item, &object))
+	{
+		RsnCreateArgs args = {0};
+
+		args.item = item;
+		take_members(object, item, &args, take_create_member);
+		rsn_make_create_request(&args, now_ms, &requests[item - 1]);
+	}
+	return requests;
+}
+
+/* The requests of settle_promises, all of them checked. */
+RsnSettleRequest *
+rsn_settle_requests_from_json(Jsonb *array, int *n)
+{
+	RsnSettleRequest *requests;
+	JsonbContainer *object;
+	JsonbIterator *it;
+	int			item = 0;
+
+	*n = check_array(array, "settlements");
+	requests = palloc_extended(sizeof(RsnSettleRequest) * Max(*n, 1),
+							   MCXT_ALLOC_HUGE);
+	it = JsonbIteratorInit(&array->root);
+	while (next_item(&it, &item, &object))
+	{
+		RsnSettleArgs args = {0};
+
+		args.item = item;
+		args.target = RSN_PROMISE_PENDING;
+		take_members(object, item, &args, take_settle_member);
+		if (args.target == RSN_PROMISE_PENDING)
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("%s must not be null",
+							rsn_arg_where("state", item))));
+		rsn_make_settle_request(&args, &requests[item - 1]);
+	}
+	return requests;
+}

@@ -1,0 +1,125 @@
+/*-------------------------------------------------------------------------
+ *
+ * clock.c
+ *	  The one source of time, and its conversions.
+ *
+ * No other file reads a clock.  The test clock counts only while
+ * resonate.debug is on; both parameters can be set by superusers only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "common/int.h"
+#include "datatype/timestamp.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "clock.h"
+#include "compat.h"
+#include "guc.h"
+
+#define USECS_PER_MS	INT64CONST(1000)
+#define EPOCH_SHIFT_MS \
+	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
+
+/* The largest instant that a timestamptz can hold, in our unit. */
+#define TIMESTAMP_MAX_MS \
+	((END_TIMESTAMP - 1) / USECS_PER_MS + EPOCH_SHIFT_MS)
+
+/* The time of day, whatever the test clock says. */
+int64
+rsn_clock_wall(void)
+{
+	return rsn_ms_from_timestamptz(GetCurrentTimestamp());
+}
+
+/* The present instant of this session. */
+int64
+rsn_clock_now(void)
+{
+	if (rsn_guc_debug && rsn_guc_test_clock_ms >= 0)
+		return rsn_guc_test_clock_ms;
+	return rsn_clock_wall();
+}
+
+/* The time to sleep so as to wake at until_ms, at most limit_ms. */
+int64
+rsn_clock_wait_ms(int64 until_ms, int64 limit_ms)
+{
+	int64		now_ms = rsn_clock_now();
+
+	if (until_ms <= now_ms)
+		return 0;
+	if (until_ms - now_ms >= limit_ms)
+		return limit_ms;
+	return until_ms - now_ms;
+}
+
+/* Milliseconds of a timestamptz, rounded down; infinity is RSN_TIME_NEVER. */
+int64
+rsn_ms_from_timestamptz(TimestampTz timestamp)
+{
+	int64		ms;
+
+	if (TIMESTAMP_IS_NOEND(timestamp))
+		return RSN_TIME_NEVER;
+	if (TIMESTAMP_IS_NOBEGIN(timestamp))
+		return PG_INT64_MIN;
+	ms = timestamp / USECS_PER_MS;
+	if (timestamp % USECS_PER_MS < 0)
+		ms--;
+	return ms + EPOCH_SHIFT_MS;
+}
+
+/* The reverse; what a timestamptz cannot hold is infinity. */
+TimestampTz
+rsn_timestamptz_from_ms(int64 ms)
+{
+	TimestampTz result;
+
+	if (ms > TIMESTAMP_MAX_MS)
+	{
+		TIMESTAMP_NOEND(result);
+		return result;
+	}
+	return (ms - EPOCH_SHIFT_MS) * USECS_PER_MS;
+}
+
+/*
+ * The length of an interval that begins at now, rounded up to a millisecond so
+ * that nothing ends before it was meant to.  Days and months are those of
+ * UTC.  False when the end is not a representable instant.
+ */
+bool
+rsn_ms_from_interval(const Interval *interval, int64 now_ms, int64 *result)
+{
+	Timestamp	start = rsn_timestamptz_from_ms(now_ms);
+	Timestamp	end;
+	int64		usecs;
+
+	if (rsn_interval_is_noend(interval))
+	{
+		*result = RSN_TIME_NEVER;
+		return true;
+	}
+	if (rsn_interval_is_nobegin(interval))
+	{
+		*result = PG_INT64_MIN;
+		return true;
+	}
+	if (fabs((double) interval->month * DAYS_PER_MONTH + interval->day +
+			 (double) interval->time / USECS_PER_DAY) > 366.0 * 290000 ||
+		TIMESTAMP_NOT_FINITE(start))
+		return false;
+
+	end = DatumGetTimestamp(DirectFunctionCall2(timestamp_pl_interval,
+												TimestampGetDatum(start),
+												PointerGetDatum(interval)));
+	usecs = end - start;
+	*result = usecs / USECS_PER_MS + (usecs % USECS_PER_MS > 0 ? 1 : 0);
+	return true;
+}

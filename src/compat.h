@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  Every difference between the server versions 15 to 18 that we meet.
+ *
+ * Include postgres.h first.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RSN_COMPAT_H
+#define RSN_COMPAT_H
+
+#include "common/base64.h"
+#include "storage/proc.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#if PG_VERSION_NUM < 150000
+#error "resonate needs PostgreSQL 15 or later"
+#endif
+
+/* The index of this backend in ProcGlobal->allProcs. */
+#if PG_VERSION_NUM >= 170000
+#define rsn_my_proc_number() ((uint32) MyProcNumber)
+#else
+#define rsn_my_proc_number() ((uint32) MyProc->pgprocno)
+#endif
+
+/* A named wait event for pg_stat_activity, where the server can name it. */
+#if PG_VERSION_NUM >= 170000
+#define rsn_wait_event_new(name) WaitEventExtensionNew(name)
+#else
+#define rsn_wait_event_new(name) ((uint32) PG_WAIT_EXTENSION)
+#endif
+
+/* Infinite intervals exist since 17. */
+#if PG_VERSION_NUM >= 170000
+#define rsn_interval_is_noend(interval) INTERVAL_IS_NOEND(interval)
+#define rsn_interval_is_nobegin(interval) INTERVAL_IS_NOBEGIN(interval)
+#else
+#define rsn_interval_is_noend(interval) ((void) (interval), false)
+#define rsn_interval_is_nobegin(interval) ((void) (interval), false)
+#endif
+
+/* The allocator of the "extra" of a parameter is exported since 16. */
+#if PG_VERSION_NUM >= 160000
+#define rsn_guc_malloc(size) guc_malloc(LOG, (size))
+#else
+#define rsn_guc_malloc(size) malloc(size)
+#endif
+
+/* Base64 works on uint8 since 18. */
+#if PG_VERSION_NUM >= 180000
+#define rsn_b64_encode(src, len, dst, dstlen) \
+	pg_b64_encode((const uint8 *) (src), (len), (dst), (dstlen))
+#define rsn_b64_decode(src, len, dst, dstlen) \
+	pg_b64_decode((src), (len), (uint8 *) (dst), (dstlen))
+#else
+#define rsn_b64_encode(src, len, dst, dstlen) \
+	pg_b64_encode((src), (len), (dst), (dstlen))
+#define rsn_b64_decode(src, len, dst, dstlen) \
+	pg_b64_decode((src), (len), (dst), (dstlen))
+#endif
+
+#endif							/* RSN_COMPAT_H */

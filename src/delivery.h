@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * delivery.h
+ *	  Messages on their way: NOTIFY, receive and acknowledge.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RSN_DELIVERY_H
+#define RSN_DELIVERY_H
+
+#include "store.h"
+
+typedef struct RsnDelivered
+{
+	int			processed;		/* messages that are no longer due */
+	int			notified;
+	int			failed;			/* set aside until the retry interval is over */
+} RsnDelivered;
+
+extern RsnDelivered rsn_delivery_notify(int64 now_ms, int limit);
+extern int	rsn_delivery_receive(text *address, int limit, int64 now_ms,
+								 int64 visible_at_ms, RsnMessageRow **rows);
+extern bool rsn_delivery_acknowledge(text *promise_id, text *callback_id);
+
+#endif							/* RSN_DELIVERY_H */

@@ -1,0 +1,339 @@
+/*-------------------------------------------------------------------------
+ *
+ * engine.c
+ *	  Lock, read, decide, write: operations on one promise.
+ *
+ * The engine is where the pure rules (promise.c) meet the rows (store*.c) and
+ * the wake-ups (wake.c).  It knows no JSON and no SQL function.
+ *
+ * Lock order, for everything in this extension:
+ *
+ *		1. rows of promises, in byte order of their ids, FOR NO KEY UPDATE
+ *		2. rows of callbacks
+ *		3. rows of messages
+ *
+ * Row locks only, never a heavyweight lock for each promise.  Whoever decides
+ * does so under the lock of the promise, on what he read after he got it, and
+ * reads the clock after that: a deadline that passed while we waited has
+ * passed.  The background sweep takes its locks in another order, but never
+ * waits for one (SKIP LOCKED), so it is in no cycle.
+ *
+ * For the same reason a reader that finds a promise pending past its deadline
+ * does not just project: somebody may have settled it in time and not yet
+ * committed.  It takes the lock and stores the timeout itself.  Only where it
+ * cannot write (standby, read-only transaction) does it project.
+ *
+ * The level is READ COMMITTED.  Under REPEATABLE READ and SERIALIZABLE the
+ * same statements raise 40001 where the snapshot is too old; never a wrong
+ * answer.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+
+#include "clock.h"
+#include "engine_internal.h"
+#include "wake.h"
+
+/* Makes the record that the decision wants out of a request to create. */
+RsnPromiseRow
+rsn_engine_new_row(const RsnCreateRequest *request,
+				   const RsnDecision *decision)
+{
+	RsnPromiseRow row = {0};
+
+	row.core = decision->next;
+	row.id = request->id;
+	row.key_for_create = request->key;
+	row.tags = request->tags;
+	row.param_headers = request->param_headers;
+	row.param_data = request->param_data;
+	return row;
+}
+
+/*
+ * Changes the row to what the decision wants.  The request is the one that
+ * was decided upon, or NULL where none can settle.
+ */
+void
+rsn_engine_change_row(RsnPromiseRow *row, const RsnDecision *decision,
+					  const RsnSettleRequest *request)
+{
+	if (decision->write != RSN_WRITE_SETTLE)
+		return;
+	row->core = decision->next;
+	if (decision->next.key_for_complete.data != NULL)
+		row->key_for_complete = request->key;
+	if (decision->takes_value)
+	{
+		row->value_headers = request->value_headers;
+		row->value_data = request->value_data;
+	}
+}
+
+/* Notes for commit time that a promise was written. */
+void
+rsn_engine_note_write(const RsnPromiseRow *row)
+{
+	rsn_wake_note_promise(VARDATA_ANY(row->id), VARSIZE_ANY_EXHDR(row->id));
+	if (row->core.state == RSN_PROMISE_PENDING && row->core.is_external)
+		rsn_wake_note_deadline(row->core.timeout_at_ms);
+}
+
+bool
+rsn_engine_can_write(void)
+{
+	return !RecoveryInProgress() && !XactReadOnly;
+}
+
+/* Performs the decision on a locked row and makes the outcome of it. */
+static RsnOutcome
+apply(RsnPromiseRow *row, const RsnDecision *decision,
+	  const RsnSettleRequest *request, int64 now_ms)
+{
+	RsnOutcome	outcome = {0};
+
+	rsn_engine_change_row(row, decision, request);
+	if (decision->write == RSN_WRITE_SETTLE)
+	{
+		rsn_store_settle_promise(row);
+		rsn_engine_note_write(row);
+		if (rsn_store_fire_callbacks(row->id, now_ms))
+			rsn_wake_note_work();
+	}
+	outcome.status = decision->status;
+	outcome.id = row->id;
+	outcome.promise = row;
+	return outcome;
+}
+
+static RsnOutcome
+outcome_not_found(text *id)
+{
+	RsnOutcome	outcome = {0};
+
+	outcome.status = RSN_STATUS_NOT_FOUND;
+	outcome.id = id;
+	return outcome;
+}
+
+/* The outcome of a decision that writes nothing. */
+static RsnOutcome
+outcome_unwritten(RsnPromiseRow *row, const RsnDecision *decision)
+{
+	RsnOutcome	outcome = {0};
+
+	row->core = decision->next;
+	outcome.status = decision->status;
+	outcome.id = row->id;
+	outcome.promise = row;
+	return outcome;
+}
+
+/* Inserts the promise, unless its id exists. */
+static bool
+try_insert(const RsnCreateRequest *request, int64 now_ms, RsnOutcome *outcome)
+{
+	RsnDecision decision = rsn_promise_create(NULL, &request->rule, now_ms);
+	RsnPromiseRow *row = rsn_store_alloc(sizeof(RsnPromiseRow));
+
+	*row = rsn_engine_new_row(request, &decision);
+	if (!rsn_store_insert_promise(row))
+		return false;
+	rsn_engine_note_write(row);
+	outcome->status = decision.status;
+	outcome->id = row->id;
+	outcome->promise = row;
+	return true;
+}
+
+/*
+ * Answers a create whose id exists.  False when the promise is gone again: the
+ * transaction that had inserted it was rolled back, or it was pruned.
+ */
+static bool
+try_deduplicate(const RsnCreateRequest *request, RsnOutcome *outcome)
+{
+	RsnPromiseRow *row = rsn_store_read_promise(request->id);
+	RsnDecision decision;
+	int64		now_ms;
+
+	/* A separate statement, so that its snapshot sees who won the insert. */
+	if (row == NULL)
+		return false;
+	now_ms = rsn_clock_now();
+	decision = rsn_promise_create(&row->core, &request->rule, now_ms);
+	if (decision.write == RSN_WRITE_NONE)
+	{
+		*outcome = outcome_unwritten(row, &decision);
+		return true;
+	}
+
+	row = rsn_store_lock_promise(request->id);
+	if (row == NULL)
+		return false;
+	now_ms = rsn_clock_now();
+	decision = rsn_promise_create(&row->core, &request->rule, now_ms);
+	*outcome = apply(row, &decision, NULL, now_ms);
+	return true;
+}
+
+static RsnOutcome
+create(const RsnCreateRequest *request, int64 now_ms)
+{
+	RsnOutcome	outcome = {0};
+
+	while (!try_insert(request, now_ms, &outcome) &&
+		   !try_deduplicate(request, &outcome))
+		CHECK_FOR_INTERRUPTS();
+	return outcome;
+}
+
+/* Creates a promise as of now, or answers with the one that has the id. */
+RsnOutcome
+rsn_engine_create(const RsnCreateRequest *request, int64 now_ms)
+{
+	RsnOutcome	outcome;
+
+	rsn_store_begin();
+	outcome = create(request, now_ms);
+	rsn_store_end();
+	return outcome;
+}
+
+/*
+ * Creates a promise and registers a callback on it: both or neither.  What
+ * depends on the insert happens only if this call's insert produced a row, so
+ * a promise that somebody else has just created gets no callback.
+ */
+RsnOutcome
+rsn_engine_create_and_register(const RsnCreateRequest *request,
+							   RsnCallbackRow *callback, int64 now_ms)
+{
+	RsnOutcome	outcome = {0};
+
+	if (!request->rule.is_external)
+	{
+		outcome.status = RSN_STATUS_NOT_EXTERNAL;
+		outcome.id = request->id;
+		return outcome;
+	}
+
+	rsn_store_begin();
+	outcome = create(request, now_ms);
+	if (outcome.status == RSN_STATUS_CREATED &&
+		outcome.promise->core.state == RSN_PROMISE_PENDING)
+	{
+		callback->created_at_ms = outcome.promise->core.created_at_ms;
+		if (!rsn_store_insert_callback(callback))
+			elog(ERROR, "a promise that was just created has a callback");
+		outcome.callback = callback;
+	}
+	rsn_store_end();
+	return outcome;
+}
+
+/* Resolves, rejects or cancels a promise. */
+RsnOutcome
+rsn_engine_settle(const RsnSettleRequest *request)
+{
+	RsnOutcome	outcome = outcome_not_found(request->id);
+	RsnPromiseRow *row;
+
+	rsn_store_begin();
+	row = rsn_store_lock_promise(request->id);
+	if (row != NULL)
+	{
+		int64		now_ms = rsn_clock_now();
+		RsnDecision decision = rsn_promise_settle(&row->core, &request->rule,
+												  now_ms);
+
+		outcome = apply(row, &decision, request, now_ms);
+	}
+	rsn_store_end();
+	return outcome;
+}
+
+/* Registers a callback on a promise, if it is pending and external. */
+RsnOutcome
+rsn_engine_register(RsnCallbackRow *callback)
+{
+	RsnOutcome	outcome = outcome_not_found(callback->promise_id);
+	RsnPromiseRow *row;
+
+	rsn_store_begin();
+	row = rsn_store_lock_promise(callback->promise_id);
+	if (row != NULL)
+	{
+		int64		now_ms = rsn_clock_now();
+		bool		is_registered = false;
+		RsnDecision decision = rsn_promise_register(&row->core, false, now_ms);
+
+		if (decision.status == RSN_STATUS_CREATED)
+		{
+			callback->created_at_ms = now_ms;
+			is_registered = !rsn_store_insert_callback(callback);
+			decision = rsn_promise_register(&row->core, is_registered, now_ms);
+		}
+		outcome = apply(row, &decision, NULL, now_ms);
+		if (decision.status == RSN_STATUS_CREATED)
+			outcome.callback = callback;
+
+		/* Until we end, nobody else can settle it: see await. */
+		rsn_engine_note_write(row);
+	}
+	rsn_store_end();
+	return outcome;
+}
+
+typedef RsnDecision (*ReadRule) (const RsnPromise *stored, int64 now_ms);
+
+/* Reads a promise; locks and writes only to store a deadline that has passed. */
+static RsnOutcome
+read_promise(text *id, ReadRule rule)
+{
+	RsnOutcome	outcome = outcome_not_found(id);
+	RsnPromiseRow *row;
+	int64		now_ms;
+	bool		is_locked = false;
+
+	rsn_store_begin();
+	row = rsn_store_read_promise(id);
+	now_ms = rsn_clock_now();
+	if (row != NULL && rsn_promise_is_lapsed(&row->core, now_ms) &&
+		rsn_engine_can_write())
+	{
+		row = rsn_store_lock_promise(id);
+		now_ms = rsn_clock_now();
+		is_locked = true;
+	}
+	if (row != NULL)
+	{
+		RsnDecision decision = rsn_promise_expire(&row->core, now_ms);
+		RsnDecision answer = rule(&row->core, now_ms);
+
+		outcome = is_locked ? apply(row, &decision, NULL, now_ms)
+			: outcome_unwritten(row, &decision);
+		outcome.status = answer.status;
+	}
+	rsn_store_end();
+	return outcome;
+}
+
+/* The promise as it is now. */
+RsnOutcome
+rsn_engine_get(text *id)
+{
+	return read_promise(id, rsn_promise_expire);
+}
+
+/* The promise as it is now; the status says whether a waiter must go on waiting. */
+RsnOutcome
+rsn_engine_await(text *id)
+{
+	return read_promise(id, rsn_promise_await);
+}

@@ -1,0 +1,448 @@
+/*-------------------------------------------------------------------------
+ *
+ * engine_batch.c
+ *	  Lock, read, decide, write: operations on many promises.
+ *
+ * A batch locks and reads all its promises first, in byte order of their ids,
+ * then decides item by item in the order given, on the records in memory, and
+ * finally writes what has changed, one statement for each kind of write.  An id
+ * that occurs twice is therefore answered as two calls would be.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "clock.h"
+#include "engine_internal.h"
+#include "wake.h"
+
+/* A search settles what has lapsed and looks again; this often at the most. */
+#define SEARCH_ROUNDS_MAX 3
+
+/* One distinct id of a batch. */
+typedef struct Entry
+{
+	text	   *id;
+	int			first_item;		/* index of the first item with this id */
+	RsnPromiseRow *row;			/* the record so far, or NULL */
+	bool		is_created;		/* by this batch, and not yet answered */
+	bool		is_settled;		/* by this batch */
+} Entry;
+
+typedef struct Batch
+{
+	int			nentries;
+	Entry	   *entries;		/* in byte order of ids */
+	Entry	  **by_item;		/* the entry of each item */
+} Batch;
+
+typedef struct ItemId
+{
+	text	   *id;
+	int			item;
+} ItemId;
+
+static int
+compare_ids(const text *a, const text *b)
+{
+	int			len_a = VARSIZE_ANY_EXHDR(a);
+	int			len_b = VARSIZE_ANY_EXHDR(b);
+	int			result = memcmp(VARDATA_ANY(a), VARDATA_ANY(b),
+								Min(len_a, len_b));
+
+	return result != 0 ? result : len_a - len_b;
+}
+
+static int
+compare_item_ids(const void *a, const void *b)
+{
+	const ItemId *item_a = a;
+	const ItemId *item_b = b;
+	int			result = compare_ids(item_a->id, item_b->id);
+
+	return result != 0 ? result : item_a->item - item_b->item;
+}
+
+static int
+compare_entry_to_id(const void *key, const void *entry)
+{
+	return compare_ids((const text *) key, ((const Entry *) entry)->id);
+}
+
+/* Finds the distinct ids of a batch. */
+static Batch
+make_batch(ItemId *items, int n)
+{
+	Batch		batch;
+
+	qsort(items, n, sizeof(ItemId), compare_item_ids);
+	batch.nentries = 0;
+	batch.entries = palloc0(sizeof(Entry) * Max(n, 1));
+	batch.by_item = palloc(sizeof(Entry *) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		if (i == 0 || compare_ids(items[i - 1].id, items[i].id) != 0)
+		{
+			batch.entries[batch.nentries].id = items[i].id;
+			batch.entries[batch.nentries].first_item = items[i].item;
+			batch.nentries++;
+		}
+		batch.by_item[items[i].item] = &batch.entries[batch.nentries - 1];
+	}
+	return batch;
+}
+
+static Entry *
+find_entry(const Batch *batch, text *id)
+{
+	Entry	   *entry = bsearch(id, batch->entries, batch->nentries,
+								sizeof(Entry), compare_entry_to_id);
+
+	if (entry == NULL)
+		elog(ERROR, "the store answered an id that was not asked for");
+	return entry;
+}
+
+static void
+fill_entries(const Batch *batch, RsnPromiseRow *rows, int n)
+{
+	for (int i = 0; i < n; i++)
+		find_entry(batch, rows[i].id)->row = &rows[i];
+}
+
+/* Settles rows that are locked and changed already, and fires their callbacks. */
+static void
+write_settled(RsnPromiseRow *const *rows, int n, int64 now_ms)
+{
+	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
+
+	if (n == 0)
+		return;
+	rsn_store_settle_promises((const RsnPromiseRow *const *) rows, n);
+	for (int i = 0; i < n; i++)
+	{
+		ids[i] = rows[i]->id;
+		rsn_engine_note_write(rows[i]);
+	}
+	if (rsn_store_fire_many_callbacks(ids, n, now_ms))
+		rsn_wake_note_work();
+}
+
+static void
+write_settled_entries(const Batch *batch, int64 now_ms)
+{
+	RsnPromiseRow **rows = palloc(sizeof(RsnPromiseRow *) *
+								  Max(batch->nentries, 1));
+	int			n = 0;
+
+	for (int i = 0; i < batch->nentries; i++)
+	{
+		if (batch->entries[i].is_settled)
+			rows[n++] = batch->entries[i].row;
+	}
+	write_settled(rows, n, now_ms);
+}
+
+/* Stores that the deadlines of these locked rows have passed; answers how many had. */
+static int
+expire_rows(RsnPromiseRow *rows, int n, int64 now_ms)
+{
+	RsnPromiseRow **changed = palloc(sizeof(RsnPromiseRow *) * Max(n, 1));
+	int			nchanged = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		RsnDecision decision = rsn_promise_expire(&rows[i].core, now_ms);
+
+		if (decision.write == RSN_WRITE_NONE)
+			continue;
+		rsn_engine_change_row(&rows[i], &decision, NULL);
+		changed[nchanged++] = &rows[i];
+	}
+	write_settled(changed, nchanged, now_ms);
+	return nchanged;
+}
+
+/* The outcome of an item, and the change of its entry. */
+static RsnOutcome
+decide_item(Entry *entry, const RsnDecision *decision,
+			const RsnSettleRequest *request)
+{
+	RsnOutcome	outcome = {0};
+
+	if (decision->write == RSN_WRITE_SETTLE)
+	{
+		rsn_engine_change_row(entry->row, decision, request);
+		entry->is_settled = true;
+	}
+	outcome.status = decision->status;
+	outcome.id = entry->id;
+	outcome.promise = entry->row;
+	return outcome;
+}
+
+/* Inserts a promise for every entry that has none, by its first item. */
+static void
+insert_missing(const Batch *batch, const RsnCreateRequest *requests,
+			   int64 now_ms)
+{
+	RsnPromiseRow *rows = rsn_store_alloc(sizeof(RsnPromiseRow) *
+										  Max(batch->nentries, 1));
+	const RsnPromiseRow **missing = palloc(sizeof(RsnPromiseRow *) *
+										   Max(batch->nentries, 1));
+	text	  **inserted;
+	int			n = 0;
+
+	for (int i = 0; i < batch->nentries; i++)
+	{
+		const RsnCreateRequest *request;
+		RsnDecision decision;
+
+		if (batch->entries[i].row != NULL)
+			continue;
+		request = &requests[batch->entries[i].first_item];
+		decision = rsn_promise_create(NULL, &request->rule, now_ms);
+		rows[i] = rsn_engine_new_row(request, &decision);
+		missing[n++] = &rows[i];
+	}
+
+	n = rsn_store_insert_promises(missing, n, &inserted);
+	for (int i = 0; i < n; i++)
+	{
+		Entry	   *entry = find_entry(batch, inserted[i]);
+
+		entry->row = &rows[entry - batch->entries];
+		entry->is_created = true;
+		rsn_engine_note_write(entry->row);
+	}
+}
+
+/*
+ * Reads the promises of entries that could not be inserted; answers how many
+ * are still missing, because the transaction that had inserted them was rolled
+ * back.  Those that have lapsed are locked, since they will be settled.
+ */
+static int
+read_existing(const Batch *batch)
+{
+	text	  **ids = palloc(sizeof(text *) * Max(batch->nentries, 1));
+	RsnPromiseRow *rows;
+	int64		now_ms;
+	int			n = 0;
+	int			nread;
+	int			nlapsed = 0;
+
+	for (int i = 0; i < batch->nentries; i++)
+	{
+		if (batch->entries[i].row == NULL)
+			ids[n++] = batch->entries[i].id;
+	}
+	if (n == 0)
+		return 0;
+
+	nread = rsn_store_read_promises(ids, n, &rows);
+	fill_entries(batch, rows, nread);
+	now_ms = rsn_clock_now();
+	for (int i = 0; i < nread; i++)
+	{
+		if (rsn_promise_is_lapsed(&rows[i].core, now_ms))
+		{
+			find_entry(batch, rows[i].id)->row = NULL;
+			ids[nlapsed++] = rows[i].id;
+		}
+	}
+	if (nlapsed > 0)
+	{
+		int			nlocked = rsn_store_lock_promises(ids, nlapsed, &rows);
+
+		fill_entries(batch, rows, nlocked);
+		nread += nlocked - nlapsed;
+	}
+	return n - nread;
+}
+
+/* Creates promises as of now; one outcome for each request, in its order. */
+RsnOutcome *
+rsn_engine_create_many(const RsnCreateRequest *requests, int n, int64 now_ms)
+{
+	RsnOutcome *outcomes;
+	ItemId	   *items = palloc(sizeof(ItemId) * Max(n, 1));
+	Batch		batch;
+
+	for (int i = 0; i < n; i++)
+	{
+		items[i].id = requests[i].id;
+		items[i].item = i;
+	}
+
+	rsn_store_begin();
+	outcomes = rsn_store_alloc(sizeof(RsnOutcome) * Max(n, 1));
+	batch = make_batch(items, n);
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		insert_missing(&batch, requests, now_ms);
+	} while (read_existing(&batch) > 0);
+
+	now_ms = rsn_clock_now();
+	for (int i = 0; i < n; i++)
+	{
+		Entry	   *entry = batch.by_item[i];
+		RsnDecision decision = rsn_promise_create(&entry->row->core,
+												  &requests[i].rule, now_ms);
+
+		if (entry->is_created && i == entry->first_item)
+		{
+			decision.status = RSN_STATUS_CREATED;
+			decision.write = RSN_WRITE_NONE;
+		}
+		outcomes[i] = decide_item(entry, &decision, NULL);
+	}
+	write_settled_entries(&batch, now_ms);
+	rsn_store_end();
+	return outcomes;
+}
+
+/* Settles promises; one outcome for each request, in its order. */
+RsnOutcome *
+rsn_engine_settle_many(const RsnSettleRequest *requests, int n)
+{
+	RsnOutcome *outcomes;
+	ItemId	   *items = palloc(sizeof(ItemId) * Max(n, 1));
+	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
+	RsnPromiseRow *rows;
+	Batch		batch;
+	int64		now_ms;
+	int			nlocked;
+
+	for (int i = 0; i < n; i++)
+	{
+		items[i].id = requests[i].id;
+		items[i].item = i;
+	}
+
+	rsn_store_begin();
+	outcomes = rsn_store_alloc(sizeof(RsnOutcome) * Max(n, 1));
+	batch = make_batch(items, n);
+	for (int i = 0; i < batch.nentries; i++)
+		ids[i] = batch.entries[i].id;
+	nlocked = rsn_store_lock_promises(ids, batch.nentries, &rows);
+	fill_entries(&batch, rows, nlocked);
+
+	now_ms = rsn_clock_now();
+	for (int i = 0; i < n; i++)
+	{
+		Entry	   *entry = batch.by_item[i];
+		RsnPromise *stored = entry->row == NULL ? NULL : &entry->row->core;
+		RsnDecision decision = rsn_promise_settle(stored, &requests[i].rule,
+												  now_ms);
+
+		outcomes[i] = decide_item(entry, &decision, &requests[i]);
+	}
+	write_settled_entries(&batch, now_ms);
+	rsn_store_end();
+	return outcomes;
+}
+
+/* Shows the rows as they are at now. */
+static void
+observe_rows(RsnPromiseRow *rows, int n, int64 now_ms)
+{
+	for (int i = 0; i < n; i++)
+		rows[i].core = rsn_promise_observe(&rows[i].core, now_ms);
+}
+
+/* Stores the timeouts of those rows that have lapsed; answers how many had. */
+static int
+expire_lapsed(const RsnPromiseRow *rows, int n, int64 now_ms)
+{
+	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
+	RsnPromiseRow *locked;
+	int			nlapsed = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (rsn_promise_is_lapsed(&rows[i].core, now_ms))
+			ids[nlapsed++] = rows[i].id;
+	}
+	if (nlapsed == 0)
+		return 0;
+	nlapsed = rsn_store_lock_promises(ids, nlapsed, &locked);
+	return expire_rows(locked, nlapsed, now_ms);
+}
+
+/*
+ * Promises newest first, as they are now.  A page never shows a lapsed promise
+ * as pending: those on it are settled first, and the page is read again.
+ */
+int
+rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows)
+{
+	int			n;
+
+	rsn_store_begin();
+	for (int round = 1;; round++)
+	{
+		search->now_ms = rsn_clock_now();
+		n = rsn_store_search_promises(search, rows);
+		if (round == SEARCH_ROUNDS_MAX || !rsn_engine_can_write() ||
+			expire_lapsed(*rows, n, search->now_ms) == 0)
+			break;
+	}
+	observe_rows(*rows, n, search->now_ms);
+	rsn_store_end();
+	return n;
+}
+
+/* Times out at most limit promises whose armed deadline has passed. */
+int
+rsn_engine_expire_due(int64 now_ms, int limit, text *const *set_aside,
+					  int nset_aside)
+{
+	RsnPromiseRow *rows;
+	int			n;
+
+	rsn_store_begin();
+	n = rsn_store_lock_due_promises(now_ms, limit, set_aside, nset_aside,
+									&rows);
+	n = expire_rows(rows, n, now_ms);
+	rsn_store_end();
+	return n;
+}
+
+/*
+ * Fires the callbacks of settled promises.  The engine leaves none, but a
+ * restore loads tables one after the other while the worker runs.
+ */
+int
+rsn_engine_reconcile(int64 now_ms, int limit)
+{
+	text	  **ids;
+	int			n;
+
+	rsn_store_begin();
+	n = rsn_store_unfired_promises(limit, &ids);
+	if (n > 0 && rsn_store_fire_many_callbacks(ids, n, now_ms))
+		rsn_wake_note_work();
+	rsn_store_end();
+	return n;
+}
+
+/* Deletes at most limit promises that were settled by an instant. */
+int
+rsn_engine_prune(int64 settled_before_ms, int limit)
+{
+	int			n = 0;
+
+	rsn_store_begin();
+	for (int i = 0; i < RSN_PROMISE_NSTATES && n < limit; i++)
+	{
+		if (i != RSN_PROMISE_PENDING)
+			n += rsn_store_prune_promises((RsnPromiseState) i,
+										  settled_before_ms, limit - n);
+	}
+	rsn_store_end();
+	return n;
+}

@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.h
+ *	  Configuration parameters.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RSN_GUC_H
+#define RSN_GUC_H
+
+typedef enum RsnNotifyPayload
+{
+	RSN_NOTIFY_STATE,
+	RSN_NOTIFY_RECORD
+} RsnNotifyPayload;
+
+typedef enum RsnProfile
+{
+	RSN_PROFILE_SDK,
+	RSN_PROFILE_STRICT
+} RsnProfile;
+
+extern bool rsn_guc_debug;
+extern int	rsn_guc_default_timeout_ms;
+extern int	rsn_guc_delivery_batch_size;
+extern int	rsn_guc_notify_payload;
+extern int	rsn_guc_profile;
+extern int	rsn_guc_prune_batch_size;
+extern int	rsn_guc_retention_s;
+extern int	rsn_guc_retry_interval_ms;
+extern int	rsn_guc_sweep_batch_size;
+extern int64 rsn_guc_test_clock_ms;
+extern int	rsn_guc_visibility_timeout_ms;
+
+extern void rsn_guc_init(void);
+
+#endif							/* RSN_GUC_H */

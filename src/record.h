@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * record.h
+ *	  Rows of the result types of the typed functions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RSN_RECORD_H
+#define RSN_RECORD_H
+
+#include "engine.h"
+#include "fmgr.h"
+
+/* Columns of a promise in each of the result types. */
+#define RSN_PROMISE_NCOLUMNS 14
+
+extern Datum rsn_record_promise(FunctionCallInfo fcinfo,
+								const RsnOutcome *outcome);
+extern Datum rsn_record_callback(FunctionCallInfo fcinfo,
+								 const RsnOutcome *outcome);
+extern void rsn_put_outcomes(FunctionCallInfo fcinfo,
+							 const RsnOutcome *outcomes, int n);
+extern void rsn_put_found(FunctionCallInfo fcinfo, const RsnPromiseRow *rows,
+						  int n, text *cursor);
+extern void rsn_put_messages(FunctionCallInfo fcinfo,
+							 const RsnMessageRow *rows, int n);
+extern Datum rsn_record_form(FunctionCallInfo fcinfo, Datum *values,
+							 bool *nulls);
+extern Datum rsn_json_from_data(const bytea *data);
+
+#endif							/* RSN_RECORD_H */

@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * resonate.c
+ *	  Durable promises in PostgreSQL: the library's start.
+ *
+ * From here: api_*.c decode a call, engine*.c locks and decides with
+ * promise.c, store*.c reads and writes rows, wake.c tells others at commit,
+ * and worker.c does in the background what background.c and delivery.c know.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "guc.h"
+#include "shared.h"
+#include "wake.h"
+#include "worker.h"
+
+PG_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	rsn_guc_init();
+	rsn_shared_init();
+	rsn_wake_init();
+	rsn_launcher_register();
+}

@@ -1,0 +1,209 @@
+/*-------------------------------------------------------------------------
+ *
+ * shared.c
+ *	  Shared memory: who works for which database, and who waits for what.
+ *
+ * The struct is small enough for the slack of the main segment, so it is there
+ * with or without shared_preload_libraries; preloading only asks for it in
+ * time.  Nothing here survives a restart, and nothing has to: all of it is a
+ * hint about rows.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/shmem.h"
+
+#include "clock.h"
+#include "shared.h"
+
+static RsnShared *shared = NULL;
+static RsnSlot *my_slot = NULL;
+static shmem_request_hook_type prev_shmem_request_hook = NULL;
+static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
+
+/* A database with a worker takes a background worker slot, so no more than these. */
+static int
+count_slots(void)
+{
+	return Max(max_worker_processes, 1);
+}
+
+static Size
+shared_size(void)
+{
+	Size		size = MAXALIGN(sizeof(RsnShared));
+
+	size = add_size(size, mul_size(count_slots(), sizeof(RsnSlot)));
+	return add_size(size, mul_size(MaxBackends, sizeof(pg_atomic_uint64)));
+}
+
+static void
+init_slot(RsnSlot *slot, Oid database_id)
+{
+	slot->database_id = database_id;
+	pg_atomic_init_u32(&slot->proc_number, RSN_NO_PROC);
+	pg_atomic_init_u32(&slot->pid, 0);
+	pg_atomic_init_u32(&slot->last_exit, RSN_EXIT_FAILED);
+	pg_atomic_init_u32(&slot->is_wanted, 0);
+	pg_atomic_init_u32(&slot->must_reconcile, 0);
+	pg_atomic_init_u32(&slot->must_poll, 0);
+	pg_atomic_init_u64(&slot->wake_at_ms, RSN_TIME_NEVER);
+	pg_atomic_init_u64(&slot->started_at_ms, 0);
+	pg_atomic_init_u64(&slot->active_at_ms, 0);
+	pg_atomic_init_u64(&slot->requested_at_ms, 0);
+	for (int i = 0; i < RSN_NCOUNTERS; i++)
+		pg_atomic_init_u64(&slot->counters[i], 0);
+}
+
+static void
+init_shared(RsnShared *new_shared)
+{
+	new_shared->tranche_id = LWLockNewTrancheId();
+	LWLockInitialize(&new_shared->lock, new_shared->tranche_id);
+	new_shared->nslots = count_slots();
+	new_shared->nwaiters = MaxBackends;
+	new_shared->slots = (RsnSlot *)
+		((char *) new_shared + MAXALIGN(sizeof(RsnShared)));
+	new_shared->waiters = (pg_atomic_uint64 *)
+		(new_shared->slots + new_shared->nslots);
+	pg_atomic_init_u32(&new_shared->launcher_proc_number, RSN_NO_PROC);
+	pg_atomic_init_u32(&new_shared->waiting, 0);
+	for (int i = 0; i < new_shared->nslots; i++)
+		init_slot(&new_shared->slots[i], InvalidOid);
+	for (int i = 0; i < new_shared->nwaiters; i++)
+		pg_atomic_init_u64(&new_shared->waiters[i], 0);
+}
+
+static void
+attach_shared(void)
+{
+	bool		found;
+	RsnShared  *attached;
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	attached = ShmemInitStruct("resonate", shared_size(), &found);
+	if (!found)
+		init_shared(attached);
+	LWLockRelease(AddinShmemInitLock);
+	LWLockRegisterTranche(attached->tranche_id, "resonate");
+	shared = attached;
+}
+
+static void
+request_shared(void)
+{
+	if (prev_shmem_request_hook)
+		prev_shmem_request_hook();
+	RequestAddinShmemSpace(shared_size());
+}
+
+static void
+startup_shared(void)
+{
+	if (prev_shmem_startup_hook)
+		prev_shmem_startup_hook();
+
+	/* After a crash the old segment is gone; attach to the new one. */
+	shared = NULL;
+	my_slot = NULL;
+	attach_shared();
+}
+
+/* Asks for the memory, where the library is preloaded. */
+void
+rsn_shared_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	prev_shmem_request_hook = shmem_request_hook;
+	shmem_request_hook = request_shared;
+	prev_shmem_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup_shared;
+}
+
+/* The shared struct; attaches at first use. */
+RsnShared *
+rsn_shared(void)
+{
+	if (shared == NULL)
+		attach_shared();
+	return shared;
+}
+
+/*
+ * The slot of a database, which this call makes if there is none.  A slot whose
+ * worker is gone is taken over when all are in use; NULL when none is free.
+ */
+RsnSlot *
+rsn_shared_slot(Oid database_id)
+{
+	RsnShared  *all = rsn_shared();
+	RsnSlot    *free_slot = NULL;
+	RsnSlot    *slot = NULL;
+
+	if (my_slot != NULL && my_slot->database_id == database_id)
+		return my_slot;
+
+	LWLockAcquire(&all->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < all->nslots && slot == NULL; i++)
+	{
+		RsnSlot    *candidate = &all->slots[i];
+
+		if (candidate->database_id == database_id)
+			slot = candidate;
+		else if (!OidIsValid(candidate->database_id) ||
+				 (free_slot == NULL &&
+				  pg_atomic_read_u32(&candidate->proc_number) == RSN_NO_PROC))
+			free_slot = candidate;
+	}
+	if (slot == NULL && free_slot != NULL)
+	{
+		slot = free_slot;
+		init_slot(slot, database_id);
+	}
+	LWLockRelease(&all->lock);
+
+	if (database_id == MyDatabaseId)
+		my_slot = slot;
+	return slot;
+}
+
+/* The slot of a database, or NULL if it has none. */
+RsnSlot *
+rsn_shared_find_slot(Oid database_id)
+{
+	RsnShared  *all = rsn_shared();
+	RsnSlot    *slot = NULL;
+
+	LWLockAcquire(&all->lock, LW_SHARED);
+	for (int i = 0; i < all->nslots && slot == NULL; i++)
+	{
+		if (all->slots[i].database_id == database_id)
+			slot = &all->slots[i];
+	}
+	LWLockRelease(&all->lock);
+	return slot;
+}
+
+/* Adds to a counter of this database's slot. */
+void
+rsn_shared_count(RsnCounter counter, uint64 n)
+{
+	RsnSlot    *slot = rsn_shared_slot(MyDatabaseId);
+
+	if (slot != NULL)
+		pg_atomic_fetch_add_u64(&slot->counters[counter], n);
+}
+
+/* Sets the latch of a process; one that is gone is not harmed by it. */
+void
+rsn_shared_wake_proc(uint32 proc_number)
+{
+	if (proc_number != RSN_NO_PROC)
+		SetLatch(&ProcGlobal->allProcs[proc_number].procLatch);
+}

@@ -1,0 +1,82 @@
+/*-------------------------------------------------------------------------
+ *
+ * shared.h
+ *	  Shared memory: who works for which database, and who waits for what.
+ *
+ * All fields but those marked "lock" are atomics, read and written without
+ * one, so that a commit callback can use them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RSN_SHARED_H
+#define RSN_SHARED_H
+
+#include "port/atomics.h"
+#include "storage/lwlock.h"
+
+#define RSN_NO_PROC		PG_UINT32_MAX
+
+/* How the last worker of a database ended; tells the launcher what to do. */
+typedef enum RsnWorkerExit
+{
+	RSN_EXIT_FAILED,			/* start another one, after a delay */
+	RSN_EXIT_ABSENT,			/* no extension in this database */
+	RSN_EXIT_YIELDED			/* somebody needs the database for himself */
+} RsnWorkerExit;
+
+/* What the worker of a database has done since it started. */
+typedef enum RsnCounter
+{
+	RSN_COUNT_SWEEPS,
+	RSN_COUNT_TIMED_OUT,
+	RSN_COUNT_DELIVERIES,
+	RSN_COUNT_NOTIFICATIONS,
+	RSN_COUNT_DELIVERY_FAILURES,
+	RSN_COUNT_PRUNED,
+	RSN_COUNT_SET_ASIDE
+} RsnCounter;
+
+#define RSN_NCOUNTERS (RSN_COUNT_SET_ASIDE + 1)
+
+typedef struct RsnSlot
+{
+	Oid			database_id;	/* lock; InvalidOid: free */
+	pg_atomic_uint32 proc_number;	/* of the worker, or RSN_NO_PROC */
+	pg_atomic_uint32 pid;		/* of the worker, or 0 */
+	pg_atomic_uint32 last_exit; /* RsnWorkerExit */
+	pg_atomic_uint32 is_wanted; /* launcher: start a worker */
+	pg_atomic_uint32 must_reconcile;	/* rows came past our functions */
+	pg_atomic_uint32 must_poll; /* a prepared transaction may commit */
+
+	/*
+	 * The worker sleeps until this instant and need not be woken for a later
+	 * deadline.  RSN_TIME_NEVER while it is awake: then it must be told of
+	 * everything, since it may have looked already.
+	 */
+	pg_atomic_uint64 wake_at_ms;
+	pg_atomic_uint64 started_at_ms;
+	pg_atomic_uint64 active_at_ms;
+	pg_atomic_uint64 requested_at_ms;	/* last attempt to have it started */
+	pg_atomic_uint64 counters[RSN_NCOUNTERS];
+} RsnSlot;
+
+typedef struct RsnShared
+{
+	LWLock		lock;			/* over the database_id of slots */
+	int			tranche_id;
+	int			nslots;
+	int			nwaiters;
+	pg_atomic_uint32 launcher_proc_number;	/* or RSN_NO_PROC */
+	pg_atomic_uint32 waiting;	/* how many sessions wait for a promise */
+	RsnSlot    *slots;
+	pg_atomic_uint64 *waiters;	/* by proc number: awaited key, or 0 */
+} RsnShared;
+
+extern void rsn_shared_init(void);
+extern RsnShared *rsn_shared(void);
+extern RsnSlot *rsn_shared_slot(Oid database_id);
+extern RsnSlot *rsn_shared_find_slot(Oid database_id);
+extern void rsn_shared_count(RsnCounter counter, uint64 n);
+extern void rsn_shared_wake_proc(uint32 proc_number);
+
+#endif							/* RSN_SHARED_H */

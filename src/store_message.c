@@ -1,0 +1,180 @@
+/*-------------------------------------------------------------------------
+ *
+ * store_message.c
+ *	  The statements on callbacks and messages.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "clock.h"
+#include "store_plan.h"
+
+/* Columns before those of the promise in a row that describes a message. */
+#define MESSAGE_COLUMNS 6
+
+/* Records a callback; false when the promise has one of that id already. */
+bool
+rsn_store_insert_callback(const RsnCallbackRow *row)
+{
+	RsnArgs		args = {0};
+
+	rsn_args_add(&args, Int64GetDatum(row->created_at_ms));
+	rsn_args_add_text(&args, row->promise_id);
+	rsn_args_add_text(&args, row->callback_id);
+	rsn_args_add_text(&args, row->address);
+	return rsn_store_exec(RSN_QUERY_INSERT_CALLBACK, &args) == 1;
+}
+
+/* Turns the callbacks of a locked promise into messages; true if there were any. */
+bool
+rsn_store_fire_callbacks(text *promise_id, int64 now_ms)
+{
+	RsnArgs		args = {0};
+
+	rsn_args_add_text(&args, promise_id);
+	rsn_args_add(&args, Int64GetDatum(now_ms));
+	return rsn_store_exec(RSN_QUERY_FIRE, &args) > 0;
+}
+
+/* The same for many promises. */
+bool
+rsn_store_fire_many_callbacks(text *const *promise_ids, int n, int64 now_ms)
+{
+	RsnArgs		args = {0};
+
+	rsn_args_add_texts(&args, promise_ids, n);
+	rsn_args_add(&args, Int64GetDatum(now_ms));
+	return rsn_store_exec(RSN_QUERY_FIRE_MANY, &args) > 0;
+}
+
+/* Settled promises that still have callbacks, as a restore can leave them. */
+int
+rsn_store_unfired_promises(int limit, text ***ids)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	rsn_args_add(&args, Int64GetDatum(limit));
+	count = rsn_store_exec(RSN_QUERY_UNFIRED, &args);
+	*ids = rsn_store_alloc(Max(count, 1) * sizeof(text *));
+	for (uint64 i = 0; i < count; i++)
+		(*ids)[i] = rsn_store_get_text(SPI_tuptable->vals[i], 1);
+	return (int) count;
+}
+
+static RsnMessageRow *
+messages_from_result(uint64 n)
+{
+	RsnMessageRow *rows = rsn_store_alloc(Max(n, 1) * sizeof(RsnMessageRow));
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		RsnMessageRow *row = &rows[i];
+		bool		is_null;
+
+		row->promise_id = rsn_store_get_text(tuple, 1);
+		row->callback_id = rsn_store_get_text(tuple, 2);
+		row->address = rsn_store_get_text(tuple, 3);
+		row->attempt = DatumGetInt32(SPI_getbinval(tuple, desc, 4, &is_null));
+		row->due_at_ms = rsn_store_get_int64(tuple, 5, 0);
+		row->has_promise = DatumGetBool(SPI_getbinval(tuple, desc,
+													  MESSAGE_COLUMNS,
+													  &is_null));
+		if (row->has_promise)
+			rsn_store_row_from_tuple(tuple, MESSAGE_COLUMNS, &row->promise);
+	}
+	return rows;
+}
+
+/* Locks messages to notify:// addresses that are due, oldest first. */
+int
+rsn_store_lock_notifications(int64 now_ms, int limit, RsnMessageRow **rows)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	rsn_args_add(&args, Int64GetDatum(now_ms));
+	rsn_args_add(&args, Int64GetDatum(limit));
+	count = rsn_store_exec(RSN_QUERY_LOCK_NOTIFICATIONS, &args);
+	*rows = messages_from_result(count);
+	return (int) count;
+}
+
+/* Deletes messages for good. */
+void
+rsn_store_delete_messages(const RsnMessageRow *rows, int n)
+{
+	RsnArgs		args = {0};
+	text	  **promise_ids = palloc(sizeof(text *) * n);
+	text	  **callback_ids = palloc(sizeof(text *) * n);
+
+	for (int i = 0; i < n; i++)
+	{
+		promise_ids[i] = rows[i].promise_id;
+		callback_ids[i] = rows[i].callback_id;
+	}
+	rsn_args_add_texts(&args, promise_ids, n);
+	rsn_args_add_texts(&args, callback_ids, n);
+	rsn_store_exec(RSN_QUERY_DELETE_MESSAGES, &args);
+}
+
+/* Has a message tried again at due_at, and counts the attempt. */
+void
+rsn_store_postpone_message(const RsnMessageRow *row, int64 due_at_ms)
+{
+	RsnArgs		args = {0};
+
+	rsn_args_add_text(&args, row->promise_id);
+	rsn_args_add_text(&args, row->callback_id);
+	rsn_args_add(&args, Int64GetDatum(due_at_ms));
+	rsn_store_exec(RSN_QUERY_POSTPONE_MESSAGE, &args);
+}
+
+/* When the next message to a notify:// address is due, or RSN_TIME_NEVER. */
+int64
+rsn_store_next_notification(void)
+{
+	if (rsn_store_exec(RSN_QUERY_NEXT_NOTIFICATION, NULL) == 0)
+		return RSN_TIME_NEVER;
+	return rsn_store_get_int64(SPI_tuptable->vals[0], 1, RSN_TIME_NEVER);
+}
+
+/* Takes messages of an address until visible_at, oldest first. */
+int
+rsn_store_receive(text *address, int limit, int64 now_ms,
+				  int64 visible_at_ms, RsnMessageRow **rows)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	rsn_args_add_text(&args, address);
+	rsn_args_add(&args, Int64GetDatum(now_ms));
+	rsn_args_add(&args, Int64GetDatum(limit));
+	rsn_args_add(&args, Int64GetDatum(visible_at_ms));
+	count = rsn_store_exec(RSN_QUERY_RECEIVE, &args);
+	*rows = messages_from_result(count);
+	return (int) count;
+}
+
+/* Deletes a message that was received; false when there is none. */
+bool
+rsn_store_acknowledge(text *promise_id, text *callback_id)
+{
+	RsnArgs		args = {0};
+
+	rsn_args_add_text(&args, promise_id);
+	rsn_args_add_text(&args, callback_id);
+	return rsn_store_exec(RSN_QUERY_ACKNOWLEDGE, &args) > 0;
+}
+
+/* True when this database has prepared transactions. */
+bool
+rsn_store_has_prepared_transactions(void)
+{
+	return rsn_store_exec(RSN_QUERY_PREPARED, NULL) > 0;
+}

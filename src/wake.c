@@ -1,0 +1,306 @@
+/*-------------------------------------------------------------------------
+ *
+ * wake.c
+ *	  Waking the worker and the waiting sessions when a transaction commits.
+ *
+ * While a transaction runs, the engine notes here what it has written.  The
+ * commit callback runs after the commit is visible to others, and sets
+ * latches: those of the sessions that wait for one of the promises, and the
+ * worker's when it has something to do before it would wake by itself.  It
+ * takes no lock, writes nothing and cannot fail.
+ *
+ * No wake-up is lost: a sleeper announces itself in shared memory first and
+ * looks at the rows afterwards; we make the rows visible first and look for
+ * sleepers afterwards.
+ *
+ * The notes do not follow subtransactions: one that is rolled back leaves a
+ * spurious wake-up, which is harmless.  The callback of COMMIT PREPARED runs
+ * nowhere, so PREPARE makes the sleepers poll (must_poll) until the worker
+ * finds that no prepared transaction is left.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "clock.h"
+#include "compat.h"
+#include "shared.h"
+#include "wake.h"
+#include "worker.h"
+
+/* More promises than this in one transaction: every waiter looks for itself. */
+#define MAX_KEYS_COMPARED 64
+
+typedef struct XactNotes
+{
+	bool		has_work;		/* the worker must look now */
+	bool		has_foreign_rows;	/* it must look for settled callbacks */
+	bool		wants_start;	/* CREATE EXTENSION: have it started */
+	int64		first_deadline_ms;	/* earliest deadline armed */
+	HTAB	   *keys;			/* promises written, in TopTransactionContext */
+} XactNotes;
+
+static const XactNotes no_notes = {false, false, false, RSN_TIME_NEVER, NULL};
+
+static XactNotes notes = {false, false, false, RSN_TIME_NEVER, NULL};
+static bool is_noted = false;
+static bool is_watching = false;
+
+/* Identifies a promise of this database to waiters; never zero. */
+static uint64
+promise_key(const char *id, size_t id_len)
+{
+	uint64		key = hash_bytes_extended((const unsigned char *) id,
+										  (int) id_len, MyDatabaseId);
+
+	return key == 0 ? 1 : key;
+}
+
+/*
+ * The notes of this transaction.  Attaches to shared memory here, where an
+ * error can still abort the transaction, because the callback must not fail.
+ */
+static XactNotes *
+my_notes(void)
+{
+	if (!is_noted)
+	{
+		notes = no_notes;
+		is_noted = true;
+		(void) rsn_shared_slot(MyDatabaseId);
+	}
+	return &notes;
+}
+
+/* Notes that this transaction has written a promise. */
+void
+rsn_wake_note_promise(const char *id, size_t id_len)
+{
+	XactNotes  *mine = my_notes();
+	uint64		key = promise_key(id, id_len);
+
+	if (mine->keys == NULL)
+	{
+		HASHCTL		control = {0};
+
+		control.keysize = sizeof(uint64);
+		control.entrysize = sizeof(uint64);
+		control.hcxt = TopTransactionContext;
+		mine->keys = hash_create("resonate written promises", 16, &control,
+								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	(void) hash_search(mine->keys, &key, HASH_ENTER, NULL);
+}
+
+/* Notes a deadline that the worker has to keep. */
+void
+rsn_wake_note_deadline(int64 deadline_ms)
+{
+	XactNotes  *mine = my_notes();
+
+	mine->first_deadline_ms = Min(mine->first_deadline_ms, deadline_ms);
+	rsn_worker_ensure();
+}
+
+/* Notes that the worker has something to do at once. */
+void
+rsn_wake_note_work(void)
+{
+	my_notes()->has_work = true;
+	rsn_worker_ensure();
+}
+
+/* Notes rows that were written past the engine, as by a restore. */
+void
+rsn_wake_note_foreign_rows(void)
+{
+	my_notes()->has_foreign_rows = true;
+	rsn_wake_note_work();
+}
+
+/* Notes that the launcher has to start a worker here (CREATE EXTENSION). */
+void
+rsn_wake_note_start(void)
+{
+	my_notes()->wants_start = true;
+}
+
+/* True when this transaction has written the promise. */
+bool
+rsn_wake_has_written(const char *id, size_t id_len)
+{
+	uint64		key = promise_key(id, id_len);
+
+	return is_noted && notes.keys != NULL &&
+		hash_search(notes.keys, &key, HASH_FIND, NULL) != NULL;
+}
+
+static bool
+wakes_waiter(uint64 awaited)
+{
+	if (awaited == 0)
+		return false;
+	if (hash_get_num_entries(notes.keys) > MAX_KEYS_COMPARED)
+		return true;
+	return hash_search(notes.keys, &awaited, HASH_FIND, NULL) != NULL;
+}
+
+static void
+wake_waiters(RsnShared *all)
+{
+	if (notes.keys == NULL || pg_atomic_read_u32(&all->waiting) == 0)
+		return;
+	for (int i = 0; i < all->nwaiters; i++)
+	{
+		if (wakes_waiter(pg_atomic_read_u64(&all->waiters[i])))
+			rsn_shared_wake_proc(i);
+	}
+}
+
+static void
+wake_everyone(RsnShared *all)
+{
+	for (int i = 0; i < all->nwaiters; i++)
+	{
+		if (pg_atomic_read_u64(&all->waiters[i]) != 0)
+			rsn_shared_wake_proc(i);
+	}
+}
+
+static void
+wake_worker(RsnSlot *slot)
+{
+	if (notes.has_foreign_rows)
+		pg_atomic_write_u32(&slot->must_reconcile, 1);
+	if (notes.has_work ||
+		notes.first_deadline_ms <
+		(int64) pg_atomic_read_u64(&slot->wake_at_ms))
+	{
+		pg_memory_barrier();
+		rsn_shared_wake_proc(pg_atomic_read_u32(&slot->proc_number));
+	}
+}
+
+static void
+at_commit(void)
+{
+	RsnShared  *all = rsn_shared();
+	RsnSlot    *slot = rsn_shared_slot(MyDatabaseId);
+
+	/* Our rows are visible; order that before the look at the sleepers. */
+	pg_memory_barrier();
+	wake_waiters(all);
+	if (slot == NULL)
+		return;
+	wake_worker(slot);
+	if (notes.wants_start)
+		rsn_worker_request_start(slot);
+}
+
+static void
+at_prepare(void)
+{
+	RsnShared  *all = rsn_shared();
+	RsnSlot    *slot = rsn_shared_slot(MyDatabaseId);
+
+	if (slot == NULL)
+		return;
+	pg_atomic_write_u32(&slot->must_poll, 1);
+	if (notes.has_foreign_rows)
+		pg_atomic_write_u32(&slot->must_reconcile, 1);
+	pg_memory_barrier();
+	rsn_shared_wake_proc(pg_atomic_read_u32(&slot->proc_number));
+	wake_everyone(all);
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	if (is_noted)
+	{
+		switch (event)
+		{
+			case XACT_EVENT_COMMIT:
+				at_commit();
+				is_noted = false;
+				break;
+			case XACT_EVENT_PREPARE:
+				at_prepare();
+				is_noted = false;
+				break;
+			case XACT_EVENT_ABORT:
+				is_noted = false;
+				break;
+			default:
+				break;
+		}
+	}
+	if (event == XACT_EVENT_ABORT && is_watching)
+		rsn_wake_unwatch();
+}
+
+/* Registers the callback, once for the life of the backend. */
+void
+rsn_wake_init(void)
+{
+	RegisterXactCallback(xact_callback, NULL);
+}
+
+static void
+unwatch_at_exit(int code, Datum arg)
+{
+	if (is_watching)
+		rsn_wake_unwatch();
+}
+
+/*
+ * From now on this backend's latch is set when a transaction commits that has
+ * written the promise.  Look at the promise after this call, not before.
+ */
+void
+rsn_wake_watch(const char *id, size_t id_len)
+{
+	static bool is_exit_registered = false;
+	RsnShared  *all = rsn_shared();
+
+	Assert(!is_watching);
+	if (!is_exit_registered)
+	{
+		before_shmem_exit(unwatch_at_exit, (Datum) 0);
+		is_exit_registered = true;
+	}
+	is_watching = true;
+	pg_atomic_write_u64(&all->waiters[rsn_my_proc_number()],
+						promise_key(id, id_len));
+	pg_atomic_fetch_add_u32(&all->waiting, 1);
+}
+
+/* Ends rsn_wake_watch. */
+void
+rsn_wake_unwatch(void)
+{
+	RsnShared  *all = rsn_shared();
+
+	pg_atomic_fetch_sub_u32(&all->waiting, 1);
+	pg_atomic_write_u64(&all->waiters[rsn_my_proc_number()], 0);
+	is_watching = false;
+}
+
+/* True while commits may happen that wake nobody. */
+bool
+rsn_wake_must_poll(void)
+{
+	RsnSlot    *slot = rsn_shared_slot(MyDatabaseId);
+
+	return RecoveryInProgress() || slot == NULL ||
+		pg_atomic_read_u32(&slot->must_poll) != 0;
+}

@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * wake.h
+ *	  Waking the worker and the waiting sessions when a transaction commits.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RSN_WAKE_H
+#define RSN_WAKE_H
+
+extern void rsn_wake_init(void);
+
+extern void rsn_wake_note_promise(const char *id, size_t id_len);
+extern void rsn_wake_note_deadline(int64 deadline_ms);
+extern void rsn_wake_note_work(void);
+extern void rsn_wake_note_foreign_rows(void);
+extern void rsn_wake_note_start(void);
+extern bool rsn_wake_has_written(const char *id, size_t id_len);
+
+extern void rsn_wake_watch(const char *id, size_t id_len);
+extern void rsn_wake_unwatch(void);
+extern bool rsn_wake_must_poll(void);
+
+#endif							/* RSN_WAKE_H */

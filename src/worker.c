@@ -1,0 +1,508 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.c
+ *	  The background worker of a database.
+ *
+ * The loop: run steps until none has work, ask the tables when the next one is
+ * due, sleep until then or until a commit sets the latch.  Each step is one
+ * transaction, and none is open while the worker sleeps.  A step that finds
+ * nothing assigns no transaction id and writes no WAL.
+ *
+ * DROP DATABASE, CREATE DATABASE ... TEMPLATE and ALTER DATABASE ... RENAME wait
+ * five seconds for other sessions to leave, and have no way to ask us to.  So
+ * the worker looks once a second whether somebody holds the lock on the
+ * database that these commands take, and leaves.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_database.h"
+#include "commands/dbcommands.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "background.h"
+#include "clock.h"
+#include "compat.h"
+#include "engine.h"
+#include "guc.h"
+#include "shared.h"
+#include "worker.h"
+
+/* How often to look whether somebody needs the database for himself. */
+#define YIELD_CHECK_MS		1000
+
+/* How often to look for history that has become too old. */
+#define PRUNE_INTERVAL_MS	60000
+
+/* While all that is due is locked by others: sleeps grow from one to the other. */
+#define LOCKED_WAIT_MIN_MS	10
+#define LOCKED_WAIT_MAX_MS	1000
+
+typedef struct Worker
+{
+	RsnSlot    *slot;
+	MemoryContext scratch;		/* reset after each step */
+	MemoryContext set_aside_context;
+	RsnSetAside set_aside;
+	int64		forget_at_ms;	/* when to try those set aside again */
+	int64		not_before_ms[RSN_NSTEPS];	/* after a failure, or by plan */
+	int64		next_due_ms;	/* as of the last look */
+	int64		locked_wait_ms;
+} Worker;
+
+static void
+detach(int code, Datum arg)
+{
+	RsnSlot    *slot = (RsnSlot *) DatumGetPointer(arg);
+
+	pg_atomic_write_u32(&slot->pid, 0);
+	pg_atomic_write_u32(&slot->proc_number, RSN_NO_PROC);
+}
+
+/* Leaves for good; the launcher reads why. */
+static void
+leave(RsnSlot *slot, RsnWorkerExit reason)
+{
+	pg_atomic_write_u32(&slot->last_exit, reason);
+	proc_exit(0);
+}
+
+/* Makes this process the worker of its database; there is at most one. */
+static RsnSlot *
+attach(void)
+{
+	RsnSlot    *slot = rsn_shared_slot(MyDatabaseId);
+	uint32		nobody = RSN_NO_PROC;
+
+	if (slot == NULL)
+	{
+		ereport(LOG,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("no slot is free for another resonate worker"),
+				 errhint("Increase max_worker_processes.")));
+		proc_exit(0);
+	}
+	if (!pg_atomic_compare_exchange_u32(&slot->proc_number, &nobody,
+										rsn_my_proc_number()))
+		proc_exit(0);
+	pg_atomic_write_u32(&slot->last_exit, RSN_EXIT_FAILED);
+	before_shmem_exit(detach, PointerGetDatum(slot));
+
+	pg_atomic_write_u32(&slot->pid, MyProcPid);
+	pg_atomic_write_u64(&slot->started_at_ms, rsn_clock_wall());
+	pg_atomic_write_u64(&slot->active_at_ms, rsn_clock_wall());
+	for (int i = 0; i < RSN_NCOUNTERS; i++)
+		pg_atomic_write_u64(&slot->counters[i], 0);
+
+	/* What happened before we came is not known. */
+	pg_atomic_write_u32(&slot->must_reconcile, 1);
+	pg_atomic_write_u32(&slot->must_poll, 1);
+	return slot;
+}
+
+static void
+begin_step(const char *activity)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, activity);
+}
+
+static void
+end_step(Worker *worker)
+{
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	pgstat_report_stat(true);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	MemoryContextReset(worker->scratch);
+	MemoryContextSwitchTo(worker->scratch);
+}
+
+/* Reports an error and ends its transaction; the loop goes on. */
+static void
+abandon_step(Worker *worker)
+{
+	MemoryContextSwitchTo(worker->scratch);
+	HOLD_INTERRUPTS();
+	EmitErrorReport();
+	AbortCurrentTransaction();
+	FlushErrorState();
+	pgstat_report_activity(STATE_IDLE, NULL);
+	RESUME_INTERRUPTS();
+	MemoryContextReset(worker->scratch);
+	MemoryContextSwitchTo(worker->scratch);
+}
+
+/* Leaves when the extension is not, or no longer, in this database. */
+static void
+check_extension(Worker *worker)
+{
+	if (OidIsValid(get_extension_oid("resonate", true)))
+		return;
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	leave(worker->slot, RSN_EXIT_ABSENT);
+}
+
+/* Runs a step in its own transaction; -1 when it failed. */
+static int
+try_step(Worker *worker, RsnStep step)
+{
+	volatile int n = -1;
+
+	PG_TRY();
+	{
+		begin_step(rsn_step_name(step));
+		check_extension(worker);
+		MemoryContextSwitchTo(worker->scratch);
+		n = rsn_background_step(step, rsn_clock_now(), 0, &worker->set_aside);
+		end_step(worker);
+	}
+	PG_CATCH();
+	{
+		abandon_step(worker);
+		n = -1;
+	}
+	PG_END_TRY();
+	return n;
+}
+
+/* Times out one promise; false when that failed. */
+static bool
+try_one(Worker *worker, text *id)
+{
+	volatile bool is_done = false;
+
+	PG_TRY();
+	{
+		begin_step("timeout");
+		MemoryContextSwitchTo(worker->scratch);
+		(void) rsn_engine_get(id);
+		end_step(worker);
+		is_done = true;
+	}
+	PG_CATCH();
+	{
+		abandon_step(worker);
+	}
+	PG_END_TRY();
+	return is_done;
+}
+
+static void
+set_aside(Worker *worker, text *id)
+{
+	MemoryContext old = MemoryContextSwitchTo(worker->set_aside_context);
+	RsnSetAside *aside = &worker->set_aside;
+
+	if (aside->n == 0)
+		aside->ids = palloc(sizeof(text *));
+	else
+		aside->ids = repalloc(aside->ids, sizeof(text *) * (aside->n + 1));
+	aside->ids[aside->n++] = (text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(id));
+	MemoryContextSwitchTo(old);
+
+	worker->forget_at_ms = rsn_clock_now() +
+		Max(PRUNE_INTERVAL_MS, rsn_guc_retry_interval_ms);
+	rsn_shared_count(RSN_COUNT_SET_ASIDE, 1);
+	ereport(WARNING,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("could not time out promise \"%s\"",
+					text_to_cstring(id)),
+			 errdetail("It is set aside; other promises are not affected.")));
+}
+
+/* Forgets who was set aside when it is time to try them again. */
+static void
+forget_set_aside(Worker *worker)
+{
+	if (worker->set_aside.n == 0 || rsn_clock_now() < worker->forget_at_ms)
+		return;
+	MemoryContextReset(worker->set_aside_context);
+	worker->set_aside.ids = NULL;
+	worker->set_aside.n = 0;
+}
+
+/* Copies the ids that are due into a context that survives transactions. */
+static int
+list_due(Worker *worker, MemoryContext context, text ***ids)
+{
+	volatile int n = 0;
+
+	PG_TRY();
+	{
+		begin_step("timeout");
+		MemoryContextSwitchTo(context);
+		n = rsn_background_due_ids(rsn_clock_now(), rsn_guc_sweep_batch_size,
+								   &worker->set_aside, ids);
+		end_step(worker);
+	}
+	PG_CATCH();
+	{
+		abandon_step(worker);
+		n = 0;
+	}
+	PG_END_TRY();
+	return n;
+}
+
+/*
+ * After a failed sweep: times promises out one by one, and sets aside those
+ * that cannot be.  Answers how many promises it has dealt with.
+ */
+static int
+sweep_one_by_one(Worker *worker)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
+												  "resonate due promises",
+												  ALLOCSET_DEFAULT_SIZES);
+	text	  **ids;
+	int			n = list_due(worker, context, &ids);
+
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!try_one(worker, ids[i]))
+			set_aside(worker, ids[i]);
+	}
+	MemoryContextDelete(context);
+	return n;
+}
+
+static bool
+is_step_wanted(Worker *worker, RsnStep step)
+{
+	if (rsn_clock_now() < worker->not_before_ms[step])
+		return false;
+	if (step == RSN_STEP_RECONCILE)
+		return pg_atomic_exchange_u32(&worker->slot->must_reconcile, 0) != 0;
+	return true;
+}
+
+/* After a step: has it tried again at once, later, or when told so. */
+static void
+plan_step(Worker *worker, RsnStep step, int n)
+{
+	if (n < 0)
+		worker->not_before_ms[step] = rsn_clock_now() +
+			rsn_guc_retry_interval_ms;
+	else if (n == 0 && step == RSN_STEP_PRUNE)
+		worker->not_before_ms[step] = rsn_clock_now() + PRUNE_INTERVAL_MS;
+
+	if (n != 0 && step == RSN_STEP_RECONCILE)
+		pg_atomic_write_u32(&worker->slot->must_reconcile, 1);
+}
+
+/* Runs each step once; true when one of them may have more to do. */
+static bool
+run_steps(Worker *worker)
+{
+	bool		has_more = false;
+
+	for (int i = 0; i < RSN_NSTEPS; i++)
+	{
+		RsnStep		step = (RsnStep) i;
+		int			n;
+
+		if (!is_step_wanted(worker, step))
+			continue;
+		n = try_step(worker, step);
+		if (n < 0 && step == RSN_STEP_TIMEOUT)
+			n = sweep_one_by_one(worker);
+		plan_step(worker, step, n);
+		if (n > 0)
+			has_more = true;
+	}
+	if (has_more)
+		pg_atomic_write_u64(&worker->slot->active_at_ms, rsn_clock_wall());
+	return has_more;
+}
+
+/* Asks the tables when something will be due. */
+static void
+look_ahead(Worker *worker)
+{
+	PG_TRY();
+	{
+		begin_step("look ahead");
+		check_extension(worker);
+		MemoryContextSwitchTo(worker->scratch);
+		worker->next_due_ms = rsn_background_next_due(&worker->set_aside);
+
+		/* Clear first: one that is prepared meanwhile sets it again. */
+		if (pg_atomic_exchange_u32(&worker->slot->must_poll, 0) != 0 &&
+			rsn_background_has_prepared())
+			pg_atomic_write_u32(&worker->slot->must_poll, 1);
+		end_step(worker);
+	}
+	PG_CATCH();
+	{
+		abandon_step(worker);
+		worker->next_due_ms = rsn_clock_now() + rsn_guc_retry_interval_ms;
+	}
+	PG_END_TRY();
+}
+
+/*
+ * When to wake.  What is due already and yet was not taken is locked by
+ * somebody, or has failed; look again after a while that grows.
+ */
+static int64
+wake_time(Worker *worker)
+{
+	int64		now_ms = rsn_clock_now();
+
+	if (worker->next_due_ms > now_ms)
+	{
+		worker->locked_wait_ms = LOCKED_WAIT_MIN_MS;
+		return worker->next_due_ms;
+	}
+	worker->locked_wait_ms = Min(worker->locked_wait_ms * 2,
+								 LOCKED_WAIT_MAX_MS);
+	return now_ms + worker->locked_wait_ms;
+}
+
+/* True when somebody holds a lock that keeps others out of the database. */
+static bool
+must_yield(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
+	if (LockAcquire(&tag, RowExclusiveLock, true, true) ==
+		LOCKACQUIRE_NOT_AVAIL)
+		return true;
+	LockRelease(&tag, RowExclusiveLock, true);
+	return false;
+}
+
+static void
+reload_config(void)
+{
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+/* Sleeps until it is time or the latch is set. */
+static void
+sleep_until(Worker *worker, int64 wake_at_ms)
+{
+	static uint32 wait_event = 0;
+	bool		is_woken = false;
+
+	if (wait_event == 0)
+		wait_event = rsn_wait_event_new("ResonateWorker");
+
+	while (!is_woken)
+	{
+		int64		wait_ms = rsn_clock_wait_ms(wake_at_ms, YIELD_CHECK_MS);
+		int			events;
+
+		events = WaitLatch(MyLatch,
+						   WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						   wait_ms, wait_event);
+		if (must_yield())
+			leave(worker->slot, RSN_EXIT_YIELDED);
+		is_woken = (events & WL_LATCH_SET) != 0 ||
+			rsn_clock_wait_ms(wake_at_ms, 1) == 0 ||
+			pg_atomic_read_u32(&worker->slot->must_poll) != 0;
+	}
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	reload_config();
+}
+
+/*
+ * One turn of the loop.  The order makes sure that no wake-up is lost: first we
+ * say that we are awake, then we look at the rows, then we say until when we
+ * sleep.  See wake.c for the other side.
+ */
+static void
+run_turn(Worker *worker)
+{
+	int64		wake_at_ms;
+
+	pg_atomic_write_u64(&worker->slot->wake_at_ms, RSN_TIME_NEVER);
+	pg_memory_barrier();
+	forget_set_aside(worker);
+	while (run_steps(worker))
+	{
+		CHECK_FOR_INTERRUPTS();
+		reload_config();
+		if (must_yield())
+			leave(worker->slot, RSN_EXIT_YIELDED);
+	}
+	look_ahead(worker);
+	wake_at_ms = wake_time(worker);
+	pg_atomic_write_u64(&worker->slot->wake_at_ms, wake_at_ms);
+	sleep_until(worker, Min(wake_at_ms,
+							worker->not_before_ms[RSN_STEP_PRUNE]));
+}
+
+static void
+name_database(void *arg)
+{
+	errcontext("resonate worker for database \"%s\"", (const char *) arg);
+}
+
+static char *
+my_database_name(void)
+{
+	char	   *name;
+
+	begin_step("start");
+	name = get_database_name(MyDatabaseId);
+	name = MemoryContextStrdup(TopMemoryContext, name != NULL ? name : "");
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return name;
+}
+
+/* Entry point of the worker; the argument is the OID of the database. */
+void
+resonate_worker_main(Datum main_arg)
+{
+	Worker		worker = {0};
+	ErrorContextCallback context;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(main_arg),
+											  InvalidOid, 0);
+
+	worker.slot = attach();
+	worker.locked_wait_ms = LOCKED_WAIT_MIN_MS;
+	worker.scratch = AllocSetContextCreate(TopMemoryContext,
+										   "resonate worker step",
+										   ALLOCSET_DEFAULT_SIZES);
+	worker.set_aside_context = AllocSetContextCreate(TopMemoryContext,
+													 "resonate set aside",
+													 ALLOCSET_SMALL_SIZES);
+	context.callback = name_database;
+	context.arg = my_database_name();
+	context.previous = NULL;
+	error_context_stack = &context;
+	MemoryContextSwitchTo(worker.scratch);
+
+	for (;;)
+		run_turn(&worker);
+}
