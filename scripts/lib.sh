@@ -102,16 +102,19 @@ rsn_find_user()
 	rsn_die "there is no unprivileged user to run a server; set RSN_USER"
 }
 
-# Copies the sources, and only them, to the directory $1.
+# Copies the sources, and only them, to the directory $1.  That a file changes
+# meanwhile (status 1) is no reason to stop.
 rsn_copy_tree()
 {
-	tar -C "$RSN_ROOT" -cf - \
-		--exclude=./.git --exclude='*.o' --exclude='*.so' --exclude='*.bc' \
-		--exclude='*.dylib' --exclude=./results --exclude=./log \
-		--exclude=./tmp_check --exclude=./tmp_check_iso \
-		--exclude=./output_iso --exclude=./demo/out \
-		--exclude='./regression.*' --exclude='*.zip' . |
-		tar -C "$1" --no-same-owner -xf -
+	{
+		tar -C "$RSN_ROOT" -cf - \
+			--exclude=./.git --exclude='*.o' --exclude='*.so' \
+			--exclude='*.bc' --exclude='*.dylib' --exclude=./results \
+			--exclude=./log --exclude=./tmp_check --exclude=./tmp_check_iso \
+			--exclude=./output_iso --exclude=./demo/out \
+			--exclude='./regression.*' --exclude='*.zip' . ||
+			[[ $? -eq 1 ]]
+	} | tar -C "$1" --no-same-owner -xf -
 	find "$1/sql" -name 'resonate--*.sql' ! -name 'resonate--*--*.sql' -delete
 }
 

@@ -125,13 +125,28 @@ resonate_get_stats(PG_FUNCTION_ARGS)
 	return rsn_record_form(fcinfo, values, nulls);
 }
 
+static int64
+step_time(FunctionCallInfo fcinfo, int n)
+{
+	TimestampTz now;
+
+	if (PG_ARGISNULL(n))
+		return rsn_clock_now();
+	now = PG_GETARG_TIMESTAMPTZ(n);
+	if (TIMESTAMP_NOT_FINITE(now) || rsn_ms_from_timestamptz(now) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be an instant after 1970",
+						rsn_arg_where("now", 0))));
+	return rsn_ms_from_timestamptz(now);
+}
+
 /* resonate.worker_step(now, limit) */
 Datum
 resonate_worker_step(PG_FUNCTION_ARGS)
 {
 	RsnSetAside nobody = {NULL, 0};
-	int64		now_ms = PG_ARGISNULL(0) ? rsn_clock_now()
-		: rsn_ms_from_timestamptz(PG_GETARG_TIMESTAMPTZ(0));
+	int64		now_ms = step_time(fcinfo, 0);
 	int			limit = check_rows(fcinfo, 1, 0);
 	const char *name = "idle";
 	int			n = 0;

@@ -72,7 +72,7 @@ static int
 receive_limit(FunctionCallInfo fcinfo, int n)
 {
 	int			limit = PG_ARGISNULL(n) ? RECEIVE_LIMIT_DEFAULT
-		: PG_GETARG_INT32(n);
+	: PG_GETARG_INT32(n);
 
 	if (limit < 1 || limit > RECEIVE_LIMIT_MAX)
 		ereport(ERROR,

@@ -213,7 +213,7 @@ note_exit(Database *database, int64 now_ms)
 {
 	RsnSlot    *slot = rsn_shared_find_slot(database->id);
 	RsnWorkerExit reason = slot == NULL ? RSN_EXIT_FAILED
-		: (RsnWorkerExit) pg_atomic_read_u32(&slot->last_exit);
+	: (RsnWorkerExit) pg_atomic_read_u32(&slot->last_exit);
 
 	pfree(database->handle);
 	database->handle = NULL;

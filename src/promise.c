@@ -303,7 +303,7 @@ static const char *
 check_settled(const RsnPromise *promise)
 {
 	RsnPromiseState verdict = promise->is_timer ? RSN_PROMISE_RESOLVED
-		: RSN_PROMISE_TIMEDOUT;
+	: RSN_PROMISE_TIMEDOUT;
 
 	if (promise->settled_at_ms > promise->timeout_at_ms)
 		return "settled_at_lte_timeout_at";

@@ -53,8 +53,9 @@ typedef struct RsnKey
 typedef struct RsnPromise
 {
 	RsnPromiseState state;
-	bool		is_timer;		/* resolves, instead of rejecting, at its deadline */
-	bool		is_external;	/* may be awaited; its deadline is armed */
+	bool		is_timer;		/* resolves, instead of rejecting, at its
+								 * deadline */
+	bool		is_external;	/* may have callbacks; its deadline is armed */
 	bool		has_value;		/* value data or headers are present */
 	int64_t		created_at_ms;
 	int64_t		timeout_at_ms;	/* INT64_MAX: never */
@@ -66,7 +67,7 @@ typedef struct RsnPromise
 typedef struct RsnCreate
 {
 	bool		is_strict;
-	bool		is_timer;
+	bool		is_timer;		/* only together with is_external */
 	bool		is_external;
 	int64_t		timeout_at_ms;
 	RsnKey		key;
@@ -80,7 +81,10 @@ typedef struct RsnSettle
 	RsnKey		key;
 } RsnSettle;
 
-/* What the caller of a decision has to do to the stored record. */
+/*
+ * What the caller of a decision has to do to the stored record, whatever the
+ * status: a command that is refused may still have found a deadline passed.
+ */
 typedef enum RsnWrite
 {
 	RSN_WRITE_NONE,

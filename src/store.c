@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -141,9 +142,9 @@ static const QueryDef queries[] = {
 	},
 
 	/*
-	 * One ordered walk for each stored state, cut at the limit.  A pending row
-	 * counts by what it is at now: $1 pending, $2 resolved (a timer), $3 timed
-	 * out.  Stored settled states are in $4.
+	 * One ordered walk for each stored state, cut at the limit.  A pending
+	 * row counts by what it is at now: $1 pending, $2 resolved (a timer), $3
+	 * timed out.  Stored settled states are in $4.
 	 */
 	[RSN_QUERY_SEARCH] = {
 		"SELECT f.* FROM pg_catalog.unnest($4::resonate.promise_state[]) AS s (state)"
@@ -554,6 +555,9 @@ rsn_store_row_from_tuple(HeapTuple tuple, int offset, RsnPromiseRow *row)
 	core->key_for_complete = key_of(row->key_for_complete);
 
 	violated = rsn_promise_check(core);
+	if ((core->state == RSN_PROMISE_PENDING) !=
+		heap_attisnull(tuple, offset + RSN_COL_SETTLED_AT, NULL))
+		violated = "settled_at_iff_not_pending";
 	if (violated != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),

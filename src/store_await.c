@@ -19,8 +19,8 @@
 #include "store_await.h"
 
 static const char *const read_sql =
-	"SELECT p.status, p.state, p.value, p.timeout_at"
-	" FROM resonate.get_promise($1) AS p";
+"SELECT p.status, p.state, p.value, p.timeout_at"
+" FROM resonate.get_promise($1) AS p";
 
 static SPIPlanPtr read_plan = NULL;
 

@@ -363,8 +363,8 @@ stored_states(const RsnSearch *search)
 	for (int i = 0; i < RSN_PROMISE_NSTATES; i++)
 	{
 		bool		is_lapsable = i == RSN_PROMISE_PENDING &&
-			(search->wants[RSN_PROMISE_RESOLVED] ||
-			 search->wants[RSN_PROMISE_TIMEDOUT]);
+		(search->wants[RSN_PROMISE_RESOLVED] ||
+		 search->wants[RSN_PROMISE_TIMEDOUT]);
 
 		if (search->wants[i] || is_lapsable)
 			names[n++] = CStringGetTextDatum(rsn_promise_state_name(i));
@@ -382,7 +382,7 @@ rsn_store_search_promises(const RsnSearch *search, RsnPromiseRow **rows)
 	RsnArgs		args = {0};
 	uint64		count;
 	bool		is_indexed = search->tags != NULL &&
-		!is_default_tags(search->tags);
+	!is_default_tags(search->tags);
 
 	rsn_args_add(&args, BoolGetDatum(search->wants[RSN_PROMISE_PENDING]));
 	rsn_args_add(&args, BoolGetDatum(search->wants[RSN_PROMISE_RESOLVED]));
