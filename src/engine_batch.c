@@ -18,9 +18,6 @@
 #include "engine_internal.h"
 #include "wake.h"
 
-/* A search settles what has lapsed and looks again; this often at the most. */
-#define SEARCH_ROUNDS_MAX 3
-
 /* One distinct id of a batch. */
 typedef struct Entry
 {
@@ -354,8 +351,11 @@ observe_rows(RsnPromiseRow *rows, int n, int64 now_ms)
 		rows[i].core = rsn_promise_observe(&rows[i].core, now_ms);
 }
 
-/* Stores the timeouts of those rows that have lapsed; answers how many had. */
-static int
+/*
+ * Stores the timeouts of those rows that have lapsed, unless somebody settled
+ * them in time; true if there were any, so that the rows have to be read again.
+ */
+static bool
 expire_lapsed(const RsnPromiseRow *rows, int n, int64 now_ms)
 {
 	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
@@ -368,9 +368,10 @@ expire_lapsed(const RsnPromiseRow *rows, int n, int64 now_ms)
 			ids[nlapsed++] = rows[i].id;
 	}
 	if (nlapsed == 0)
-		return 0;
+		return false;
 	nlapsed = rsn_store_lock_promises(ids, nlapsed, &locked);
-	return expire_rows(locked, nlapsed, now_ms);
+	expire_rows(locked, nlapsed, now_ms);
+	return true;
 }
 
 /*
@@ -383,14 +384,13 @@ rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows)
 	int			n;
 
 	rsn_store_begin();
-	for (int round = 1;; round++)
+	do
 	{
+		CHECK_FOR_INTERRUPTS();
 		search->now_ms = rsn_clock_now();
 		n = rsn_store_search_promises(search, rows);
-		if (round == SEARCH_ROUNDS_MAX || !rsn_engine_can_write() ||
-			expire_lapsed(*rows, n, search->now_ms) == 0)
-			break;
-	}
+	} while (rsn_engine_can_write() &&
+			 expire_lapsed(*rows, n, search->now_ms));
 	observe_rows(*rows, n, search->now_ms);
 	rsn_store_end();
 	return n;

@@ -46,6 +46,17 @@ typedef enum RsnQuery
 
 #define RSN_NQUERIES (RSN_QUERY_PREPARED + 1)
 
+typedef struct RsnQueryDef
+{
+	const char *sql;
+	int			spi_result;		/* what SPI_execute_plan must answer */
+	int			cursor_options;
+	int			nargs;
+	Oid			argtypes[RSN_STORE_MAX_ARGS];
+} RsnQueryDef;
+
+extern const RsnQueryDef rsn_queries[RSN_NQUERIES];
+
 typedef struct RsnArgs
 {
 	Datum		values[RSN_STORE_MAX_ARGS];

@@ -353,20 +353,15 @@ is_default_tags(Jsonb *tags)
 								  &DatumGetJsonbP(default_tags)->root) == 0;
 }
 
-/* The stored states that can hold what the search wants. */
 static ArrayType *
-stored_states(const RsnSearch *search)
+wanted_states(const RsnSearch *search)
 {
 	Datum		names[RSN_PROMISE_NSTATES];
 	int			n = 0;
 
 	for (int i = 0; i < RSN_PROMISE_NSTATES; i++)
 	{
-		bool		is_lapsable = i == RSN_PROMISE_PENDING &&
-		(search->wants[RSN_PROMISE_RESOLVED] ||
-		 search->wants[RSN_PROMISE_TIMEDOUT]);
-
-		if (search->wants[i] || is_lapsable)
+		if (search->wants[i])
 			names[n++] = CStringGetTextDatum(rsn_promise_state_name(i));
 	}
 	return construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT);
@@ -384,10 +379,9 @@ rsn_store_search_promises(const RsnSearch *search, RsnPromiseRow **rows)
 	bool		is_indexed = search->tags != NULL &&
 	!is_default_tags(search->tags);
 
-	rsn_args_add(&args, BoolGetDatum(search->wants[RSN_PROMISE_PENDING]));
 	rsn_args_add(&args, BoolGetDatum(search->wants[RSN_PROMISE_RESOLVED]));
 	rsn_args_add(&args, BoolGetDatum(search->wants[RSN_PROMISE_TIMEDOUT]));
-	rsn_args_add(&args, PointerGetDatum(stored_states(search)));
+	rsn_args_add(&args, PointerGetDatum(wanted_states(search)));
 	rsn_args_add(&args, Int64GetDatum(search->now_ms));
 	rsn_args_add(&args, CStringGetTextDatum(search->like_pattern));
 	rsn_args_add_varlena(&args, is_indexed ? search->tags : NULL);
