@@ -365,6 +365,7 @@ CREATE FUNCTION resonate.search_promises(
 RETURNS SETOF resonate.search_result
 	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off	-- the cost of lapsed rows is overestimated
 	AS 'MODULE_PATHNAME', 'resonate_search_promises';
 COMMENT ON FUNCTION resonate.search_promises(text, text, jsonb, integer, text) IS
 'Public. Promises newest first. In pattern every * stands for any characters and nothing else is special. state is pending, resolved or rejected (which includes canceled and timed out), or NULL for all; it is compared with the state as it is now. tags must all be present with equal values. limit is 1 to 100 (0 or NULL: 100). The last row of a full page has a cursor that holds the whole request: search_promises(cursor => ...) is the next page. Not a snapshot across pages. Errors: 22023. Writes and locks nothing. Spec: durable-promise 7.';

@@ -141,7 +141,11 @@ const RsnQueryDef rsn_queries[] = {
 	 * finds: timers if $1, the others if $2.
 	 */
 	[RSN_QUERY_SEARCH] = {
-		"SELECT f.* FROM (SELECT w.*"
+		"WITH lapsed AS MATERIALIZED (SELECT p.* FROM resonate.promises p"
+		" WHERE ($1 OR $2) AND p.state" EQ STATE("pending")
+		" AND p.external" EQ "ANY ('{t,f}'::pg_catalog.bool[])"
+		" AND p.timeout_at" LE "$4)"
+		" SELECT f.* FROM (SELECT w.*"
 		" FROM pg_catalog.unnest($3::resonate.promise_state[]) AS s (state)"
 		" CROSS JOIN LATERAL (SELECT " RSN_PROMISE_COLUMNS
 		" FROM resonate.promises p"
@@ -150,11 +154,7 @@ const RsnQueryDef rsn_queries[] = {
 		" OR p.timeout_at OPERATOR(pg_catalog.>) $4)"
 		SEARCH_FILTER SEARCH_ORDER("p") ") AS w"
 		" UNION ALL (SELECT " RSN_PROMISE_COLUMNS
-		" FROM resonate.promises p"
-		" WHERE ($1 OR $2) AND p.state" EQ STATE("pending")
-		" AND p.external" EQ "ANY ('{t,f}'::pg_catalog.bool[])"
-		" AND p.timeout_at" LE "$4"
-		" AND CASE WHEN p.timer THEN $1 ELSE $2 END"
+		" FROM lapsed p WHERE CASE WHEN p.timer THEN $1 ELSE $2 END"
 		SEARCH_FILTER SEARCH_ORDER("p") ")) AS f" SEARCH_ORDER("f"),
 		SPI_OK_SELECT, PLAN_EACH, 10,
 		{BOOLOID, BOOLOID, TEXTARRAYOID, INT8OID, TEXTOID, JSONBOID,

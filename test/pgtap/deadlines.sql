@@ -76,6 +76,7 @@ FROM looks look CROSS JOIN (VALUES (false), (true)) AS kind (is_timer)
 CROSS JOIN (VALUES (-1), (0), (1), (86400000)) AS moment (late_ms);
 
 DELETE FROM resonate.messages;
+DELETE FROM resonate.callbacks;
 DELETE FROM resonate.promises;
 
 --
@@ -173,12 +174,13 @@ FROM (VALUES
 	('{"timeout": null, "timeout_at": null}', '11000')
 ) AS v (member, wanted)
 CROSS JOIN LATERAL resonate.create_promises(
-	jsonb_build_array(member || jsonb_build_object('id', 'batch ' || member)));
+	jsonb_build_array(member || jsonb_build_object('id', 'batch ' || (member::text))));
 
 --
 -- The end of time.
 --
 
+DELETE FROM resonate.promises;
 SELECT at(0);
 SELECT is(brief(r) || ' due ' || timeout_at, '2010 pending due infinity',
 		  'an infinite deadline never comes')
@@ -204,7 +206,7 @@ FROM resonate.create_promise('overflow');
 SELECT is((resonate.resolve('for ever')).status, 2010, 'and can still be resolved');
 
 SELECT at(0);
-DELETE FROM resonate.promises WHERE state = 'pending' AND timeout_at < 9223372036854775807;
+DELETE FROM resonate.promises WHERE state <> 'pending';
 SELECT is(brief(resonate.worker_step(ts(1000000000000))), 'idle 0', 'nobody waits for infinity');
 
 --

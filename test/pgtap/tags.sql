@@ -10,41 +10,41 @@ CREATE FUNCTION check_tags(given jsonb, stored_tags jsonb, is_external boolean, 
 RETURNS SETOF text LANGUAGE plpgsql AS
 $$
 DECLARE
-	id text := format('%s: %s', profile, coalesce(given::text, 'no tags'));
+	promise text := format('%s: %s', profile, coalesce(given::text, 'no tags'));
 	result resonate.promise_result;
 BEGIN
 	PERFORM set_config('resonate.profile', profile, true);
 	PERFORM at(0);
-	result := resonate.create_promise(id, '1 min', tags => given);
-	RETURN NEXT is(result.tags, stored_tags, id);
+	result := resonate.create_promise(promise, '1 min', tags => given);
+	RETURN NEXT is(result.tags, stored_tags, promise);
 	RETURN NEXT is((SELECT ROW(p.external, p.timer)::text FROM resonate.promises p
-					WHERE p.id = check_tags.id),
-				   ROW(is_external, is_timer)::text, id || ': external, timer');
-	RETURN NEXT is((resonate.create_callback(id, 'c', 'poll://any@g')).status,
-				   CASE WHEN is_external THEN 2010 ELSE 4220 END, id || ': callback');
-	RETURN NEXT is((resonate.create_promise_and_callback('2 ' || id, 'c', 'poll://any@g',
+					WHERE p.id = promise),
+				   ROW(is_external, is_timer)::text, promise || ': external, timer');
+	RETURN NEXT is((resonate.create_callback(promise, 'c', 'poll://any@g')).status,
+				   CASE WHEN is_external THEN 2010 ELSE 4220 END, promise || ': callback');
+	RETURN NEXT is((resonate.create_promise_and_callback('2 ' || promise, 'c', 'poll://any@g',
 														 tags => given)).status,
-				   CASE WHEN is_external THEN 2010 ELSE 4220 END, id || ': with callback');
+				   CASE WHEN is_external THEN 2010 ELSE 4220 END, promise || ': with callback');
 	SELECT * INTO STRICT result FROM resonate.create_promises(jsonb_build_array(
-		jsonb_build_object('id', '3 ' || id, 'timeout', '1 min', 'tags', given)));
-	RETURN NEXT is(result.tags, stored_tags, id || ': in a batch');
+		jsonb_build_object('id', '3 ' || promise, 'timeout', '1 min', 'tags', given)));
+	RETURN NEXT is(result.tags, stored_tags, promise || ': in a batch');
 
 	-- What is written does not change when the configuration does.
 	PERFORM set_config('resonate.profile', CASE profile WHEN 'sdk' THEN 'strict' ELSE 'sdk' END,
 					   true);
-	RETURN NEXT is((resonate.create_callback(id, 'd', 'poll://any@g')).status,
+	RETURN NEXT is((resonate.create_callback(promise, 'd', 'poll://any@g')).status,
 				   CASE WHEN is_external THEN 2010 ELSE 4220 END,
-				   id || ': callback, after a change of the profile');
+				   promise || ': callback, after a change of the profile');
 
 	-- Only external promises are armed, but all lapse.
 	PERFORM at(60000);
 	PERFORM resonate.worker_step("limit" => 100);
-	RETURN NEXT is(stored(id), CASE WHEN NOT is_external THEN 'pending'
+	RETURN NEXT is(stored(promise), CASE WHEN NOT is_external THEN 'pending'
 				   WHEN is_timer THEN 'resolved at 60000'
-				   ELSE 'rejected_timedout at 60000' END, id || ': armed');
-	RETURN NEXT is(brief(resonate.get_promise(id)),
+				   ELSE 'rejected_timedout at 60000' END, promise || ': armed');
+	RETURN NEXT is(brief(resonate.get_promise(promise)),
 				   CASE WHEN is_timer THEN '2000 resolved at 60000'
-				   ELSE '2000 rejected_timedout at 60000' END, id || ': lapsed');
+				   ELSE '2000 rejected_timedout at 60000' END, promise || ': lapsed');
 END
 $$;
 
