@@ -295,11 +295,11 @@ COMMENT ON FUNCTION resonate.create_promise(text, interval, jsonb, jsonb, jsonb,
 
 CREATE FUNCTION resonate.get_promise(id text)
 RETURNS resonate.promise_result
-	LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_get_promise';
 COMMENT ON FUNCTION resonate.get_promise(text) IS
-'Public. The promise as it is now: one whose deadline has passed shows as settled even if nobody has stored that yet. Status 2000, or 4040 when there is none. Writes and locks nothing; works on a standby. Spec: durable-promise 1.';
+'Public. The promise as it is now: one whose deadline has passed shows as settled even if nobody has stored that yet. Status 2000, or 4040 when there is none. Locks and writes nothing but a deadline that has passed, for which it waits if somebody is settling the promise; on a standby or in a read-only transaction not even that. Spec: durable-promise 1.';
 
 CREATE FUNCTION resonate.resolve(
 	id text,
@@ -363,12 +363,12 @@ CREATE FUNCTION resonate.search_promises(
 	"limit" integer DEFAULT 100,
 	cursor text DEFAULT NULL)
 RETURNS SETOF resonate.search_result
-	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER
+	LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	SET jit = off	-- the cost of lapsed rows is overestimated
 	AS 'MODULE_PATHNAME', 'resonate_search_promises';
 COMMENT ON FUNCTION resonate.search_promises(text, text, jsonb, integer, text) IS
-'Public. Promises newest first. In pattern every * stands for any characters and nothing else is special. state is pending, resolved or rejected (which includes canceled and timed out), or NULL for all; it is compared with the state as it is now. tags must all be present with equal values. limit is 1 to 100 (0 or NULL: 100). The last row of a full page has a cursor that holds the whole request: search_promises(cursor => ...) is the next page. Not a snapshot across pages. Errors: 22023. Writes and locks nothing. Spec: durable-promise 7.';
+'Public. Promises newest first. In pattern every * stands for any characters and nothing else is special. state is pending, resolved or rejected (which includes canceled and timed out), or NULL for all; it is compared with the state as it is now. tags must all be present with equal values. limit is 1 to 100 (0 or NULL: 100). The last row of a full page has a cursor that holds the whole request: search_promises(cursor => ...) is the next page. Not a snapshot across pages. Errors: 22023. Stores the timeouts of promises on the page whose deadline has passed, as get_promise does. Spec: durable-promise 7.';
 
 --
 -- API: public.  Callbacks, waiting and messages
@@ -411,7 +411,7 @@ RETURNS resonate.promise_result
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_await_promise';
 COMMENT ON FUNCTION resonate.await_promise(text, interval) IS
-'Public. Waits until the promise is settled or timeout has passed (NULL: no limit but the deadline of the promise). Status 2000 settled, 4080 still pending after timeout, 4040 no such promise. Sees commits made while it waits, but the statement holds its snapshot: for long waits use the procedure. Errors: 55000 when this transaction itself has written the promise and it is pending, 0A000 when it would have to wait at REPEATABLE READ or SERIALIZABLE. Cancellable. Writes and locks nothing.';
+'Public. Waits until the promise is settled or timeout has passed (NULL: no limit but the deadline of the promise). Status 2000 settled, 4080 still pending after timeout, 4040 no such promise. Sees commits made while it waits, but the statement holds its snapshot: for long waits use the procedure. Errors: 55000 when this transaction itself has written the promise and it is pending, 0A000 when it would have to wait at REPEATABLE READ or SERIALIZABLE. Cancellable. At the deadline it does what get_promise does, and so may wait longer than timeout for a transaction that is settling the promise.';
 
 CREATE PROCEDURE resonate.await_promise(
 	id text,

@@ -107,7 +107,7 @@ rsn_worker_ensure(void)
 	RsnSlot    *slot = rsn_shared_slot(MyDatabaseId);
 	int64		now_ms;
 
-	if (slot == NULL ||
+	if (slot == NULL || IsBinaryUpgrade ||
 		pg_atomic_read_u32(&slot->proc_number) != RSN_NO_PROC)
 		return;
 	now_ms = rsn_clock_wall();

@@ -180,7 +180,8 @@ my $offset = -s $node->logfile;
 kill('KILL', $pid);
 $node->wait_for_log(qr/all server processes terminated; reinitializing/,
 	$offset);
-$node->poll_query_until('postgres', '') or die 'the server did not come back';
+$node->poll_query_until('postgres', 'SELECT true')
+  or die 'the server did not come back';
 wait_for_worker($node, 'postgres', $pid);
 pass('a worker that was killed is replaced');
 ok( $node->poll_query_until(
