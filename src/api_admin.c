@@ -22,7 +22,8 @@
 #include "wake.h"
 
 #define STATS_NCOLUMNS	19
-#define PRUNE_LIMIT_MAX	100000
+#define PRUNE_LIMIT_DEFAULT	1000
+#define ROWS_LIMIT_MAX	100000
 
 PG_FUNCTION_INFO_V1(resonate_prune);
 PG_FUNCTION_INFO_V1(resonate_get_stats);
@@ -31,25 +32,12 @@ PG_FUNCTION_INFO_V1(resonate_start_worker);
 PG_FUNCTION_INFO_V1(resonate_guard_promise);
 PG_FUNCTION_INFO_V1(resonate_note_insert);
 
-static int
-check_rows(FunctionCallInfo fcinfo, int n, int if_null)
-{
-	int			limit = PG_ARGISNULL(n) ? if_null : PG_GETARG_INT32(n);
-
-	if (!PG_ARGISNULL(n) && (limit < 1 || limit > PRUNE_LIMIT_MAX))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for %s: %d", rsn_arg_where("limit", 0),
-						limit),
-				 errdetail("It must be between 1 and %d.", PRUNE_LIMIT_MAX)));
-	return limit;
-}
-
 /* resonate.prune(settled_before, limit) */
 Datum
 resonate_prune(PG_FUNCTION_ARGS)
 {
-	int			limit = check_rows(fcinfo, 1, 1000);
+	int			limit = rsn_check_limit(RSN_ARG_INT32(1, PRUNE_LIMIT_DEFAULT),
+										ROWS_LIMIT_MAX);
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -147,13 +135,15 @@ resonate_worker_step(PG_FUNCTION_ARGS)
 {
 	RsnSetAside nobody = {NULL, 0};
 	int64		now_ms = step_time(fcinfo, 0);
-	int			limit = check_rows(fcinfo, 1, 0);
+	int			limit = 0;
 	const char *name = "idle";
 	int			n = 0;
 	int64		next_ms;
 	Datum		values[3];
 	bool		nulls[3] = {0};
 
+	if (!PG_ARGISNULL(1))
+		limit = rsn_check_limit(PG_GETARG_INT32(1), ROWS_LIMIT_MAX);
 	for (int i = 0; i < RSN_NSTEPS && n == 0; i++)
 	{
 		n = rsn_background_step((RsnStep) i, now_ms, limit, &nobody);

@@ -68,29 +68,14 @@ resonate_create_promise_and_callback(PG_FUNCTION_ARGS)
 	return rsn_record_callback(fcinfo, &outcome);
 }
 
-static int
-receive_limit(FunctionCallInfo fcinfo, int n)
-{
-	int			limit = PG_ARGISNULL(n) ? RECEIVE_LIMIT_DEFAULT
-	: PG_GETARG_INT32(n);
-
-	if (limit < 1 || limit > RECEIVE_LIMIT_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for %s: %d", rsn_arg_where("limit", 0),
-						limit),
-				 errdetail("It must be between 1 and %d.",
-						   RECEIVE_LIMIT_MAX)));
-	return limit;
-}
-
 /* resonate.receive(address, limit, visibility) */
 Datum
 resonate_receive(PG_FUNCTION_ARGS)
 {
 	int64		now_ms = rsn_clock_now();
 	text	   *address = rsn_check_address(RSN_ARG_TEXT(0), true);
-	int			limit = receive_limit(fcinfo, 1);
+	int			limit = rsn_check_limit(RSN_ARG_INT32(1, RECEIVE_LIMIT_DEFAULT),
+										RECEIVE_LIMIT_MAX);
 	Interval   *visibility = RSN_ARG_INTERVAL(2);
 	int64		visibility_ms = rsn_guc_visibility_timeout_ms;
 	RsnMessageRow *rows;

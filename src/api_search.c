@@ -41,21 +41,6 @@ check_group(text *state)
 			 errhint("Use pending, resolved or rejected; rejected includes canceled and timed out.")));
 }
 
-static int
-check_limit(FunctionCallInfo fcinfo, int n)
-{
-	int			limit = PG_ARGISNULL(n) ? 0 : PG_GETARG_INT32(n);
-
-	if (limit < 0 || limit > RSN_SEARCH_LIMIT_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for %s: %d", rsn_arg_where("limit", 0),
-						limit),
-				 errdetail("It must be between 1 and %d.",
-						   RSN_SEARCH_LIMIT_MAX)));
-	return limit == 0 ? RSN_SEARCH_LIMIT_MAX : limit;
-}
-
 /* resonate.search_promises(pattern, state, tags, limit, cursor) */
 Datum
 resonate_search_promises(PG_FUNCTION_ARGS)
@@ -74,7 +59,10 @@ resonate_search_promises(PG_FUNCTION_ARGS)
 									   "pattern", 0);
 		request.group = check_group(RSN_ARG_TEXT(1));
 		request.tags = rsn_check_strings(RSN_ARG_JSONB(2), "tags", 0);
-		request.limit = check_limit(fcinfo, 3);
+		request.limit = RSN_ARG_INT32(3, 0);
+		if (request.limit == 0)
+			request.limit = RSN_SEARCH_LIMIT_MAX;
+		rsn_check_limit(request.limit, RSN_SEARCH_LIMIT_MAX);
 	}
 
 	InitMaterializedSRF(fcinfo, 0);

@@ -180,6 +180,19 @@ root_type_name(Jsonb *json)
 	return JsonbTypeName(&root);
 }
 
+/* A limit on rows, which is 1 to limit_max. */
+int
+rsn_check_limit(int limit, int limit_max)
+{
+	if (limit < 1 || limit > limit_max)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for %s: %d", rsn_arg_where("limit", 0),
+						limit),
+				 errdetail("It must be between 1 and %d.", limit_max)));
+	return limit;
+}
+
 /* A JSON object whose members are strings, or NULL. */
 Jsonb *
 rsn_check_strings(Jsonb *object, const char *name, int item)
@@ -241,19 +254,6 @@ check_data(Jsonb *value, const char *name, int item)
 	if (utf8 != json)
 		pfree(utf8);
 	pfree(json);
-	return result;
-}
-
-static RsnKey
-key_of(const text *key)
-{
-	RsnKey		result = {NULL, 0};
-
-	if (key != NULL)
-	{
-		result.data = VARDATA_ANY(key);
-		result.len = VARSIZE_ANY_EXHDR(key);
-	}
 	return result;
 }
 
@@ -337,7 +337,7 @@ rsn_make_create_request(const RsnCreateArgs *args, int64 now_ms,
 	request->rule.is_external = traits.is_external;
 	request->rule.is_strict = args->is_strict;
 	request->rule.timeout_at_ms = check_deadline(args, now_ms);
-	request->rule.key = key_of(request->key);
+	request->rule.key = rsn_key_from_text(request->key);
 }
 
 /* Checks the arguments of a settlement and makes the request of them. */
@@ -355,5 +355,5 @@ rsn_make_settle_request(const RsnSettleArgs *args, RsnSettleRequest *request)
 	request->rule.is_strict = args->is_strict;
 	request->rule.has_value = request->value_headers != NULL ||
 		request->value_data != NULL;
-	request->rule.key = key_of(request->key);
+	request->rule.key = rsn_key_from_text(request->key);
 }

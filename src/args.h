@@ -52,6 +52,7 @@ typedef struct RsnSettleArgs
 #define RSN_ARG_TEXT(n) (PG_ARGISNULL(n) ? NULL : PG_GETARG_TEXT_PP(n))
 #define RSN_ARG_JSONB(n) (PG_ARGISNULL(n) ? NULL : PG_GETARG_JSONB_P(n))
 #define RSN_ARG_INTERVAL(n) (PG_ARGISNULL(n) ? NULL : PG_GETARG_INTERVAL_P(n))
+#define RSN_ARG_INT32(n, if_null) (PG_ARGISNULL(n) ? (if_null) : PG_GETARG_INT32(n))
 #define RSN_ARG_BOOL(n) (!PG_ARGISNULL(n) && PG_GETARG_BOOL(n))
 
 extern char *rsn_arg_where(const char *name, int item);
@@ -59,6 +60,7 @@ extern text *rsn_check_id(text *id, int len_max, const char *name, int item);
 extern text *rsn_check_address(text *address, bool for_receive);
 extern int64 rsn_check_interval(const Interval *interval, int64 now_ms,
 								const char *name, int item);
+extern int	rsn_check_limit(int limit, int limit_max);
 extern Jsonb *rsn_check_strings(Jsonb *object, const char *name, int item);
 
 extern void rsn_create_args_from_sql(RsnCreateArgs *args,

@@ -68,6 +68,13 @@ compare_entry_to_id(const void *key, const void *entry)
 	return compare_ids((const text *) key, ((const Entry *) entry)->id);
 }
 
+static void
+set_item(ItemId *item, text *id, int i)
+{
+	item->id = id;
+	item->item = i;
+}
+
 /* Finds the distinct ids of a batch. */
 static Batch
 make_batch(ItemId *items, int n)
@@ -269,10 +276,7 @@ rsn_engine_create_many(const RsnCreateRequest *requests, int n, int64 now_ms)
 	Batch		batch;
 
 	for (int i = 0; i < n; i++)
-	{
-		items[i].id = requests[i].id;
-		items[i].item = i;
-	}
+		set_item(&items[i], requests[i].id, i);
 
 	rsn_store_begin();
 	outcomes = rsn_store_alloc(sizeof(RsnOutcome) * Max(n, 1));
@@ -315,10 +319,7 @@ rsn_engine_settle_many(const RsnSettleRequest *requests, int n)
 	int			nlocked;
 
 	for (int i = 0; i < n; i++)
-	{
-		items[i].id = requests[i].id;
-		items[i].item = i;
-	}
+		set_item(&items[i], requests[i].id, i);
 
 	rsn_store_begin();
 	outcomes = rsn_store_alloc(sizeof(RsnOutcome) * Max(n, 1));

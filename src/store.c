@@ -162,9 +162,9 @@ rsn_args_add_texts(RsnArgs *args, text *const *values, int n)
 	rsn_args_add(args, PointerGetDatum(array));
 }
 
-/* A column that is a varlena, detoasted in the result context, or NULL. */
-static void *
-get_varlena(HeapTuple tuple, int column)
+/* A column of the last result that is a varlena, detoasted, or NULL. */
+void *
+rsn_store_copy_varlena(HeapTuple tuple, int column, MemoryContext context)
 {
 	MemoryContext old;
 	bool		is_null;
@@ -174,10 +174,16 @@ get_varlena(HeapTuple tuple, int column)
 
 	if (is_null)
 		return NULL;
-	old = MemoryContextSwitchTo(result_context);
+	old = MemoryContextSwitchTo(context);
 	copy = PG_DETOAST_DATUM_COPY(value);
 	MemoryContextSwitchTo(old);
 	return copy;
+}
+
+static void *
+get_varlena(HeapTuple tuple, int column)
+{
+	return rsn_store_copy_varlena(tuple, column, result_context);
 }
 
 /* A text column, in the result context, or NULL. */
@@ -221,9 +227,9 @@ get_state(HeapTuple tuple, int column)
 	return state;
 }
 
-/* The key that a text holds. */
-static RsnKey
-key_of(const text *key)
+/* The key that a text holds; NULL is none. */
+RsnKey
+rsn_key_from_text(const text *key)
 {
 	RsnKey		result = {NULL, 0};
 
@@ -266,8 +272,8 @@ rsn_store_row_from_tuple(HeapTuple tuple, int offset, RsnPromiseRow *row)
 											  offset + RSN_COL_TIMEOUT_AT, 0);
 	core->settled_at_ms = rsn_store_get_int64(tuple,
 											  offset + RSN_COL_SETTLED_AT, 0);
-	core->key_for_create = key_of(row->key_for_create);
-	core->key_for_complete = key_of(row->key_for_complete);
+	core->key_for_create = rsn_key_from_text(row->key_for_create);
+	core->key_for_complete = rsn_key_from_text(row->key_for_complete);
 
 	violated = rsn_promise_check(core);
 	if ((core->state == RSN_PROMISE_PENDING) !=

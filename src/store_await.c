@@ -11,12 +11,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "clock.h"
 #include "store_await.h"
+#include "store_plan.h"
 
 static const char *const read_sql =
 "SELECT p.status, p.state, p.value, p.timeout_at"
@@ -52,23 +52,6 @@ get_read_plan(void)
 	return read_plan;
 }
 
-static void *
-get_varlena(HeapTuple tuple, int column)
-{
-	MemoryContext old;
-	bool		is_null;
-	void	   *copy;
-	Datum		value = SPI_getbinval(tuple, SPI_tuptable->tupdesc, column,
-									  &is_null);
-
-	if (is_null)
-		return NULL;
-	old = MemoryContextSwitchTo(result_context);
-	copy = PG_DETOAST_DATUM_COPY(value);
-	MemoryContextSwitchTo(old);
-	return copy;
-}
-
 /* Reads the promise as it is now. */
 void
 rsn_store_await_read(text *id, RsnAwaited *awaited)
@@ -84,8 +67,8 @@ rsn_store_await_read(text *id, RsnAwaited *awaited)
 	tuple = SPI_tuptable->vals[0];
 	awaited->status = DatumGetInt32(SPI_getbinval(tuple, SPI_tuptable->tupdesc,
 												  1, &is_null));
-	awaited->state = (text *) get_varlena(tuple, 2);
-	awaited->value = (Jsonb *) get_varlena(tuple, 3);
+	awaited->state = rsn_store_copy_varlena(tuple, 2, result_context);
+	awaited->value = rsn_store_copy_varlena(tuple, 3, result_context);
 	timeout_at = SPI_getbinval(tuple, SPI_tuptable->tupdesc, 4, &is_null);
 	awaited->timeout_at_ms = is_null ? RSN_TIME_NEVER
 		: rsn_ms_from_timestamptz(DatumGetTimestampTz(timeout_at));

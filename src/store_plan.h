@@ -100,6 +100,8 @@ extern void rsn_args_add_varlena(RsnArgs *args, void *value);
 extern void rsn_args_add_texts(RsnArgs *args, text *const *values, int n);
 
 extern uint64 rsn_store_exec(RsnQuery query, const RsnArgs *args);
+extern void *rsn_store_copy_varlena(HeapTuple tuple, int column,
+									MemoryContext context);
 extern text *rsn_store_get_text(HeapTuple tuple, int column);
 extern int64 rsn_store_get_int64(HeapTuple tuple, int column, int64 if_null);
 extern void rsn_store_row_from_tuple(HeapTuple tuple, int offset,
