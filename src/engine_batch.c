@@ -223,48 +223,71 @@ insert_missing(const Batch *batch, const RsnCreateRequest *requests,
 	}
 }
 
-/*
- * Reads the promises of entries that could not be inserted; answers how many
- * are still missing, because the transaction that had inserted them was rolled
- * back.  Those that have lapsed are locked, since they will be settled.
- */
+/* The ids of entries whose promises this batch has not created. */
 static int
+list_existing(const Batch *batch, text **ids)
+{
+	int			n = 0;
+
+	for (int i = 0; i < batch->nentries; i++)
+	{
+		if (!batch->entries[i].is_created)
+			ids[n++] = batch->entries[i].id;
+	}
+	return n;
+}
+
+/*
+ * Reads the promises that existed before, and answers the instant to decide at.
+ * If one of them has lapsed by then all are locked, in byte order, since
+ * lapsed ones will be settled, and others may lapse while we wait for a lock.
+ */
+static int64
 read_existing(const Batch *batch)
 {
 	text	  **ids = palloc(sizeof(text *) * Max(batch->nentries, 1));
 	RsnPromiseRow *rows;
 	int64		now_ms;
+	int			nids = list_existing(batch, ids);
 	int			n = 0;
-	int			nread;
-	int			nlapsed = 0;
+	bool		has_lapsed = false;
 
+	if (nids > 0)
+		n = rsn_store_read_promises(ids, nids, &rows);
+	now_ms = rsn_clock_now();
+	for (int i = 0; i < n; i++)
+		has_lapsed |= rsn_promise_is_lapsed(&rows[i].core, now_ms);
+	if (has_lapsed)
+	{
+		n = rsn_store_lock_promises(ids, nids, &rows);
+		now_ms = rsn_clock_now();
+	}
+	for (int i = 0; i < n; i++)
+		find_entry(batch, rows[i].id)->row = &rows[i];
+	return now_ms;
+}
+
+/* True when an entry has no promise: whoever had inserted it was rolled back. */
+static bool
+has_missing(const Batch *batch)
+{
 	for (int i = 0; i < batch->nentries; i++)
 	{
 		if (batch->entries[i].row == NULL)
-			ids[n++] = batch->entries[i].id;
+			return true;
 	}
-	if (n == 0)
-		return 0;
+	return false;
+}
 
-	nread = rsn_store_read_promises(ids, n, &rows);
-	fill_entries(batch, rows, nread);
-	now_ms = rsn_clock_now();
-	for (int i = 0; i < nread; i++)
+/* Forgets what was read, to read it again. */
+static void
+forget_existing(const Batch *batch)
+{
+	for (int i = 0; i < batch->nentries; i++)
 	{
-		if (rsn_promise_is_lapsed(&rows[i].core, now_ms))
-		{
-			find_entry(batch, rows[i].id)->row = NULL;
-			ids[nlapsed++] = rows[i].id;
-		}
+		if (!batch->entries[i].is_created)
+			batch->entries[i].row = NULL;
 	}
-	if (nlapsed > 0)
-	{
-		int			nlocked = rsn_store_lock_promises(ids, nlapsed, &rows);
-
-		fill_entries(batch, rows, nlocked);
-		nread += nlocked - nlapsed;
-	}
-	return n - nread;
 }
 
 /* Creates promises as of now; one outcome for each request, in its order. */
@@ -281,13 +304,16 @@ rsn_engine_create_many(const RsnCreateRequest *requests, int n, int64 now_ms)
 	rsn_store_begin();
 	outcomes = rsn_store_alloc(sizeof(RsnOutcome) * Max(n, 1));
 	batch = make_batch(items, n);
-	do
+	for (;;)
 	{
-		CHECK_FOR_INTERRUPTS();
 		insert_missing(&batch, requests, now_ms);
-	} while (read_existing(&batch) > 0);
+		now_ms = read_existing(&batch);
+		if (!has_missing(&batch))
+			break;
+		CHECK_FOR_INTERRUPTS();
+		forget_existing(&batch);
+	}
 
-	now_ms = rsn_clock_now();
 	for (int i = 0; i < n; i++)
 	{
 		Entry	   *entry = batch.by_item[i];

@@ -14,9 +14,11 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 
 #include "store_plan.h"
 
@@ -85,16 +87,35 @@ get_plan(RsnQuery query)
 	return plan;
 }
 
+/*
+ * Runs a plan on the newest snapshot.  Under REPEATABLE READ the snapshot is
+ * the transaction's own, which is good enough for a statement that meets the
+ * same rows as those who conflict with it: PostgreSQL raises 40001.  One that
+ * has to find all rows of a locked promise sees what others have inserted
+ * meanwhile, and raises 40001 for it, as foreign keys do (ri_triggers.c).
+ */
 static int
-run_plan(SPIPlanPtr plan, const RsnArgs *args)
+execute_plan(SPIPlanPtr plan, const RsnArgs *args, bool must_see_all)
+{
+	if (!must_see_all || !IsolationUsesXactSnapshot())
+		return SPI_execute_plan(plan, (Datum *) args->values, args->nulls,
+								false, 0);
+
+	CommandCounterIncrement();
+	return SPI_execute_snapshot(plan, (Datum *) args->values, args->nulls,
+								GetLatestSnapshot(), GetTransactionSnapshot(),
+								false, true, 0);
+}
+
+static int
+run_plan(SPIPlanPtr plan, const RsnArgs *args, bool must_see_all)
 {
 	volatile int result = 0;
 
 	is_running = true;
 	PG_TRY();
 	{
-		result = SPI_execute_plan(plan, (Datum *) args->values, args->nulls,
-								  false, 0);
+		result = execute_plan(plan, args, must_see_all);
 	}
 	PG_FINALLY();
 	{
@@ -118,7 +139,7 @@ rsn_store_exec(RsnQuery query, const RsnArgs *args)
 		elog(ERROR, "statement %d takes %d arguments, not %d", (int) query,
 			 def->nargs, args->n);
 
-	result = run_plan(get_plan(query), args);
+	result = run_plan(get_plan(query), args, def->must_see_all);
 	if (result != def->spi_result)
 		elog(ERROR, "statement %d failed: %s", (int) query,
 			 SPI_result_code_string(result));

@@ -53,6 +53,7 @@ typedef struct RsnQueryDef
 	int			cursor_options;
 	int			nargs;
 	Oid			argtypes[RSN_STORE_MAX_ARGS];
+	bool		must_see_all;	/* at every isolation level, or 40001 */
 } RsnQueryDef;
 
 extern const RsnQueryDef rsn_queries[RSN_NQUERIES];

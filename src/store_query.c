@@ -167,6 +167,12 @@ const RsnQueryDef rsn_queries[] = {
 		" ORDER BY p.external, p.timeout_at LIMIT 1",
 		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTARRAYOID}
 	},
+
+	/*
+	 * A settled promise can have callbacks left by a restore.  They turn into
+	 * messages without changing the promise, and every snapshot sees the one
+	 * or the other.
+	 */
 	[RSN_QUERY_PRUNE] = {
 		"DELETE FROM resonate.promises d USING"
 		" (SELECT p.id FROM resonate.promises p"
@@ -174,6 +180,8 @@ const RsnQueryDef rsn_queries[] = {
 		" AND p.created_at" LE "$2 AND p.settled_at" LE "$2"
 		" AND NOT EXISTS (SELECT FROM resonate.messages m"
 		" WHERE m.promise_id" EQ "p.id)"
+		" AND NOT EXISTS (SELECT FROM resonate.callbacks c"
+		" WHERE c.promise_id" EQ "p.id)"
 		" AND NOT EXISTS (SELECT FROM resonate.promises r"
 		" WHERE r.id" EQ "(p.tags OPERATOR(pg_catalog.->>) 'resonate:origin')"
 		" AND r.state" EQ STATE("pending") ")"
@@ -215,7 +223,7 @@ const RsnQueryDef rsn_queries[] = {
 		" (created_at, due_at, attempt, promise_id, callback_id, address)"
 		" SELECT $2, $2, 0, f.promise_id, f.callback_id, f.address"
 		" FROM fired f",
-		SPI_OK_INSERT, PLAN_ONCE, 2, {TEXTOID, INT8OID}
+		SPI_OK_INSERT, PLAN_ONCE, 2, {TEXTOID, INT8OID}, true
 	},
 	[RSN_QUERY_FIRE_MANY] = {
 		"WITH fired AS (DELETE FROM resonate.callbacks c"
@@ -225,7 +233,7 @@ const RsnQueryDef rsn_queries[] = {
 		" (created_at, due_at, attempt, promise_id, callback_id, address)"
 		" SELECT $2, $2, 0, f.promise_id, f.callback_id, f.address"
 		" FROM fired f",
-		SPI_OK_INSERT, PLAN_ONCE, 2, {TEXTARRAYOID, INT8OID}
+		SPI_OK_INSERT, PLAN_ONCE, 2, {TEXTARRAYOID, INT8OID}, true
 	},
 	[RSN_QUERY_UNFIRED] = {
 		"SELECT c.promise_id FROM resonate.callbacks c"
