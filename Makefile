@@ -9,7 +9,7 @@
 #: lint          check format, headers, symbols, layering, whitespace, install script and scripts
 #: format        update typedefs.list and indent the C files in place
 #: format-check  show what format would change, and fail if that is anything
-#: demo          run the demonstration in a private cluster (DIR=... selects where it writes)
+#: demo          run the demonstration in a private cluster (DIR=... selects the directory whose files are hashed)
 #: docs          write docs/reference.md from the comments in the database
 #: clean         remove everything that was built
 #: dist          make an archive of the committed tree
@@ -45,7 +45,7 @@ format-check:
 
 demo:
 	@scripts/setup.sh
-	@demo/run.sh $(or $(DIR),demo/out)
+	@demo/run.sh "$$DIR"
 
 docs:
 	@scripts/docs.sh
@@ -87,7 +87,7 @@ ISOLATION      = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.s
 ISOLATION_OPTS = --inputdir=test --outputdir=.
 PROVE_TESTS    = test/t/*.pl
 
-EXTRA_CLEAN = results log output_iso tmp_check tmp_check_iso demo/out \
+EXTRA_CLEAN = results log output_iso tmp_check tmp_check_iso \
 	regression.diffs regression.out $(EXTENSION)-$(EXTVERSION).zip
 
 PG_CONFIG ?= pg_config

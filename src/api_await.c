@@ -50,7 +50,7 @@ wait_limit(const Interval *timeout)
 	if (timeout == NULL)
 		return RSN_TIME_NEVER;
 	return rsn_deadline_after(now_ms, rsn_check_interval(timeout, now_ms,
-														 "timeout", 0));
+														 "timeout", 0, NULL));
 }
 
 /* Sleeps until the latch is set, the deadline, or the limit. */

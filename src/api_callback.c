@@ -82,7 +82,8 @@ resonate_receive(PG_FUNCTION_ARGS)
 	int			n;
 
 	if (visibility != NULL)
-		visibility_ms = rsn_check_interval(visibility, now_ms, "visibility", 0);
+		visibility_ms = rsn_check_interval(visibility, now_ms, "visibility", 0,
+										   NULL);
 	InitMaterializedSRF(fcinfo, 0);
 	n = rsn_delivery_receive(address, limit, now_ms,
 							 rsn_deadline_after(now_ms, visibility_ms), &rows);

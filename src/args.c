@@ -134,10 +134,20 @@ rsn_check_address(text *address, bool for_receive)
 	return address;
 }
 
-/* An interval from now on that is not negative, in milliseconds. */
+static char *
+interval_text(const Interval *interval)
+{
+	return DatumGetCString(DirectFunctionCall1(interval_out,
+											   PointerGetDatum(interval)));
+}
+
+/*
+ * An interval from now on that is not negative, in milliseconds.  The hint, if
+ * any, is for one that is too long.
+ */
 int64
 rsn_check_interval(const Interval *interval, int64 now_ms, const char *name,
-				   int item)
+				   int item, const char *hint)
 {
 	int64		result;
 
@@ -145,16 +155,13 @@ rsn_check_interval(const Interval *interval, int64 now_ms, const char *name,
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s is too long: \"%s\"", rsn_arg_where(name, item),
-						DatumGetCString(DirectFunctionCall1(interval_out,
-															PointerGetDatum(interval)))),
-				 errhint("A promise without a deadline has timeout_at => 'infinity'.")));
+						interval_text(interval)),
+				 hint == NULL ? 0 : errhint("%s", hint)));
 	if (result < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must not be negative: \"%s\"",
-						rsn_arg_where(name, item),
-						DatumGetCString(DirectFunctionCall1(interval_out,
-															PointerGetDatum(interval))))));
+						rsn_arg_where(name, item), interval_text(interval))));
 	return result;
 }
 
@@ -167,6 +174,17 @@ check_jsonb_size(const Jsonb *value, const char *name, int item)
 				 errmsg("%s is too large", rsn_arg_where(name, item)),
 				 errdetail("It has %zu bytes; the limit is %d.",
 						   (size_t) VARSIZE(value), RSN_DATA_MAX)));
+}
+
+static void
+check_jsonb_utf8(Jsonb *value, const char *name, int item)
+{
+	char	   *json;
+
+	if (GetDatabaseEncoding() != PG_SQL_ASCII)
+		return;
+	json = JsonbToCString(NULL, &value->root, VARSIZE(value));
+	(void) to_utf8(json, strlen(json), name, item);
 }
 
 static const char *
@@ -210,6 +228,7 @@ rsn_check_strings(Jsonb *object, const char *name, int item)
 				 errmsg("%s must be a JSON object", rsn_arg_where(name, item)),
 				 errdetail("It is of type %s.", root_type_name(object))));
 	check_jsonb_size(object, name, item);
+	check_jsonb_utf8(object, name, item);
 
 	it = JsonbIteratorInit(&object->root);
 	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
@@ -280,7 +299,8 @@ check_deadline(const RsnCreateArgs *args, int64 now_ms)
 	if (args->timeout != NULL)
 		return rsn_deadline_after(now_ms,
 								  rsn_check_interval(args->timeout, now_ms,
-													 "timeout", args->item));
+													 "timeout", args->item,
+													 "A promise without a deadline has timeout_at => 'infinity'."));
 	if (args->has_timeout_ms)
 	{
 		if (args->timeout_ms < 0)

@@ -59,7 +59,8 @@ extern char *rsn_arg_where(const char *name, int item);
 extern text *rsn_check_id(text *id, int len_max, const char *name, int item);
 extern text *rsn_check_address(text *address, bool for_receive);
 extern int64 rsn_check_interval(const Interval *interval, int64 now_ms,
-								const char *name, int item);
+								const char *name, int item,
+								const char *hint);
 extern int	rsn_check_limit(int limit, int limit_max);
 extern Jsonb *rsn_check_strings(Jsonb *object, const char *name, int item);
 

@@ -10,9 +10,6 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
-#include "common/int.h"
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
@@ -25,6 +22,10 @@
 #define USECS_PER_MS	INT64CONST(1000)
 #define EPOCH_SHIFT_MS \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
+
+/* To tell what is far out of range from what has to be computed. */
+#define DAYS_PER_MONTH_AVERAGE 30.436875
+#define MARGIN_USECS (400 * USECS_PER_DAY)
 
 /* The largest instant that a timestamptz can hold, in our unit. */
 #define TIMESTAMP_MAX_MS \
@@ -90,15 +91,16 @@ rsn_timestamptz_from_ms(int64 ms)
 }
 
 /*
- * The length of an interval that begins at now, rounded up to a millisecond so
- * that nothing ends before it was meant to.  Days and months are those of
- * UTC.  False when the end is not a representable instant.
+ * The length of an interval that begins at now, rounded away from zero to a
+ * millisecond, so that nothing ends before it was meant to.  Days and months
+ * are those of UTC.  False when the end would lie beyond all timestamps.
  */
 bool
 rsn_ms_from_interval(const Interval *interval, int64 now_ms, int64 *result)
 {
 	Timestamp	start = rsn_timestamptz_from_ms(now_ms);
 	Timestamp	end;
+	double		estimate;
 	int64		usecs;
 
 	if (rsn_interval_is_noend(interval))
@@ -111,15 +113,24 @@ rsn_ms_from_interval(const Interval *interval, int64 now_ms, int64 *result)
 		*result = PG_INT64_MIN;
 		return true;
 	}
-	if (fabs((double) interval->month * DAYS_PER_MONTH + interval->day +
-			 (double) interval->time / USECS_PER_DAY) > 366.0 * 290000 ||
-		TIMESTAMP_NOT_FINITE(start))
+	if (TIMESTAMP_NOT_FINITE(start))
 		return false;
+	estimate = ((double) interval->month * DAYS_PER_MONTH_AVERAGE +
+				interval->day) * USECS_PER_DAY + interval->time;
+	if (start + estimate > END_TIMESTAMP - MARGIN_USECS)
+		return false;
+	if (estimate < -MARGIN_USECS)
+	{
+		*result = PG_INT64_MIN;
+		return true;
+	}
 
 	end = DatumGetTimestamp(DirectFunctionCall2(timestamp_pl_interval,
 												TimestampGetDatum(start),
 												PointerGetDatum(interval)));
 	usecs = end - start;
-	*result = usecs / USECS_PER_MS + (usecs % USECS_PER_MS > 0 ? 1 : 0);
+	*result = usecs / USECS_PER_MS;
+	if (usecs % USECS_PER_MS != 0)
+		*result += usecs > 0 ? 1 : -1;
 	return true;
 }

@@ -104,17 +104,16 @@ rsn_delivery_notify(int64 now_ms, int limit)
 {
 	RsnDelivered result = {0};
 	RsnMessageRow *rows;
-	RsnMessageRow *sent;
 	int			n;
 
 	rsn_store_begin();
 	n = rsn_store_lock_notifications(now_ms, limit, &rows);
-	sent = palloc(sizeof(RsnMessageRow) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
 		if (notify(&rows[i]))
 		{
-			sent[result.notified++] = rows[i];
+			rsn_store_delete_message(&rows[i]);
+			result.notified++;
 			continue;
 		}
 		ereport(WARNING,
@@ -128,8 +127,6 @@ rsn_delivery_notify(int64 now_ms, int limit)
 													  rsn_guc_retry_interval_ms));
 		result.failed++;
 	}
-	if (result.notified > 0)
-		rsn_store_delete_messages(sent, result.notified);
 	rsn_store_end();
 	result.processed = n;
 	return result;

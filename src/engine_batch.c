@@ -124,9 +124,9 @@ write_settled(RsnPromiseRow *const *rows, int n, int64 now_ms)
 
 	if (n == 0)
 		return;
-	rsn_store_settle_promises((const RsnPromiseRow *const *) rows, n);
 	for (int i = 0; i < n; i++)
 	{
+		rsn_store_settle_promise(rows[i]);
 		ids[i] = rows[i]->id;
 		rsn_engine_note_write(rows[i]);
 	}

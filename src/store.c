@@ -18,11 +18,26 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/snapmgr.h"
 
 #include "store_plan.h"
 
 static SPIPlanPtr plans[RSN_NQUERIES];
+
+/* False when the next execution may have to make the plan. */
+static bool is_planned[RSN_NQUERIES];
+
+/*
+ * What holds while a plan that will be kept is made.  Each of our statements
+ * has an index to go by.  A plan made while a table is nearly empty would do
+ * without, and be kept while the table grows: a batch of n then costs n times
+ * the size of the table.
+ */
+static const char *const disabled_while_planning[] = {
+	"enable_seqscan", "enable_hashjoin", "enable_mergejoin",
+	"enable_material", "jit"
+};
 
 /* Where results go: the caller's context at rsn_store_begin. */
 static MemoryContext result_context = NULL;
@@ -107,15 +122,45 @@ execute_plan(SPIPlanPtr plan, const RsnArgs *args, bool must_see_all)
 								false, true, 0);
 }
 
+static void
+disable_while_planning(void)
+{
+	for (int i = 0; i < (int) lengthof(disabled_while_planning); i++)
+		(void) set_config_option(disabled_while_planning[i], "off",
+								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+								 true, 0, false);
+}
+
+/* Executes a plan, which is made now if it has to be. */
 static int
-run_plan(SPIPlanPtr plan, const RsnArgs *args, bool must_see_all)
+plan_and_execute(RsnQuery query, const RsnArgs *args)
+{
+	const RsnQueryDef *def = &rsn_queries[query];
+	SPIPlanPtr	plan = get_plan(query);
+	int			nest_level;
+	int			result;
+
+	if (def->cursor_options != CURSOR_OPT_GENERIC_PLAN ||
+		(is_planned[query] && SPI_plan_is_valid(plan)))
+		return execute_plan(plan, args, def->must_see_all);
+
+	nest_level = NewGUCNestLevel();
+	disable_while_planning();
+	result = execute_plan(plan, args, def->must_see_all);
+	AtEOXact_GUC(true, nest_level);
+	is_planned[query] = true;
+	return result;
+}
+
+static int
+run_query(RsnQuery query, const RsnArgs *args)
 {
 	volatile int result = 0;
 
 	is_running = true;
 	PG_TRY();
 	{
-		result = execute_plan(plan, args, must_see_all);
+		result = plan_and_execute(query, args);
 	}
 	PG_FINALLY();
 	{
@@ -139,7 +184,7 @@ rsn_store_exec(RsnQuery query, const RsnArgs *args)
 		elog(ERROR, "statement %d takes %d arguments, not %d", (int) query,
 			 def->nargs, args->n);
 
-	result = run_plan(get_plan(query), args, def->must_see_all);
+	result = run_query(query, args);
 	if (result != def->spi_result)
 		elog(ERROR, "statement %d failed: %s", (int) query,
 			 SPI_result_code_string(result));

@@ -94,7 +94,6 @@ extern int	rsn_store_lock_due_promises(int64 now_ms, int limit,
 extern int	rsn_store_due_ids(int64 now_ms, int limit, text *const *set_aside,
 							  int nset_aside, text ***ids);
 extern void rsn_store_settle_promise(const RsnPromiseRow *row);
-extern void rsn_store_settle_promises(const RsnPromiseRow *const *rows, int n);
 extern int	rsn_store_search_promises(const RsnSearch *search,
 									  RsnPromiseRow **rows);
 extern int64 rsn_store_next_deadline(text *const *set_aside, int nset_aside);
@@ -110,7 +109,7 @@ extern bool rsn_store_fire_many_callbacks(text *const *promise_ids, int n,
 extern int	rsn_store_unfired_promises(int limit, text ***ids);
 extern int	rsn_store_lock_notifications(int64 now_ms, int limit,
 										 RsnMessageRow **rows);
-extern void rsn_store_delete_messages(const RsnMessageRow *rows, int n);
+extern void rsn_store_delete_message(const RsnMessageRow *row);
 extern void rsn_store_postpone_message(const RsnMessageRow *row,
 									   int64 due_at_ms);
 extern int64 rsn_store_next_notification(void);

@@ -105,22 +105,15 @@ rsn_store_lock_notifications(int64 now_ms, int limit, RsnMessageRow **rows)
 	return (int) count;
 }
 
-/* Deletes messages for good. */
+/* Deletes a message for good. */
 void
-rsn_store_delete_messages(const RsnMessageRow *rows, int n)
+rsn_store_delete_message(const RsnMessageRow *row)
 {
 	RsnArgs		args = {0};
-	text	  **promise_ids = palloc(sizeof(text *) * n);
-	text	  **callback_ids = palloc(sizeof(text *) * n);
 
-	for (int i = 0; i < n; i++)
-	{
-		promise_ids[i] = rows[i].promise_id;
-		callback_ids[i] = rows[i].callback_id;
-	}
-	rsn_args_add_texts(&args, promise_ids, n);
-	rsn_args_add_texts(&args, callback_ids, n);
-	rsn_store_exec(RSN_QUERY_DELETE_MESSAGES, &args);
+	rsn_args_add_text(&args, row->promise_id);
+	rsn_args_add_text(&args, row->callback_id);
+	rsn_store_exec(RSN_QUERY_DELETE_MESSAGE, &args);
 }
 
 /* Has a message tried again at due_at, and counts the attempt. */

@@ -272,14 +272,6 @@ rsn_store_due_ids(int64 now_ms, int limit, text *const *set_aside,
 	return (int) count;
 }
 
-static void
-check_settled_count(uint64 settled, uint64 expected)
-{
-	if (settled != expected)
-		elog(ERROR, "settled " UINT64_FORMAT " promises instead of "
-			 UINT64_FORMAT " although all were locked", settled, expected);
-}
-
 /* Stores the settlement of a promise that is locked and stored as pending. */
 void
 rsn_store_settle_promise(const RsnPromiseRow *row)
@@ -293,47 +285,9 @@ rsn_store_settle_promise(const RsnPromiseRow *row)
 	rsn_args_add_text(&args, row->key_for_complete);
 	rsn_args_add_varlena(&args, row->value_headers);
 	rsn_args_add_varlena(&args, row->value_data);
-	check_settled_count(rsn_store_exec(RSN_QUERY_SETTLE_PROMISE, &args), 1);
-}
-
-/* What SETTLE_PROMISES takes, column by column. */
-enum
-{
-	SETTLE_ID, SETTLE_STATE, SETTLE_SETTLED_AT, SETTLE_KEY,
-	SETTLE_VALUE_HEADERS, SETTLE_VALUE_DATA, SETTLE_NCOLUMNS
-};
-
-static const Oid settle_types[SETTLE_NCOLUMNS] = {
-	TEXTOID, TEXTOID, INT8OID, TEXTOID, JSONBOID, BYTEAOID
-};
-
-/* The same for many different promises. */
-void
-rsn_store_settle_promises(const RsnPromiseRow *const *rows, int n)
-{
-	RsnArgs		args = {0};
-	ColumnBuilder columns[SETTLE_NCOLUMNS];
-
-	for (int i = 0; i < SETTLE_NCOLUMNS; i++)
-		column_init(&columns[i], n);
-	for (int i = 0; i < n; i++)
-	{
-		const RsnPromiseRow *row = rows[i];
-
-		check_row(row);
-		column_add_varlena(&columns[SETTLE_ID], row->id);
-		column_add_varlena(&columns[SETTLE_STATE],
-						   state_text(row->core.state));
-		column_add(&columns[SETTLE_SETTLED_AT],
-				   Int64GetDatum(row->core.settled_at_ms), false);
-		column_add_varlena(&columns[SETTLE_KEY], row->key_for_complete);
-		column_add_varlena(&columns[SETTLE_VALUE_HEADERS],
-						   row->value_headers);
-		column_add_varlena(&columns[SETTLE_VALUE_DATA], row->value_data);
-	}
-	for (int i = 0; i < SETTLE_NCOLUMNS; i++)
-		args_add_column(&args, &columns[i], settle_types[i]);
-	check_settled_count(rsn_store_exec(RSN_QUERY_SETTLE_PROMISES, &args), n);
+	if (rsn_store_exec(RSN_QUERY_SETTLE_PROMISE, &args) != 1)
+		elog(ERROR, "promise \"%s\" is gone although it was locked",
+			 text_to_cstring(row->id));
 }
 
 /*

@@ -31,16 +31,17 @@
 #define IS_NOTIFY(column)	column LIKE "'notify://%'"
 #define NOT_NOTIFY(column)	column NLIKE "'notify://%'"
 
+/* The id as promises_state_idx has it. */
+#define HIDDEN_ID "(p.id OPERATOR(pg_catalog.||) '')"
+
 /* $6 are tags that the index on tags can find, $7 tags that it cannot. */
 #define SEARCH_FILTER \
 	" AND p.id" LIKE "$5" \
 	" AND ($6 IS NULL OR (p.tags OPERATOR(pg_catalog.@>) $6 AND p.tags" NE \
 	"'{\"resonate:external\": \"true\"}'::pg_catalog.jsonb))" \
 	" AND ($7 IS NULL OR p.tags OPERATOR(pg_catalog.@>) $7)" \
-	" AND ROW(p.created_at, p.id) OPERATOR(pg_catalog.<) ROW($8, $9)"
-
-#define SEARCH_ORDER(alias) \
-	" ORDER BY " alias ".created_at DESC, " alias ".id DESC LIMIT $10"
+	" AND ROW(p.created_at, " HIDDEN_ID ") OPERATOR(pg_catalog.<) ROW($8, $9)" \
+	" ORDER BY p.created_at DESC, " HIDDEN_ID " DESC LIMIT $10"
 
 const RsnQueryDef rsn_queries[] = {
 	[RSN_QUERY_INSERT_PROMISE] = {
@@ -113,26 +114,19 @@ const RsnQueryDef rsn_queries[] = {
 		" ORDER BY p.external, p.timeout_at LIMIT $2",
 		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, TEXTARRAYOID}
 	},
+
+	/*
+	 * The rows are locked and known to be pending, and a trigger refuses any
+	 * other.  A condition on the state would only offer the planner an index
+	 * that looks as good as the key while hardly anything is pending.
+	 */
 	[RSN_QUERY_SETTLE_PROMISE] = {
 		"UPDATE resonate.promises SET state = $2::resonate.promise_state,"
 		" settled_at = $3, idempotency_key_for_complete = $4,"
 		" value_headers = $5, value_data = $6"
-		" WHERE id" EQ "$1 AND state" EQ STATE("pending"),
+		" WHERE id" EQ "$1",
 		SPI_OK_UPDATE, PLAN_ONCE, 6,
 		{TEXTOID, TEXTOID, INT8OID, TEXTOID, JSONBOID, BYTEAOID}
-	},
-	[RSN_QUERY_SETTLE_PROMISES] = {
-		"UPDATE resonate.promises p SET state = u.state::resonate.promise_state,"
-		" settled_at = u.settled_at, idempotency_key_for_complete = u.key,"
-		" value_headers = u.value_headers, value_data = u.value_data"
-		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2),"
-		" pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5),"
-		" pg_catalog.unnest($6)) AS u (id, state, settled_at, key,"
-		" value_headers, value_data)"
-		" WHERE p.id" EQ "u.id AND p.state" EQ STATE("pending"),
-		SPI_OK_UPDATE, PLAN_ONCE, 6,
-		{TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, JSONBARRAYOID,
-		BYTEAARRAYOID}
 	},
 
 	/*
@@ -152,10 +146,11 @@ const RsnQueryDef rsn_queries[] = {
 		" WHERE p.state" EQ "s.state"
 		" AND (p.state" NE STATE("pending")
 		" OR p.timeout_at OPERATOR(pg_catalog.>) $4)"
-		SEARCH_FILTER SEARCH_ORDER("p") ") AS w"
+		SEARCH_FILTER ") AS w"
 		" UNION ALL (SELECT " RSN_PROMISE_COLUMNS
 		" FROM lapsed p WHERE CASE WHEN p.timer THEN $1 ELSE $2 END"
-		SEARCH_FILTER SEARCH_ORDER("p") ")) AS f" SEARCH_ORDER("f"),
+		SEARCH_FILTER ")) AS f"
+		" ORDER BY f.created_at DESC, f.id DESC LIMIT $10",
 		SPI_OK_SELECT, PLAN_EACH, 10,
 		{BOOLOID, BOOLOID, TEXTARRAYOID, INT8OID, TEXTOID, JSONBOID,
 		JSONBOID, INT8OID, TEXTOID, INT8OID}
@@ -174,8 +169,8 @@ const RsnQueryDef rsn_queries[] = {
 	 * or the other.
 	 */
 	[RSN_QUERY_PRUNE] = {
-		"DELETE FROM resonate.promises d USING"
-		" (SELECT p.id FROM resonate.promises p"
+		"DELETE FROM resonate.promises d"
+		" WHERE d.ctid" EQ "ANY (ARRAY(SELECT p.ctid FROM resonate.promises p"
 		" WHERE p.state" EQ "$1::resonate.promise_state"
 		" AND p.created_at" LE "$2 AND p.settled_at" LE "$2"
 		" AND NOT EXISTS (SELECT FROM resonate.messages m"
@@ -184,10 +179,8 @@ const RsnQueryDef rsn_queries[] = {
 		" WHERE c.promise_id" EQ "p.id)"
 		" AND NOT EXISTS (SELECT FROM resonate.promises r"
 		" WHERE r.id" EQ "(p.tags OPERATOR(pg_catalog.->>) 'resonate:origin')"
-		" AND r.state" EQ STATE("pending") ")"
-		" ORDER BY p.created_at, p.id LIMIT $3"
-		" FOR UPDATE SKIP LOCKED) AS old"
-		" WHERE d.id" EQ "old.id",
+		" AND r.settled_at IS NULL)"
+		" ORDER BY p.created_at LIMIT $3 FOR UPDATE SKIP LOCKED))",
 		SPI_OK_DELETE, PLAN_ONCE, 3, {TEXTOID, INT8OID, INT8OID}
 	},
 	[RSN_QUERY_COUNT_STATES] = {
@@ -237,7 +230,8 @@ const RsnQueryDef rsn_queries[] = {
 	},
 	[RSN_QUERY_UNFIRED] = {
 		"SELECT c.promise_id FROM resonate.callbacks c"
-		" JOIN resonate.promises p ON p.id" EQ "c.promise_id"
+		" CROSS JOIN LATERAL (SELECT p.state FROM resonate.promises p"
+		" WHERE p.id" EQ "c.promise_id OFFSET 0) AS p"
 		" WHERE p.state" NE STATE("pending")
 		" GROUP BY c.promise_id LIMIT $1",
 		SPI_OK_SELECT, PLAN_ONCE, 1, {INT8OID}
@@ -253,13 +247,10 @@ const RsnQueryDef rsn_queries[] = {
 		" ORDER BY m.due_at LIMIT $2 FOR UPDATE OF m SKIP LOCKED",
 		SPI_OK_SELECT, PLAN_ONCE, 2, {INT8OID, INT8OID}
 	},
-	[RSN_QUERY_DELETE_MESSAGES] = {
-		"DELETE FROM resonate.messages m"
-		" USING ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2))"
-		" AS u (promise_id, callback_id)"
-		" WHERE m.promise_id" EQ "u.promise_id"
-		" AND m.callback_id" EQ "u.callback_id",
-		SPI_OK_DELETE, PLAN_ONCE, 2, {TEXTARRAYOID, TEXTARRAYOID}
+	[RSN_QUERY_DELETE_MESSAGE] = {
+		"DELETE FROM resonate.messages"
+		" WHERE promise_id" EQ "$1 AND callback_id" EQ "$2",
+		SPI_OK_DELETE, PLAN_ONCE, 2, {TEXTOID, TEXTOID}
 	},
 	[RSN_QUERY_POSTPONE_MESSAGE] = {
 		"UPDATE resonate.messages"
@@ -273,23 +264,20 @@ const RsnQueryDef rsn_queries[] = {
 		SPI_OK_SELECT, PLAN_ONCE, 0, {0}
 	},
 	[RSN_QUERY_RECEIVE] = {
-		"WITH taken AS (SELECT m.promise_id, m.callback_id, m.due_at"
-		" FROM resonate.messages m"
-		" WHERE m.address" EQ "$1 AND m." NOT_NOTIFY("address")
-		" AND m.due_at" LE "$2"
-		" ORDER BY m.due_at LIMIT $3 FOR UPDATE SKIP LOCKED),"
-		" sent AS (UPDATE resonate.messages m"
+		"WITH sent AS (UPDATE resonate.messages m"
 		" SET due_at = $4, attempt = m.attempt OPERATOR(pg_catalog.+) 1"
-		" FROM taken t WHERE m.promise_id" EQ "t.promise_id"
-		" AND m.callback_id" EQ "t.callback_id"
-		" RETURNING m.promise_id, m.callback_id, m.address, m.attempt,"
-		" m.due_at, t.due_at AS was_due_at)"
+		" WHERE m.ctid" EQ "ANY (ARRAY(SELECT t.ctid"
+		" FROM resonate.messages t"
+		" WHERE t.address" EQ "$1 AND t." NOT_NOTIFY("address")
+		" AND t.due_at" LE "$2"
+		" ORDER BY t.due_at LIMIT $3 FOR UPDATE SKIP LOCKED))"
+		" RETURNING m.*)"
 		" SELECT s.promise_id, s.callback_id, s.address, s.attempt, s.due_at,"
 		" p.id IS NOT NULL, " RSN_PROMISE_CORE_COLUMNS
 		", NULL::pg_catalog.jsonb, NULL::pg_catalog.jsonb,"
 		" NULL::pg_catalog.bytea, p.value_headers, p.value_data"
 		" FROM sent s LEFT JOIN resonate.promises p ON p.id" EQ "s.promise_id"
-		" ORDER BY s.was_due_at, s.promise_id, s.callback_id",
+		" ORDER BY s.created_at, s.promise_id, s.callback_id",
 		SPI_OK_SELECT, PLAN_ONCE, 4, {TEXTOID, INT8OID, INT8OID, INT8OID}
 	},
 	[RSN_QUERY_ACKNOWLEDGE] = {

@@ -34,14 +34,14 @@ sub life
 		my ($what, $end, @statements) = @_;
 
 		$script .= "\\echo doing $id $what\n" if $end eq 'COMMIT';
-		$script .= join("\n", 'BEGIN;', (map { "SELECT $_;" } @statements),
+		$script .= join("\n",
+			'BEGIN;', (map { "SELECT $_;" } @statements),
 			"$end;", '');
 		$script .= "\\echo done $id $what\n";
 	};
 	my $created = sub {
 		my ($timeout) = @_;
-		return (
-			"resonate.create_promise('$id', '$timeout')",
+		return ("resonate.create_promise('$id', '$timeout')",
 			"resonate.create_callback('$id', 'cb', 'poll://any\@load')");
 	};
 
@@ -62,7 +62,8 @@ sub life
 	{
 		$step->('created', 'COMMIT', $created->('1 hour'));
 		$step->(
-			'rejected_canceled', 'COMMIT', "resonate.cancel('$id', '\"$id\"')");
+			'rejected_canceled', 'COMMIT', "resonate.cancel('$id', '\"$id\"')"
+		);
 	}
 	else
 	{
@@ -92,8 +93,10 @@ sub start_client
 	append_to_file($file, client_script($round, $client));
 	$h->{run} = IPC::Run::start(
 		[
-			'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1',
-			'-d', $node->connstr('postgres'), '-f', $file
+			'psql', '-XAtq',
+			'-v', 'ON_ERROR_STOP=1',
+			'-d', $node->connstr('postgres'),
+			'-f', $file
 		],
 		'<' => \undef,
 		'>' => \$h->{out},
@@ -157,16 +160,20 @@ for my $round (1 .. $rounds)
 	ok($is_loaded, "round $round: the load is running");
 	$node->stop('immediate');
 	$_->{run}->finish foreach @handles;
-	is((grep { $_->{err} =~ /server closed the connection|terminating/ } @handles),
-		$clients, "round $round: each client was cut off");
+	my $cut_off =
+	  grep { $_->{err} =~ /server closed the connection|terminating/ }
+	  @handles;
+
+	is($cut_off, $clients, "round $round: each client was cut off");
 
 	$node->start;
 	store_told($round, @handles);
 	ok( $node->poll_query_until(
 			'postgres', 'SELECT due = 0 FROM resonate.stats'),
 		"round $round: what is due gets settled");
-	diag("round $round: "
-		  . $node->safe_psql('postgres',
+	diag(
+		"round $round: " . $node->safe_psql(
+			'postgres',
 			"SELECT string_agg(what || ' ' || n, ', ' ORDER BY what)
 			 FROM (SELECT what, count(*) AS n FROM told
 				   WHERE round = $round GROUP BY what) c"));
@@ -225,13 +232,15 @@ for my $round (1 .. $rounds)
 }
 
 # Messages that were taken and never acknowledged come back after the crash.
-my $left = $node->safe_psql('postgres', 'SELECT count(*) FROM resonate.messages');
+my $left =
+  $node->safe_psql('postgres', 'SELECT count(*) FROM resonate.messages');
 my $received = 0;
 my $n;
 
 do
 {
-	$n = $node->safe_psql('postgres',
+	$n = $node->safe_psql(
+		'postgres',
 		"SELECT count(*)
 		 FROM resonate.receive('poll://any\@load', 1000, '1 hour')");
 	$received += $n;

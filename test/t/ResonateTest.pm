@@ -35,7 +35,6 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(
   new_cluster
@@ -43,6 +42,7 @@ our @EXPORT = qw(
   become
   error_of
   log_from
+  crashes
   worker_pid
   wait_for_worker
 );
@@ -80,7 +80,7 @@ END
 	  unless $preload;
 	$node->append_conf('postgresql.conf', $params{conf})
 	  if defined $params{conf};
-	return $node if defined $params{start} && !$params{start};
+	return $node unless $params{start} // 1;
 
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION resonate')
@@ -92,8 +92,7 @@ END
 
 =item open_session($node, $dbname, %params)
 
-A psql session that takes statements one after the other.  Parameters: user,
-and clock => 1, which freezes its time with resonate.debug.
+A psql session that takes statements one after the other.  Parameter: user.
 
 =cut
 
@@ -161,6 +160,24 @@ sub log_from
 
 =pod
 
+=item crashes($node)
+
+The lines of the log that tell of a crash, except of what a test has killed.
+
+=cut
+
+sub crashes
+{
+	my ($node) = @_;
+
+	return join("\n",
+		grep { /TRAP:|PANIC:|terminated by signal (?!9\b)/ }
+		  split /\n/,
+		log_from($node, 0));
+}
+
+=pod
+
 =item worker_pid($node, $dbname)
 
 The process id of the worker of a database, or an empty string.
@@ -189,13 +206,13 @@ sub wait_for_worker
 	my ($node, $dbname, $other_than) = @_;
 
 	$dbname //= 'postgres';
-	$other_than = 0 if !defined $other_than || $other_than eq '';
+	$other_than ||= 0;
 	$node->poll_query_until(
 		$dbname,
 		"SELECT count(*) = 1 FROM resonate.stats
 		 JOIN pg_stat_activity a ON a.pid = worker_pid
-		 WHERE worker_pid <> $other_than")
-	  or die "the worker of database $dbname did not come";
+		 WHERE worker_pid <> $other_than"
+	) or die "the worker of database $dbname did not come";
 	return worker_pid($node, $dbname);
 }
 
@@ -224,8 +241,8 @@ sub new
 
 	$self->{run} = IPC::Run::start(
 		[
-			'psql', '-XAtq', '-v', 'VERBOSITY=sqlstate', '-d', $connstr,
-			'-f', '-'
+			'psql', '-XAtq', '-v', 'VERBOSITY=sqlstate',
+			'-d', $connstr, '-f', '-'
 		],
 		'<' => \$self->{stdin},
 		'>' => \$self->{stdout},
@@ -254,7 +271,8 @@ sub send
 
 	$sql .= ';' unless $sql =~ /;\s*$/ || $sql =~ /^\\/;
 	$self->{stdin} .= "$sql\n\\echo '$mark'\n\\warn '$mark'\n";
-	$self->{run}->pump_nb;
+	# A connection that is gone is found out by answer().
+	eval { $self->{run}->pump_nb };
 	return;
 }
 
@@ -284,7 +302,8 @@ sub is_done
 =item $session->answer
 
 Waits for the statement and returns what it has printed; $session->{error} is
-the SQLSTATE with which it has failed, or an empty string.
+the SQLSTATE with which it has failed, "lost" if the connection is, or an empty
+string.
 
 =cut
 
@@ -305,7 +324,9 @@ sub answer
 	$answer = $self->{stdout};
 	$answer =~ s/^\Q$mark\E//m;
 	$self->{error} =
-	  $self->{stderr} =~ /(?:ERROR|FATAL):\s+(\w{5})/ ? $1 : '';
+		$self->{stderr} =~ /(?:ERROR|FATAL):\s+(\w{5})/ ? $1
+	  : $self->{stderr} =~ /connection/                 ? 'lost'
+	  :                                                   '';
 	$self->{warnings} = $self->{stderr};
 	$self->{stdout} = '';
 	$self->{stderr} = '';
