@@ -21,6 +21,10 @@ BEGIN
 END
 $$;
 
+-- Fails if somebody else owns a schema of this name, who could otherwise put
+-- functions of his own beside ours.
+CREATE SCHEMA resonate;
+
 GRANT USAGE ON SCHEMA resonate
 	TO resonate_client, resonate_worker, resonate_reader, resonate_admin;
 
@@ -349,7 +353,7 @@ RETURNS SETOF resonate.promise_result
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_create_promises';
 COMMENT ON FUNCTION resonate.create_promises(jsonb) IS
-'Public. Creates many promises in one statement. promises is an array of objects with the arguments of create_promise as members: id, timeout (an interval as text, or milliseconds), param, headers, tags, idempotency_key, strict, timeout_at (a timestamptz as text, or milliseconds since the epoch). One row per item, in the same order; the same id twice is answered as two calls one after the other. A malformed item is an error and nothing is written. Locks ids in byte order. Spec: durable-promise 2.2.';
+'Public. Creates many promises in one statement. promises is an array of objects with the arguments of create_promise as members: id, timeout (an interval as text, or milliseconds), param, headers, tags, idempotency_key, strict, timeout_at (a timestamptz as text, or milliseconds since the epoch). One row per item, in the same order; the same id twice is answered as two calls one after the other. A malformed item is an error and nothing is written. A member that is null counts as absent. Locks ids in byte order. Spec: durable-promise 2.2.';
 
 CREATE FUNCTION resonate.settle_promises(settlements jsonb)
 RETURNS SETOF resonate.promise_result
@@ -460,7 +464,7 @@ RETURNS integer
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_prune';
 COMMENT ON FUNCTION resonate.prune(timestamptz, integer) IS
-'Public. Deletes up to limit promises settled before an instant and answers how many. Keeps those with undelivered messages and those whose tag resonate:origin names a promise that is still pending. The worker does the same for resonate.retention.';
+'Public. Deletes up to limit promises settled before or at an instant and answers how many. Keeps those with undelivered messages and those whose tag resonate:origin names a promise that is still pending. The worker does the same for resonate.retention.';
 
 CREATE FUNCTION resonate.get_stats()
 RETURNS resonate.stats_result

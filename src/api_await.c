@@ -55,10 +55,10 @@ wait_limit(const Interval *timeout)
 
 /* Sleeps until the latch is set, the deadline, or the limit. */
 static void
-sleep_once(int64 deadline_ms, int64 until_ms)
+sleep_once(int64 deadline_ms, int64 until_ms, bool must_poll)
 {
 	static uint32 wait_event = 0;
-	int64		limit_ms = rsn_wake_must_poll() ? POLL_MS : SLEEP_MAX_MS;
+	int64		limit_ms = must_poll ? POLL_MS : SLEEP_MAX_MS;
 	int64		wait_ms;
 
 	if (wait_event == 0)
@@ -108,11 +108,14 @@ resonate_await_promise(PG_FUNCTION_ARGS)
 		rsn_wake_watch(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
 		for (;;)
 		{
+			bool		must_poll = rsn_wake_must_poll();
+
 			outcome = rsn_engine_await(id);
 			if (outcome.status != RSN_STATUS_WAIT_TIMEOUT ||
 				rsn_clock_wall() >= until_ms)
 				break;
-			sleep_once(outcome.promise->core.timeout_at_ms, until_ms);
+			sleep_once(outcome.promise->core.timeout_at_ms, until_ms,
+					   must_poll);
 		}
 		rsn_wake_unwatch();
 	}
@@ -146,12 +149,14 @@ resonate_await_promise_procedure(PG_FUNCTION_ARGS)
 	rsn_wake_watch(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
 	for (;;)
 	{
+		bool		must_poll = rsn_wake_must_poll();
+
 		rsn_store_await_read(id, &awaited);
 		if (awaited.status != RSN_STATUS_OK || !awaited.is_pending ||
 			rsn_clock_wall() >= until_ms)
 			break;
 		rsn_store_await_commit();
-		sleep_once(awaited.timeout_at_ms, until_ms);
+		sleep_once(awaited.timeout_at_ms, until_ms, must_poll);
 	}
 	rsn_wake_unwatch();
 	rsn_store_await_end();

@@ -37,7 +37,7 @@ check_group(text *state)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid value for %s: \"%s\"", rsn_arg_where("state", 0),
-					name),
+					rsn_quote(name, strlen(name))),
 			 errhint("Use pending, resolved or rejected; rejected includes canceled and timed out.")));
 }
 

@@ -31,14 +31,18 @@ rsn_arg_where(const char *name, int item)
 }
 
 /* A value as it is quoted in a message. */
-static char *
-quoted(const text *value)
+char *
+rsn_quote(const char *data, int len)
 {
-	const char *data = VARDATA_ANY(value);
-	int			len = VARSIZE_ANY_EXHDR(value);
 	int			clipped = pg_mbcliplen(data, len, QUOTED_MAX);
 
 	return psprintf("%.*s%s", clipped, data, clipped < len ? "..." : "");
+}
+
+static char *
+quoted(const text *value)
+{
+	return rsn_quote(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 }
 
 static void

@@ -89,7 +89,8 @@ rsn_background_step(RsnStep step, int64 now_ms, int limit,
 								: rsn_guc_delivery_batch_size);
 		case RSN_STEP_RECONCILE:
 			return rsn_engine_reconcile(now_ms, limit > 0 ? limit
-										: rsn_guc_sweep_batch_size);
+										: rsn_guc_sweep_batch_size,
+										set_aside->ids, set_aside->n);
 		case RSN_STEP_PRUNE:
 			return step_prune(now_ms,
 							  limit > 0 ? limit : rsn_guc_prune_batch_size);
@@ -111,17 +112,32 @@ rsn_background_next_due(const RsnSetAside *set_aside)
 	return Min(deadline_ms, notification_ms);
 }
 
-/* The ids of promises that are due, to try them one by one. */
+/* The promises that a step would take, to try them one by one. */
 int
-rsn_background_due_ids(int64 now_ms, int limit, const RsnSetAside *set_aside,
-					   text ***ids)
+rsn_background_list(RsnStep step, int64 now_ms, const RsnSetAside *set_aside,
+					text ***ids)
 {
 	int			n;
 
 	rsn_store_begin();
-	n = rsn_store_due_ids(now_ms, limit, set_aside->ids, set_aside->n, ids);
+	if (step == RSN_STEP_TIMEOUT)
+		n = rsn_store_due_ids(now_ms, rsn_guc_sweep_batch_size,
+							  set_aside->ids, set_aside->n, ids);
+	else
+		n = rsn_store_unfired_promises(rsn_guc_sweep_batch_size,
+									   set_aside->ids, set_aside->n, ids);
 	rsn_store_end();
 	return n;
+}
+
+/* Runs a step for one of these promises. */
+void
+rsn_background_step_one(RsnStep step, int64 now_ms, text *id)
+{
+	if (step == RSN_STEP_TIMEOUT)
+		(void) rsn_engine_get(id);
+	else
+		rsn_engine_fire(id, now_ms);
 }
 
 /* True while a prepared transaction may still commit in this database. */

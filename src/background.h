@@ -30,8 +30,9 @@ extern const char *rsn_step_name(RsnStep step);
 extern int	rsn_background_step(RsnStep step, int64 now_ms, int limit,
 								const RsnSetAside *set_aside);
 extern int64 rsn_background_next_due(const RsnSetAside *set_aside);
-extern int	rsn_background_due_ids(int64 now_ms, int limit,
-								   const RsnSetAside *set_aside, text ***ids);
+extern int	rsn_background_list(RsnStep step, int64 now_ms,
+								const RsnSetAside *set_aside, text ***ids);
+extern void rsn_background_step_one(RsnStep step, int64 now_ms, text *id);
 extern bool rsn_background_has_prepared(void);
 
 #endif							/* RSN_BACKGROUND_H */

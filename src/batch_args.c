@@ -143,7 +143,8 @@ take_target(int item, JsonbValue *value)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for %s: \"%s\"",
-						rsn_arg_where("state", item), name),
+						rsn_arg_where("state", item),
+						rsn_quote(name, strlen(name))),
 				 errhint("Use resolved, rejected or rejected_canceled.")));
 	return state;
 }
@@ -188,8 +189,8 @@ take_members(JsonbContainer *object, int item, void *args, MemberTaker taker)
 		if (!taker(args, name, &value))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("unrecognized member \"%s\" of item %d", name,
-							item)));
+					 errmsg("unrecognized member \"%s\" of item %d",
+							rsn_quote(name, strlen(name)), item)));
 	}
 }
 

@@ -39,10 +39,10 @@ append_text(StringInfo buffer, const char *name, const text *value)
 static void
 append_value(StringInfo buffer, const RsnPromiseRow *promise)
 {
-	if (promise->value_data != NULL)
-		appendStringInfo(buffer, ",\"value\":%s",
-						 DatumGetCString(DirectFunctionCall1(jsonb_out,
-															 rsn_json_from_data(promise->value_data))));
+	if (promise->value_data != NULL && rsn_data_is_json(promise->value_data))
+		appendStringInfo(buffer, ",\"value\":%.*s",
+						 (int) VARSIZE_ANY_EXHDR(promise->value_data),
+						 VARDATA_ANY(promise->value_data));
 	if (promise->value_headers != NULL)
 		appendStringInfo(buffer, ",\"value_headers\":%s",
 						 JsonbToCString(NULL, &promise->value_headers->root,

@@ -59,7 +59,9 @@ extern int	rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows);
 
 extern int	rsn_engine_expire_due(int64 now_ms, int limit,
 								  text *const *set_aside, int nset_aside);
-extern int	rsn_engine_reconcile(int64 now_ms, int limit);
+extern int	rsn_engine_reconcile(int64 now_ms, int limit,
+								 text *const *set_aside, int nset_aside);
+extern void rsn_engine_fire(text *promise_id, int64 now_ms);
 extern int	rsn_engine_prune(int64 settled_before_ms, int limit);
 
 #endif							/* RSN_ENGINE_H */

@@ -432,8 +432,8 @@ rsn_engine_expire_due(int64 now_ms, int limit, text *const *set_aside,
 	int			n;
 
 	rsn_store_begin();
-	n = rsn_store_lock_due_promises(now_ms, limit, set_aside, nset_aside,
-									&rows);
+	n = rsn_store_lock_due_promises(now_ms, limit, true, set_aside,
+									nset_aside, &rows);
 	n = expire_rows(rows, n, now_ms);
 	rsn_store_end();
 	return n;
@@ -444,26 +444,46 @@ rsn_engine_expire_due(int64 now_ms, int limit, text *const *set_aside,
  * restore loads tables one after the other while the worker runs.
  */
 int
-rsn_engine_reconcile(int64 now_ms, int limit)
+rsn_engine_reconcile(int64 now_ms, int limit, text *const *set_aside,
+					 int nset_aside)
 {
 	text	  **ids;
 	int			n;
 
 	rsn_store_begin();
-	n = rsn_store_unfired_promises(limit, &ids);
+	n = rsn_store_unfired_promises(limit, set_aside, nset_aside, &ids);
 	if (n > 0 && rsn_store_fire_many_callbacks(ids, n, now_ms))
 		rsn_wake_note_work();
 	rsn_store_end();
 	return n;
 }
 
-/* Deletes at most limit promises that were settled by an instant. */
+/* The same for one promise. */
+void
+rsn_engine_fire(text *promise_id, int64 now_ms)
+{
+	rsn_store_begin();
+	if (rsn_store_fire_callbacks(promise_id, now_ms))
+		rsn_wake_note_work();
+	rsn_store_end();
+}
+
+/*
+ * Deletes at most limit promises that were settled by an instant.  Internal
+ * promises have no armed deadline, so those that nobody has looked at since
+ * theirs has passed are settled here first.
+ */
 int
 rsn_engine_prune(int64 settled_before_ms, int limit)
 {
-	int			n = 0;
+	RsnPromiseRow *rows;
+	int			n;
 
 	rsn_store_begin();
+	n = rsn_store_lock_due_promises(settled_before_ms, limit, false, NULL, 0,
+									&rows);
+	expire_rows(rows, n, settled_before_ms);
+	n = 0;
 	for (int i = 0; i < RSN_PROMISE_NSTATES && n < limit; i++)
 	{
 		if (i != RSN_PROMISE_PENDING)

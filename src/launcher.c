@@ -47,6 +47,16 @@
 #define RETRY_MIN_MS		1000
 #define RETRY_MAX_MS		60000
 
+/* A worker that has lived this long was not broken from the start. */
+#define HEALTHY_MS			10000
+
+/*
+ * Workers are started this far apart, unless the last one has left already:
+ * most databases have no extension, and their workers need a slot for a moment
+ * only.
+ */
+#define STAGGER_MS			200
+
 /* A worker that left the database to somebody else comes back after this. */
 #define YIELD_MS			5000
 
@@ -61,6 +71,7 @@ typedef struct Database
 	bool		is_absent;		/* no extension, as far as we know */
 	bool		is_seen;		/* in the present scan of pg_database */
 	int64		start_at_ms;
+	int64		started_at_ms;	/* when the worker was registered */
 	int64		retry_ms;
 } Database;
 
@@ -163,6 +174,7 @@ find_database(Oid database_id)
 		database->handle = NULL;
 		database->is_absent = false;
 		database->start_at_ms = 0;
+		database->started_at_ms = 0;
 		database->retry_ms = RETRY_MIN_MS;
 	}
 	return database;
@@ -226,6 +238,8 @@ note_exit(Database *database, int64 now_ms)
 			database->start_at_ms = now_ms + YIELD_MS;
 			break;
 		case RSN_EXIT_FAILED:
+			if (now_ms - database->started_at_ms >= HEALTHY_MS)
+				database->retry_ms = RETRY_MIN_MS;
 			database->start_at_ms = now_ms + database->retry_ms;
 			database->retry_ms = Min(database->retry_ms * 2, RETRY_MAX_MS);
 			break;
@@ -254,8 +268,16 @@ start_if_due(Database *database, int64 now_ms)
 	if (!database->is_seen || database->is_absent ||
 		database->handle != NULL || database->start_at_ms > now_ms)
 		return;
+	if (slot != NULL &&
+		pg_atomic_read_u32(&slot->proc_number) != RSN_NO_PROC)
+	{
+		/* It is there already, started by our predecessor or by a session. */
+		database->start_at_ms = now_ms + YIELD_MS;
+		return;
+	}
 	if (slot != NULL)
 		pg_atomic_write_u32(&slot->last_exit, RSN_EXIT_FAILED);
+	database->started_at_ms = now_ms;
 	if (rsn_worker_start(database->id, MyProcPid, &database->handle))
 		return;
 
@@ -265,6 +287,23 @@ start_if_due(Database *database, int64 now_ms)
 					database->id),
 			 errhint("Increase max_worker_processes.")));
 	database->start_at_ms = now_ms + RETRY_MAX_MS;
+}
+
+/* Until when no other worker is to be started. */
+static int64
+stagger_time(void)
+{
+	HASH_SEQ_STATUS status;
+	Database   *database;
+	int64		result = 0;
+
+	hash_seq_init(&status, databases);
+	while ((database = hash_seq_search(&status)) != NULL)
+	{
+		if (database->handle != NULL)
+			result = Max(result, database->started_at_ms + STAGGER_MS);
+	}
+	return result;
 }
 
 /* Looks at every database; answers when to look again. */
@@ -277,8 +316,13 @@ supervise(int64 now_ms)
 
 	hash_seq_init(&status, databases);
 	while ((database = hash_seq_search(&status)) != NULL)
-	{
 		look_at_worker(database, now_ms);
+
+	hash_seq_init(&status, databases);
+	while ((database = hash_seq_search(&status)) != NULL)
+	{
+		if (database->start_at_ms <= now_ms)
+			database->start_at_ms = Max(database->start_at_ms, stagger_time());
 		start_if_due(database, now_ms);
 		if (database->handle == NULL && !database->is_absent)
 			next_ms = Min(next_ms, database->start_at_ms);

@@ -51,9 +51,42 @@ set_time(Datum *values, bool *nulls, int i, int64 ms)
 			  TimestampTzGetDatum(rsn_timestamptz_from_ms(ms)));
 }
 
+/*
+ * True when the bytes are UTF-8 JSON.  Ours are, but a row that somebody else
+ * wrote must not stop those who only read it.
+ */
+static bool
+is_json(const bytea *data)
+{
+	char	   *bytes = VARDATA_ANY(data);
+	int			len = VARSIZE_ANY_EXHDR(data);
+
+	return pg_verify_mbstr(PG_UTF8, bytes, len, true) &&
+		pg_parse_json(rsn_json_lexer(bytes, len), &nullSemAction) ==
+		JSON_SUCCESS;
+}
+
+/* True when the bytes are JSON that the database's own encoding can hold as it is. */
+bool
+rsn_data_is_json(const bytea *data)
+{
+	const char *bytes = VARDATA_ANY(data);
+
+	if (!is_json(data))
+		return false;
+	if (GetDatabaseEncoding() == PG_UTF8)
+		return true;
+	for (int i = 0; i < (int) VARSIZE_ANY_EXHDR(data); i++)
+	{
+		if (IS_HIGHBIT_SET(bytes[i]))
+			return false;
+	}
+	return true;
+}
+
 /* The jsonb that stored bytes of UTF-8 JSON stand for. */
-Datum
-rsn_json_from_data(const bytea *data)
+static Datum
+json_from_data(const bytea *data)
 {
 	int			len = VARSIZE_ANY_EXHDR(data);
 	char	   *utf8 = palloc(len + 1);
@@ -93,8 +126,8 @@ headers_or_empty(const Jsonb *headers)
 static void
 set_data(Datum *values, bool *nulls, int i, const bytea *data)
 {
-	if (data != NULL)
-		set_datum(values, nulls, i, rsn_json_from_data(data));
+	if (data != NULL && is_json(data))
+		set_datum(values, nulls, i, json_from_data(data));
 }
 
 static void

@@ -26,6 +26,6 @@ extern void rsn_put_messages(FunctionCallInfo fcinfo,
 							 const RsnMessageRow *rows, int n);
 extern Datum rsn_record_form(FunctionCallInfo fcinfo, Datum *values,
 							 bool *nulls);
-extern Datum rsn_json_from_data(const bytea *data);
+extern bool rsn_data_is_json(const bytea *data);
 
 #endif							/* RSN_RECORD_H */

@@ -46,7 +46,7 @@ typedef struct RsnSlot
 	pg_atomic_uint32 last_exit; /* RsnWorkerExit */
 	pg_atomic_uint32 is_wanted; /* launcher: start a worker */
 	pg_atomic_uint32 must_reconcile;	/* rows came past our functions */
-	pg_atomic_uint32 must_poll; /* a prepared transaction may commit */
+	pg_atomic_uint32 must_poll; /* counts PREPAREs; zero: none is left */
 
 	/*
 	 * The worker sleeps until this instant and need not be woken for a later

@@ -89,6 +89,7 @@ extern int	rsn_store_read_promises(text *const *ids, int n,
 extern int	rsn_store_lock_promises(text *const *ids, int n,
 									RsnPromiseRow **rows);
 extern int	rsn_store_lock_due_promises(int64 now_ms, int limit,
+										bool is_external,
 										text *const *set_aside, int nset_aside,
 										RsnPromiseRow **rows);
 extern int	rsn_store_due_ids(int64 now_ms, int limit, text *const *set_aside,
@@ -106,7 +107,8 @@ extern bool rsn_store_insert_callback(const RsnCallbackRow *row);
 extern bool rsn_store_fire_callbacks(text *promise_id, int64 now_ms);
 extern bool rsn_store_fire_many_callbacks(text *const *promise_ids, int n,
 										  int64 now_ms);
-extern int	rsn_store_unfired_promises(int limit, text ***ids);
+extern int	rsn_store_unfired_promises(int limit, text *const *set_aside,
+									   int nset_aside, text ***ids);
 extern int	rsn_store_lock_notifications(int64 now_ms, int limit,
 										 RsnMessageRow **rows);
 extern void rsn_store_delete_message(const RsnMessageRow *row);

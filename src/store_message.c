@@ -52,12 +52,14 @@ rsn_store_fire_many_callbacks(text *const *promise_ids, int n, int64 now_ms)
 
 /* Settled promises that still have callbacks, as a restore can leave them. */
 int
-rsn_store_unfired_promises(int limit, text ***ids)
+rsn_store_unfired_promises(int limit, text *const *set_aside, int nset_aside,
+						   text ***ids)
 {
 	RsnArgs		args = {0};
 	uint64		count;
 
 	rsn_args_add(&args, Int64GetDatum(limit));
+	rsn_args_add_texts(&args, set_aside, nset_aside);
 	count = rsn_store_exec(RSN_QUERY_UNFIRED, &args);
 	*ids = rsn_store_alloc(Max(count, 1) * sizeof(text *));
 	for (uint64 i = 0; i < count; i++)

@@ -236,12 +236,14 @@ rsn_store_lock_promises(text *const *ids, int n, RsnPromiseRow **rows)
 }
 
 /*
- * Locks promises whose armed deadline is not after now, earliest first; skips
- * those that others have locked, and those set aside.  Without payload.
+ * Locks external or internal promises whose deadline is not after now, earliest
+ * first; skips those that others have locked, and those set aside.  Without
+ * payload.
  */
 int
-rsn_store_lock_due_promises(int64 now_ms, int limit, text *const *set_aside,
-							int nset_aside, RsnPromiseRow **rows)
+rsn_store_lock_due_promises(int64 now_ms, int limit, bool is_external,
+							text *const *set_aside, int nset_aside,
+							RsnPromiseRow **rows)
 {
 	RsnArgs		args = {0};
 	uint64		count;
@@ -249,6 +251,7 @@ rsn_store_lock_due_promises(int64 now_ms, int limit, text *const *set_aside,
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_texts(&args, set_aside, nset_aside);
+	rsn_args_add(&args, BoolGetDatum(is_external));
 	count = rsn_store_exec(RSN_QUERY_LOCK_DUE, &args);
 	*rows = rsn_store_rows_from_result(count);
 	return (int) count;

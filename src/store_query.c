@@ -101,11 +101,12 @@ const RsnQueryDef rsn_queries[] = {
 		" NULL::pg_catalog.jsonb, NULL::pg_catalog.bytea,"
 		" NULL::pg_catalog.jsonb, NULL::pg_catalog.bytea"
 		" FROM resonate.promises p"
-		" WHERE p.state" EQ STATE("pending") " AND p.external"
+		" WHERE p.state" EQ STATE("pending") " AND p.external" EQ "$4"
 		" AND p.timeout_at" LE "$1 AND p.id" NE "ALL ($3)"
 		" ORDER BY p.external, p.timeout_at LIMIT $2"
 		" FOR NO KEY UPDATE SKIP LOCKED",
-		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, TEXTARRAYOID}
+		SPI_OK_SELECT, PLAN_ONCE, 4,
+		{INT8OID, INT8OID, TEXTARRAYOID, BOOLOID}
 	},
 	[RSN_QUERY_DUE_IDS] = {
 		"SELECT p.id FROM resonate.promises p"
@@ -179,7 +180,8 @@ const RsnQueryDef rsn_queries[] = {
 		" WHERE c.promise_id" EQ "p.id)"
 		" AND NOT EXISTS (SELECT FROM resonate.promises r"
 		" WHERE r.id" EQ "(p.tags OPERATOR(pg_catalog.->>) 'resonate:origin')"
-		" AND r.settled_at IS NULL)"
+		" AND r.settled_at IS NULL"
+		" AND (r.external OR r.timeout_at OPERATOR(pg_catalog.>) $2))"
 		" ORDER BY p.created_at LIMIT $3 FOR UPDATE SKIP LOCKED))",
 		SPI_OK_DELETE, PLAN_ONCE, 3, {TEXTOID, INT8OID, INT8OID}
 	},
@@ -233,8 +235,9 @@ const RsnQueryDef rsn_queries[] = {
 		" CROSS JOIN LATERAL (SELECT p.state FROM resonate.promises p"
 		" WHERE p.id" EQ "c.promise_id OFFSET 0) AS p"
 		" WHERE p.state" NE STATE("pending")
+		" AND c.promise_id" NE "ALL ($2)"
 		" GROUP BY c.promise_id LIMIT $1",
-		SPI_OK_SELECT, PLAN_ONCE, 1, {INT8OID}
+		SPI_OK_SELECT, PLAN_ONCE, 2, {INT8OID, TEXTARRAYOID}
 	},
 	[RSN_QUERY_LOCK_NOTIFICATIONS] = {
 		"SELECT m.promise_id, m.callback_id, m.address, m.attempt, m.due_at,"

@@ -214,7 +214,7 @@ at_prepare(void)
 
 	if (slot == NULL)
 		return;
-	pg_atomic_write_u32(&slot->must_poll, 1);
+	pg_atomic_fetch_add_u32(&slot->must_poll, 1);
 	if (notes.has_foreign_rows)
 		pg_atomic_write_u32(&slot->must_reconcile, 1);
 	pg_memory_barrier();
@@ -248,11 +248,21 @@ xact_callback(XactEvent event, void *arg)
 		rsn_wake_unwatch();
 }
 
-/* Registers the callback, once for the life of the backend. */
+/* An error ends the wait, also where a subtransaction catches it. */
+static void
+subxact_callback(SubXactEvent event, SubTransactionId my_id,
+				 SubTransactionId parent_id, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB && is_watching)
+		rsn_wake_unwatch();
+}
+
+/* Registers the callbacks, once for the life of the backend. */
 void
 rsn_wake_init(void)
 {
 	RegisterXactCallback(xact_callback, NULL);
+	RegisterSubXactCallback(subxact_callback, NULL);
 }
 
 static void
@@ -295,7 +305,10 @@ rsn_wake_unwatch(void)
 	is_watching = false;
 }
 
-/* True while commits may happen that wake nobody. */
+/*
+ * True while commits may happen that wake nobody.  Ask before looking at the
+ * rows: what was prepared then and is committed now, shows in them.
+ */
 bool
 rsn_wake_must_poll(void)
 {

@@ -182,17 +182,17 @@ try_step(Worker *worker, RsnStep step)
 	return n;
 }
 
-/* Times out one promise; false when that failed. */
+/* Runs a step for one promise; false when that failed. */
 static bool
-try_one(Worker *worker, text *id)
+try_one(Worker *worker, RsnStep step, text *id)
 {
 	volatile bool is_done = false;
 
 	PG_TRY();
 	{
-		begin_step("timeout");
+		begin_step(rsn_step_name(step));
 		MemoryContextSwitchTo(worker->scratch);
-		(void) rsn_engine_get(id);
+		rsn_background_step_one(step, rsn_clock_now(), id);
 		end_step(worker);
 		is_done = true;
 	}
@@ -205,7 +205,7 @@ try_one(Worker *worker, text *id)
 }
 
 static void
-set_aside(Worker *worker, text *id)
+set_aside(Worker *worker, RsnStep step, text *id)
 {
 	MemoryContext old = MemoryContextSwitchTo(worker->set_aside_context);
 	RsnSetAside *aside = &worker->set_aside;
@@ -222,8 +222,8 @@ set_aside(Worker *worker, text *id)
 	rsn_shared_count(RSN_COUNT_SET_ASIDE, 1);
 	ereport(WARNING,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("could not time out promise \"%s\"",
-					text_to_cstring(id)),
+			 errmsg("could not run step \"%s\" for promise \"%s\"",
+					rsn_step_name(step), text_to_cstring(id)),
 			 errdetail("It is set aside; other promises are not affected.")));
 }
 
@@ -236,20 +236,21 @@ forget_set_aside(Worker *worker)
 	MemoryContextReset(worker->set_aside_context);
 	worker->set_aside.ids = NULL;
 	worker->set_aside.n = 0;
+	pg_atomic_write_u32(&worker->slot->must_reconcile, 1);
 }
 
-/* Copies the ids that are due into a context that survives transactions. */
+/* Copies the ids that a step would take into a context that survives transactions. */
 static int
-list_due(Worker *worker, MemoryContext context, text ***ids)
+list_ids(Worker *worker, RsnStep step, MemoryContext context, text ***ids)
 {
 	volatile int n = 0;
 
 	PG_TRY();
 	{
-		begin_step("timeout");
+		begin_step(rsn_step_name(step));
 		MemoryContextSwitchTo(context);
-		n = rsn_background_due_ids(rsn_clock_now(), rsn_guc_sweep_batch_size,
-								   &worker->set_aside, ids);
+		n = rsn_background_list(step, rsn_clock_now(), &worker->set_aside,
+								ids);
 		end_step(worker);
 	}
 	PG_CATCH();
@@ -262,23 +263,23 @@ list_due(Worker *worker, MemoryContext context, text ***ids)
 }
 
 /*
- * After a failed sweep: times promises out one by one, and sets aside those
- * that cannot be.  Answers how many promises it has dealt with.
+ * After a failed step: takes its promises one by one, and sets aside those that
+ * fail alone.  Answers how many promises it has dealt with.
  */
 static int
-sweep_one_by_one(Worker *worker)
+step_one_by_one(Worker *worker, RsnStep step)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
 												  "resonate due promises",
 												  ALLOCSET_DEFAULT_SIZES);
 	text	  **ids;
-	int			n = list_due(worker, context, &ids);
+	int			n = list_ids(worker, step, context, &ids);
 
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!try_one(worker, ids[i]))
-			set_aside(worker, ids[i]);
+		if (!try_one(worker, step, ids[i]))
+			set_aside(worker, step, ids[i]);
 	}
 	MemoryContextDelete(context);
 	return n;
@@ -322,8 +323,8 @@ run_steps(Worker *worker)
 		if (!is_step_wanted(worker, step))
 			continue;
 		n = try_step(worker, step);
-		if (n < 0 && step == RSN_STEP_TIMEOUT)
-			n = sweep_one_by_one(worker);
+		if (n < 0 && (step == RSN_STEP_TIMEOUT || step == RSN_STEP_RECONCILE))
+			n = step_one_by_one(worker, step);
 		plan_step(worker, step, n);
 		if (n > 0)
 			has_more = true;
@@ -337,6 +338,8 @@ run_steps(Worker *worker)
 static void
 look_ahead(Worker *worker)
 {
+	uint32		prepared;
+
 	PG_TRY();
 	{
 		begin_step("look ahead");
@@ -344,10 +347,11 @@ look_ahead(Worker *worker)
 		MemoryContextSwitchTo(worker->scratch);
 		worker->next_due_ms = rsn_background_next_due(&worker->set_aside);
 
-		/* Clear first: one that is prepared meanwhile sets it again. */
-		if (pg_atomic_exchange_u32(&worker->slot->must_poll, 0) != 0 &&
-			rsn_background_has_prepared())
-			pg_atomic_write_u32(&worker->slot->must_poll, 1);
+		/* Clear only what was there before we looked. */
+		prepared = pg_atomic_read_u32(&worker->slot->must_poll);
+		if (prepared != 0 && !rsn_background_has_prepared())
+			(void) pg_atomic_compare_exchange_u32(&worker->slot->must_poll,
+												  &prepared, 0);
 		end_step(worker);
 	}
 	PG_CATCH();

@@ -45,6 +45,8 @@ SELECT is(ROW(min(status), max(status), count(*))::text, ROW(2010, 4090, 100000)
 FROM resonate.create_promises((SELECT jsonb_agg('{"id": "same"}'::jsonb)
 							   FROM generate_series(1, 100000) AS n)) AS r;
 
+DELETE FROM resonate.promises;
+
 -- All of them with somebody who waits.
 SELECT is(count(*), 100000::bigint, 'a hundred thousand callbacks')
 FROM resonate.create_promises((SELECT jsonb_agg(jsonb_build_object('id', 'awaited/' || n, 'timeout', 60000))

@@ -79,3 +79,13 @@ DROP TABLE files;
 DELETE FROM resonate.messages;
 DELETE FROM resonate.callbacks;
 DELETE FROM resonate.promises;
+
+-- The limit of prune holds whatever the planner believes of the table.
+BEGIN;
+SET LOCAL resonate.debug = on;
+SET LOCAL resonate.test_clock = '4000000000000';
+SELECT count(*) FROM resonate.create_promises(
+	(SELECT jsonb_agg(jsonb_build_object('id', 'limited/' || n, 'timeout', 0)) FROM generate_series(1, 5) AS n));
+UPDATE pg_class SET relpages = 1, reltuples = 1 WHERE oid = 'resonate.promises'::regclass;
+SELECT resonate.prune('infinity', 1), resonate.prune('infinity', 2);
+ROLLBACK;

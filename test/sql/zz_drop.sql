@@ -39,7 +39,9 @@ SELECT rolname FROM pg_roles WHERE rolname IN ('resonate_admin', 'resonate_clien
 ORDER BY rolname;
 
 -- It has its own schema, and belongs to a superuser.
-CREATE EXTENSION resonate SCHEMA public;
+CREATE SCHEMA resonate;
+CREATE EXTENSION resonate;
+DROP SCHEMA resonate;
 SET client_min_messages = error;
 DROP ROLE IF EXISTS regress_resonate_nobody;
 RESET client_min_messages;

@@ -209,11 +209,9 @@ SELECT 0, i, 0, 'bytes' || i, 'cb', 'notify://done' FROM generate_series(1, 3) i
 SELECT resonate.create_promise_and_callback('good', 'cb', 'notify://done', '1 day');
 SELECT resonate.resolve('good');
 END
-like($listener->notification(qr/"bytes$_"/),
-	qr/"resolved"/, "a value that is text, but no JSON ($_)")
-  foreach (1, 2);
 like($listener->notification(qr/"good"/),
-	qr/"resolved"/, 'one that is not even text does not stop others');
+	qr/"resolved"/,
+	'a value that is no JSON, or not even text, does not stop others');
 
 is(crashes($node), '', 'no process has crashed');
 $listener->close;
