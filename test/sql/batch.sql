@@ -89,3 +89,16 @@ SELECT count(*) FROM resonate.create_promises(
 UPDATE pg_class SET relpages = 1, reltuples = 1 WHERE oid = 'resonate.promises'::regclass;
 SELECT resonate.prune('infinity', 1), resonate.prune('infinity', 2);
 ROLLBACK;
+
+-- An internal promise that nobody has looked at since its deadline passed does
+-- not keep its call graph for ever.
+BEGIN;
+SET LOCAL resonate.debug = on;
+SET LOCAL resonate.test_clock = '4000000000000';
+SELECT status FROM resonate.create_promise('root', '1 s', tags => '{"resonate:external": "false"}');
+SELECT status FROM resonate.create_promise('root.1', '1 s', tags => '{"resonate:origin": "root"}');
+SELECT status FROM resonate.resolve('root.1');
+SELECT step, processed FROM resonate.worker_step();
+SET LOCAL resonate.test_clock = '4100000000000';
+SELECT step, processed FROM resonate.worker_step();
+ROLLBACK;
