@@ -161,7 +161,7 @@ for my $round (1 .. $rounds)
 	$node->stop('immediate');
 	$_->{run}->finish foreach @handles;
 	my $cut_off =
-	  grep { $_->{err} =~ /server closed the connection|terminating/ }
+	  grep { $_->{err} =~ /server closed the connection|connection to server was lost|could not (?:receive|send) data|terminating/ }
 	  @handles;
 
 	is($cut_off, $clients, "round $round: each client was cut off");

@@ -62,7 +62,7 @@ ok( $node->poll_query_until(
 is(stats('due'), 2, 'and show that they are due');
 like(
 	log_from($node, $offset),
-	qr/could not time out promise "$_"/,
+	qr/could not run step "timeout" for promise "$_"/,
 	"the log names $_") foreach ('p7', 'p33');
 isnt($listener->notification(qr/"p60"/),
 	undef, 'listeners of the others hear of them');
