@@ -24,6 +24,8 @@ $$;
 -- Fails if somebody else owns a schema of this name, who could otherwise put
 -- functions of his own beside ours.
 CREATE SCHEMA resonate;
+COMMENT ON SCHEMA resonate IS
+'Durable promises: created once, settled exactly once, awaited by anyone.';
 
 GRANT USAGE ON SCHEMA resonate
 	TO resonate_client, resonate_worker, resonate_reader, resonate_admin;
