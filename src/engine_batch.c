@@ -120,10 +120,11 @@ fill_entries(const Batch *batch, RsnPromiseRow *rows, int n)
 static void
 write_settled(RsnPromiseRow *const *rows, int n, int64 now_ms)
 {
-	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
+	text	  **ids;
 
 	if (n == 0)
 		return;
+	ids = palloc(sizeof(text *) * n);
 	for (int i = 0; i < n; i++)
 	{
 		rsn_store_settle_promise(rows[i]);

@@ -36,7 +36,6 @@
 #include "background.h"
 #include "clock.h"
 #include "compat.h"
-#include "engine.h"
 #include "guc.h"
 #include "shared.h"
 #include "worker.h"
