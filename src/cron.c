@@ -1,0 +1,670 @@
+/*-------------------------------------------------------------------------
+ *
+ * cron.c
+ *	  When a schedule is due: cron expressions and their occurrences.
+ *
+ * This file owns the dialect and every rule about occurrences, as cron.h
+ * states them.  It must not include a PostgreSQL header, allocate, look beyond
+ * the given length, or know a time zone.  It is longer than most, because what
+ * a set of numbers means is agreed between its two halves and nobody else.
+ *
+ * Instants are seconds since the epoch.  A civil time is what a clock in the
+ * zone shows, as the instant at which a clock in UTC shows the same.  Days are
+ * counted from the epoch, too, in the Gregorian calendar of all times.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "cron.h"
+
+#include <string.h>
+
+#define MS_PER_S 1000
+#define S_PER_DAY 86400
+
+/* The last instant that still has milliseconds. */
+#define LAST_S (INT64_MAX / MS_PER_S)
+
+/* No two offsets of a zone are further apart. */
+#define OFFSET_SPREAD_S (3 * S_PER_DAY)
+
+/* From the end of one February 29 to the next, when a century is between. */
+#define MONTHS_BETWEEN_MATCHES_MAX (8 * 12)
+
+#define ALL_HOURS ((UINT64_C(1) << 24) - 1)
+
+/* A piece of the text that is still to be read. */
+typedef struct Span
+{
+	const char *data;
+	size_t		len;
+} Span;
+
+/* What a field may hold. */
+typedef struct Field
+{
+	int			min;
+	int			max;
+	int			nnames;
+	const char *const *names;	/* of min and the numbers that follow it */
+	bool		is_day;			/* of the month or of the week */
+	const char *reason;			/* why something is not a number of it */
+} Field;
+
+typedef enum FieldKind
+{
+	FIELD_SECOND,
+	FIELD_MINUTE,
+	FIELD_HOUR,
+	FIELD_DAY,
+	FIELD_MONTH,
+	FIELD_WEEKDAY
+} FieldKind;
+
+#define NFIELDS 6
+
+static const char *const month_names[12] = {
+	"january", "february", "march", "april", "may", "june", "july",
+	"august", "september", "october", "november", "december"
+};
+
+static const char *const weekday_names[7] = {
+	"sunday", "monday", "tuesday", "wednesday", "thursday", "friday",
+	"saturday"
+};
+
+static const Field fields[NFIELDS] = {
+	{0, 59, 0, NULL, false, "A second is a number from 0 to 59."},
+	{0, 59, 0, NULL, false, "A minute is a number from 0 to 59."},
+	{0, 23, 0, NULL, false, "An hour is a number from 0 to 23."},
+	{1, 31, 0, NULL, true, "A day of the month is a number from 1 to 31."},
+	{1, 12, 12, month_names, false,
+	"A month is a number from 1 to 12, or an English name."},
+	{0, 7, 7, weekday_names, true,
+	"A day of the week is a number from 0 to 7, or an English name."}
+};
+
+static const struct
+{
+	const char *name;
+	const char *expression;
+}			descriptors[] = {
+	{"@yearly", "0 0 1 1 *"},
+	{"@annually", "0 0 1 1 *"},
+	{"@monthly", "0 0 1 * *"},
+	{"@weekly", "0 0 * * 0"},
+	{"@daily", "0 0 * * *"},
+	{"@midnight", "0 0 * * *"},
+	{"@hourly", "0 * * * *"}
+};
+
+#define NDESCRIPTORS (sizeof(descriptors) / sizeof(descriptors[0]))
+
+/* The most days that a month can have; the first is of no month. */
+static const int days_in_month[13] = {
+	0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31
+};
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* True when the span is the lower-case name, in any case of ASCII. */
+static bool
+equals_name(Span span, const char *name, size_t name_len)
+{
+	if (span.len != name_len)
+		return false;
+	for (size_t i = 0; i < name_len; i++)
+	{
+		char		c = span.data[i];
+
+		if (c >= 'A' && c <= 'Z')
+			c = (char) (c - 'A' + 'a');
+		if (c != name[i])
+			return false;
+	}
+	return true;
+}
+
+/* True when the span is exactly that byte. */
+static bool
+equals_byte(Span span, char byte)
+{
+	return span.len == 1 && span.data[0] == byte;
+}
+
+/*
+ * Takes the piece before the first stop byte off the span, and the stop with
+ * it; returns false, and takes all, when there is none.
+ */
+static bool
+split_at(Span *span, char stop, Span *piece)
+{
+	const char *found = NULL;
+
+	if (span->len > 0)
+		found = memchr(span->data, stop, span->len);
+	*piece = *span;
+	if (found == NULL)
+	{
+		span->len = 0;
+		return false;
+	}
+	piece->len = (size_t) (found - span->data);
+	span->data += piece->len + 1;
+	span->len -= piece->len + 1;
+	return true;
+}
+
+/* Takes the next field off the span; false when only blanks are left. */
+static bool
+take_field(Span *span, Span *piece)
+{
+	while (span->len > 0 && is_blank(span->data[0]))
+	{
+		span->data++;
+		span->len--;
+	}
+	piece->data = span->data;
+	piece->len = 0;
+	while (span->len > 0 && !is_blank(span->data[0]))
+	{
+		span->data++;
+		span->len--;
+		piece->len++;
+	}
+	return piece->len > 0;
+}
+
+/* Reads a decimal number from min to max; false when it is none. */
+static bool
+parse_number(Span span, int min, int max, int *number)
+{
+	int			value = 0;
+
+	if (span.len == 0)
+		return false;
+	for (size_t i = 0; i < span.len; i++)
+	{
+		if (!is_digit(span.data[i]))
+			return false;
+		value = value * 10 + (span.data[i] - '0');
+		if (value > max)
+			return false;
+	}
+	*number = value;
+	return value >= min;
+}
+
+/* Reads a number or a name of the field; false when it is neither. */
+static bool
+parse_value(Span span, const Field *field, int *value)
+{
+	for (int i = 0; i < field->nnames; i++)
+	{
+		const char *name = field->names[i];
+
+		if (equals_name(span, name, 3) ||
+			equals_name(span, name, strlen(name)))
+		{
+			*value = field->min + i;
+			return true;
+		}
+	}
+	return parse_number(span, field->min, field->max, value);
+}
+
+/* Reads a-b; returns the reason why it is none, or NULL. */
+static const char *
+parse_range(Span from, Span to, const Field *field, int *first, int *last)
+{
+	if (!parse_value(from, field, first) || !parse_value(to, field, last))
+		return field->reason;
+
+	/* The only name for 0 is that of Sunday, which can also end the week. */
+	if (*last == 0 && *first > 0 && !is_digit(to.data[0]))
+		*last = 7;
+	if (*last < *first)
+		return "A range does not end before it starts.";
+	return NULL;
+}
+
+/* Adds an element of a list to the set; returns why it is none, or NULL. */
+static const char *
+parse_element(Span element, const Field *field, uint64_t *set)
+{
+	Span		base;
+	Span		from;
+	bool		has_step = split_at(&element, '/', &base);
+	int			first = field->min;
+	int			last = field->max;
+	int			step = 1;
+
+	if (equals_byte(base, '?') && !field->is_day)
+		return "Only the two fields for days may be \"?\".";
+	if (!equals_byte(base, '*') && !equals_byte(base, '?'))
+	{
+		if (split_at(&base, '-', &from))
+		{
+			const char *reason = parse_range(from, base, field, &first, &last);
+
+			if (reason != NULL)
+				return reason;
+		}
+		else if (!parse_value(from, field, &first))
+			return field->reason;
+		else if (!has_step)
+			last = first;
+	}
+	if (has_step && !parse_number(element, 1, field->max, &step))
+		return "A step is a number from 1 to the greatest of the field.";
+
+	for (int i = first; i <= last; i += step)
+		*set |= UINT64_C(1) << i;
+	return NULL;
+}
+
+/* Makes the set of a field; returns why it is none, or NULL. */
+static const char *
+parse_field(Span span, const Field *field, uint64_t *set)
+{
+	bool		has_more;
+
+	*set = 0;
+	do
+	{
+		Span		element;
+		const char *reason;
+
+		has_more = split_at(&span, ',', &element);
+		if (element.len == 0)
+			return "A list has no empty element.";
+		reason = parse_element(element, field, set);
+		if (reason != NULL)
+			return reason;
+	} while (has_more);
+	return NULL;
+}
+
+/* True when there is a day that the expression matches. */
+static bool
+is_possible(const RsnCron *cron)
+{
+	/* Every day of the week comes in every month. */
+	if (!cron->is_any_weekday)
+		return true;
+	for (int month = 1; month <= 12; month++)
+	{
+		uint64_t	exists = (UINT64_C(2) << days_in_month[month]) - 1;
+
+		if ((cron->months >> month & 1) != 0 && (cron->days & exists) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* Reads fields; returns why they are no expression, or NULL. */
+static const char *
+parse_fields(Span span, RsnCron *cron)
+{
+	Span		pieces[NFIELDS];
+	Span		piece;
+	uint64_t	sets[NFIELDS] = {1};
+	int			npieces = 0;
+	int			skipped;
+
+	for (; take_field(&span, &piece); npieces++)
+	{
+		if (npieces < NFIELDS)
+			pieces[npieces] = piece;
+	}
+	skipped = NFIELDS - npieces;
+	if (skipped != 0 && skipped != 1)
+		return "A cron expression has five fields, or six that start with the seconds.";
+
+	for (int i = skipped; i < NFIELDS; i++)
+	{
+		const char *reason = parse_field(pieces[i - skipped], &fields[i],
+										 &sets[i]);
+
+		if (reason != NULL)
+			return reason;
+	}
+
+	piece = pieces[FIELD_DAY - skipped];
+	cron->is_any_day = equals_byte(piece, '*') || equals_byte(piece, '?');
+	piece = pieces[FIELD_WEEKDAY - skipped];
+	cron->is_any_weekday = equals_byte(piece, '*') || equals_byte(piece, '?');
+
+	cron->seconds = sets[FIELD_SECOND];
+	cron->minutes = sets[FIELD_MINUTE];
+	cron->hours = sets[FIELD_HOUR];
+	cron->days = sets[FIELD_DAY];
+	cron->months = sets[FIELD_MONTH];
+	cron->weekdays = (sets[FIELD_WEEKDAY] | sets[FIELD_WEEKDAY] >> 7) & 0x7f;
+	if (!is_possible(cron))
+		return "No month of the expression has a day of it.";
+	return NULL;
+}
+
+/* Reads an expression or a descriptor; returns why it is none, or NULL. */
+static const char *
+parse_text(Span span, RsnCron *cron)
+{
+	Span		rest = span;
+	Span		name;
+
+	if (span.len > RSN_CRON_LEN_MAX)
+		return "A cron expression has at most 255 bytes.";
+	if (!take_field(&rest, &name))
+		return "A cron expression is not empty.";
+	if (memchr(span.data, '\0', span.len) != NULL)
+		return "A cron expression has no zero byte.";
+	if (name.data[0] != '@')
+		return parse_fields(span, cron);
+
+	for (size_t i = 0; i < NDESCRIPTORS; i++)
+	{
+		Span		fields_span;
+
+		if (!equals_name(name, descriptors[i].name,
+						 strlen(descriptors[i].name)))
+			continue;
+		if (take_field(&rest, &name))
+			return "Nothing follows a descriptor.";
+		fields_span.data = descriptors[i].expression;
+		fields_span.len = strlen(fields_span.data);
+		return parse_fields(fields_span, cron);
+	}
+	return "The descriptors are @yearly, @annually, @monthly, @weekly, @daily, @midnight and @hourly.";
+}
+
+/*
+ * Parses an expression; text may be NULL when len is zero.  If it is none, the
+ * reason is a sentence for DETAIL and the result is left alone.
+ */
+bool
+rsn_cron_parse(const char *text, size_t len, RsnCron *cron,
+			   const char **reason)
+{
+	RsnCron		parsed = {0};
+	Span		span;
+
+	span.data = text;
+	span.len = len;
+	*reason = parse_text(span, &parsed);
+	if (*reason != NULL)
+		return false;
+	*cron = parsed;
+	return true;
+}
+
+static int64_t
+max_s(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* The quotient towards the past; divisor must be positive. */
+static int64_t
+floor_div(int64_t dividend, int64_t divisor)
+{
+	return dividend / divisor - (dividend % divisor < 0 ? 1 : 0);
+}
+
+/* The least member of the set that is not less than from, or -1. */
+static int
+find_member(uint64_t set, int from)
+{
+	for (int i = from; i < 64; i++)
+	{
+		if ((set >> i & 1) != 0)
+			return i;
+	}
+	return -1;
+}
+
+/* A month and where it lies. */
+typedef struct Month
+{
+	int64_t		year;
+	int			month;			/* from 1 */
+	int			ndays;
+	int64_t		first_day;		/* since the epoch */
+} Month;
+
+/* The number of days of a month. */
+static int
+count_days(int64_t year, int month)
+{
+	if (month != 2)
+		return days_in_month[month];
+	if (year % 4 != 0 || (year % 100 == 0 && year % 400 != 0))
+		return 28;
+	return 29;
+}
+
+/*
+ * The month that has the day, which is counted from the epoch.  Years are made
+ * to start in March here: what is irregular is then at their end, and months
+ * are 153 days in five from the first.
+ */
+static Month
+month_of_day(int64_t day)
+{
+	int64_t		day_of_cycles = day + 719468;	/* since 0000-03-01 */
+	int64_t		cycle = floor_div(day_of_cycles, 146097);	/* 400 years */
+	int			rest = (int) (day_of_cycles - cycle * 146097);
+	int			year = (rest - rest / 1460 + rest / 36524 - rest / 146096) / 365;
+	int			day_of_year = rest - (365 * year + year / 4 - year / 100);
+	int			month = (5 * day_of_year + 2) / 153;	/* from March */
+	Month		result;
+
+	result.month = month < 10 ? month + 3 : month - 9;
+	result.year = cycle * 400 + year + (result.month <= 2 ? 1 : 0);
+	result.first_day = day - (day_of_year - (153 * month + 2) / 5);
+	result.ndays = count_days(result.year, result.month);
+	return result;
+}
+
+/* Goes on to the next month. */
+static void
+advance_month(Month *month)
+{
+	month->first_day += month->ndays;
+	month->month++;
+	if (month->month > 12)
+	{
+		month->month = 1;
+		month->year++;
+	}
+	month->ndays = count_days(month->year, month->month);
+}
+
+/* The days of the month that match, as bits 1 to 31. */
+static uint64_t
+matching_days(const RsnCron *cron, const Month *month)
+{
+	/* The epoch was a Thursday. */
+	int64_t		since_sunday = month->first_day + 4;
+	int			weekday = (int) (since_sunday - 7 * floor_div(since_sunday, 7));
+	uint64_t	days = 0;
+
+	if ((cron->months >> month->month & 1) == 0)
+		return 0;
+	for (int i = 1; i <= month->ndays; i++)
+	{
+		bool		is_day = (cron->days >> i & 1) != 0;
+		bool		is_weekday = (cron->weekdays >> weekday & 1) != 0;
+
+		if (cron->is_any_day || cron->is_any_weekday
+			? is_day && is_weekday : is_day || is_weekday)
+			days |= UINT64_C(1) << i;
+		weekday = (weekday + 1) % 7;
+	}
+	return days;
+}
+
+/* Finds the first matching day that is not before from. */
+static bool
+find_day(const RsnCron *cron, int64_t from, int64_t *found)
+{
+	Month		month = month_of_day(from);
+	int			day = (int) (from - month.first_day) + 1;
+
+	for (int i = 0; i < MONTHS_BETWEEN_MATCHES_MAX; i++)
+	{
+		day = find_member(matching_days(cron, &month), day);
+		if (day > 0)
+		{
+			*found = month.first_day + day - 1;
+			return true;
+		}
+		advance_month(&month);
+		day = 1;
+	}
+	return false;
+}
+
+/* The first matching second of a day that is not before from, or -1. */
+static int
+find_second_of_day(const RsnCron *cron, int from)
+{
+	int			from_hour = from / 3600;
+	int			from_minute = from / 60 % 60;
+
+	for (int hour = find_member(cron->hours, from_hour); hour >= 0;
+		 hour = find_member(cron->hours, hour + 1))
+	{
+		int			minute = hour > from_hour ? 0 : from_minute;
+
+		for (minute = find_member(cron->minutes, minute); minute >= 0;
+			 minute = find_member(cron->minutes, minute + 1))
+		{
+			bool		is_later = hour > from_hour || minute > from_minute;
+			int			second = find_member(cron->seconds,
+											 is_later ? 0 : from % 60);
+
+			if (second >= 0)
+				return (hour * 60 + minute) * 60 + second;
+		}
+	}
+	return -1;
+}
+
+/* Finds the first matching civil time that is not before from. */
+static bool
+find_civil(const RsnCron *cron, int64_t from_s, int64_t *found_s)
+{
+	int64_t		from_day = floor_div(from_s, S_PER_DAY);
+	int64_t		day;
+	int			second = -1;
+
+	if (!find_day(cron, from_day, &day))
+		return false;
+	if (day == from_day)
+	{
+		second = find_second_of_day(cron, (int) (from_s - day * S_PER_DAY));
+		if (second < 0 && !find_day(cron, from_day + 1, &day))
+			return false;
+	}
+	if (second < 0)
+		second = find_second_of_day(cron, 0);
+	*found_s = day * S_PER_DAY + second;
+	return second >= 0;
+}
+
+/* The offset at an instant and how long it lasts, up to the end of time. */
+static int32_t
+offset_at(const RsnZone *zone, int64_t utc_s, int64_t *end_s)
+{
+	int32_t		offset_s = 0;
+
+	*end_s = INT64_MAX;
+	if (zone != NULL)
+		offset_s = zone->offset_at(zone->arg, utc_s, end_s);
+	if (*end_s > LAST_S)
+		*end_s = LAST_S + 1;
+	return offset_s;
+}
+
+/*
+ * The first occurrence after the given time, in milliseconds since the epoch;
+ * false when it would not be representable.
+ *
+ * Walks from one change of the offset to the next, starting early enough to
+ * know how far the clock had got before it was set back: what it had shown or
+ * jumped over then is done, unless the expression goes by elapsed time.
+ */
+bool
+rsn_cron_next(const RsnCron *cron, const RsnZone *zone, int64_t after_ms,
+			  int64_t *next_ms)
+{
+	bool		is_elapsed = cron->hours == ALL_HOURS;
+	int64_t		first_s = floor_div(after_ms, MS_PER_S) + 1;
+	int64_t		done_s = INT64_MIN; /* civil times before this one are done */
+	int64_t		begin_s;
+	int64_t		end_s;
+
+	for (begin_s = first_s - OFFSET_SPREAD_S; begin_s <= LAST_S;
+		 begin_s = end_s)
+	{
+		int64_t		offset_s = offset_at(zone, begin_s, &end_s);
+		int64_t		from_s = max_s(begin_s, first_s) + offset_s;
+		int64_t		found_s;
+
+		/* After first_s, what was jumped over is yet to fire. */
+		if (!is_elapsed)
+			from_s = begin_s < first_s ? max_s(done_s, from_s) : done_s;
+		done_s = max_s(done_s, end_s + offset_s);
+		if (!find_civil(cron, from_s, &found_s))
+			return false;
+		found_s = max_s(found_s - offset_s, begin_s);
+		if (found_s < end_s)
+		{
+			*next_ms = found_s * MS_PER_S;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * The last occurrence after after_ms and not after until_ms; false when there
+ * is none.  Halves the time in which it can be, so that the number of
+ * occurrences does not matter.
+ */
+bool
+rsn_cron_last(const RsnCron *cron, const RsnZone *zone, int64_t after_ms,
+			  int64_t until_ms, int64_t *last_ms)
+{
+	int64_t		found_ms;
+	int64_t		bound_ms = until_ms;	/* none is after it */
+
+	if (!rsn_cron_next(cron, zone, after_ms, &found_ms) ||
+		found_ms > until_ms)
+		return false;
+	while (found_ms < bound_ms)
+	{
+		/* The distance may be too much for a signed number. */
+		uint64_t	distance = (uint64_t) bound_ms - (uint64_t) found_ms;
+		int64_t		middle_ms = found_ms + (int64_t) (distance / 2);
+		int64_t		next_ms;
+
+		if (rsn_cron_next(cron, zone, middle_ms, &next_ms) &&
+			next_ms <= until_ms)
+			found_ms = next_ms;
+		else
+			bound_ms = middle_ms;
+	}
+	*last_ms = found_ms;
+	return true;
+}

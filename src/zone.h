@@ -1,0 +1,15 @@
+/*-------------------------------------------------------------------------
+ *
+ * zone.h
+ *	  The server's time zones, for schedules.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RSN_ZONE_H
+#define RSN_ZONE_H
+
+#include "cron.h"
+
+extern bool rsn_zone_find(const char *name, RsnZone *zone);
+
+#endif							/* RSN_ZONE_H */
