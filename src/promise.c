@@ -50,6 +50,7 @@
  *		 7. settled_at = timeout_at: RESOLVED for a timer, else TIMEDOUT
  *		 8. settled_at = timeout_at: no value and no key for completion
  *		 9. a timer is external
+ *		10. what is targeted is external, and no timer
  *----------
  *
  *-------------------------------------------------------------------------
@@ -180,6 +181,7 @@ rsn_promise_create(const RsnPromise *stored, const RsnCreate *command,
 	decision.next.state = RSN_PROMISE_PENDING;
 	decision.next.is_timer = command->is_timer;
 	decision.next.is_external = command->is_external;
+	decision.next.is_targeted = command->is_targeted;
 	decision.next.timeout_at_ms = command->timeout_at_ms;
 	decision.next.created_at_ms = now_ms;
 	decision.next.key_for_create = command->key;
@@ -329,6 +331,10 @@ rsn_promise_check(const RsnPromise *promise)
 		return "created_at_lte_timeout_at";
 	if (promise->is_timer && !promise->is_external)
 		return "timer_is_external";
+	if (promise->is_targeted && !promise->is_external)
+		return "targeted_is_external";
+	if (promise->is_timer && promise->is_targeted)
+		return "timer_not_targeted";
 
 	switch (promise->state)
 	{

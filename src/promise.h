@@ -33,6 +33,7 @@ typedef enum RsnStatus
 {
 	RSN_STATUS_OK = 2000,
 	RSN_STATUS_CREATED = 2010,
+	RSN_STATUS_REDIRECT = 3000,
 	RSN_STATUS_ALREADY_RESOLVED = 4030,
 	RSN_STATUS_ALREADY_REJECTED = 4031,
 	RSN_STATUS_ALREADY_CANCELED = 4032,
@@ -40,7 +41,9 @@ typedef enum RsnStatus
 	RSN_STATUS_NOT_FOUND = 4040,
 	RSN_STATUS_WAIT_TIMEOUT = 4080,
 	RSN_STATUS_ALREADY_EXISTS = 4090,
-	RSN_STATUS_NOT_EXTERNAL = 4220
+	RSN_STATUS_CONFLICT = RSN_STATUS_ALREADY_EXISTS,
+	RSN_STATUS_UNFIT = 4220,	/* the named object cannot play that role */
+	RSN_STATUS_NOT_EXTERNAL = RSN_STATUS_UNFIT
 } RsnStatus;
 
 /* An idempotency key; data is NULL when there is none.  Not zero-terminated. */
@@ -56,6 +59,7 @@ typedef struct RsnPromise
 	bool		is_timer;		/* resolves, instead of rejecting, at its
 								 * deadline */
 	bool		is_external;	/* may have callbacks; its deadline is armed */
+	bool		is_targeted;	/* has a task */
 	bool		has_value;		/* value data or headers are present */
 	int64_t		created_at_ms;
 	int64_t		timeout_at_ms;	/* INT64_MAX: never */
@@ -69,6 +73,7 @@ typedef struct RsnCreate
 	bool		is_strict;
 	bool		is_timer;		/* only together with is_external */
 	bool		is_external;
+	bool		is_targeted;	/* likewise, and never with is_timer */
 	int64_t		timeout_at_ms;
 	RsnKey		key;
 } RsnCreate;

@@ -1384,6 +1384,8 @@ is_status_of(Op op, RsnStatus status)
 			return op == OP_CREATE;
 		case RSN_STATUS_NOT_EXTERNAL:
 			return op == OP_REGISTER;
+		case RSN_STATUS_REDIRECT:
+			break;
 	}
 	return false;
 }

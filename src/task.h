@@ -1,0 +1,110 @@
+/*-------------------------------------------------------------------------
+ *
+ * task.h
+ *	  The task of a targeted promise as a pure state machine.
+ *
+ * As in promise.h: (stored record, command, now) to a decision, nothing else.
+ * The state diagram and the invariants are at the top of task.c.  All times are
+ * milliseconds since the Unix epoch, UTC.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RSN_TASK_H
+#define RSN_TASK_H
+
+#include "promise.h"
+
+typedef enum RsnTaskState
+{
+	RSN_TASK_PENDING,
+	RSN_TASK_ACQUIRED,
+	RSN_TASK_SUSPENDED,
+	RSN_TASK_HALTED,
+	RSN_TASK_FULFILLED
+} RsnTaskState;
+
+#define RSN_TASK_NSTATES 5
+
+typedef struct RsnTask
+{
+	RsnTaskState state;
+	bool		has_pid;
+	int32_t		version;		/* the fence: acquisitions so far */
+	int32_t		resumes;		/* promises that have woken it since then */
+	int32_t		setbacks;		/* releases and ended leases without progress */
+	int64_t		ttl_ms;			/* while acquired, else zero */
+	int64_t		clock_at_ms;	/* pending: next offer; acquired: end of the
+								 * lease; else zero */
+	int64_t		timeout_at_ms;	/* the deadline of its promise */
+} RsnTask;
+
+/* How long to wait before a task is offered again. */
+typedef struct RsnRetryPolicy
+{
+	int64_t		timeout_ms;		/* after an offer, and at the second setback */
+	int64_t		timeout_max_ms; /* not less than timeout_ms */
+	double		backoff;		/* factor for each further setback, >= 1 */
+	double		jitter;			/* what part of the wait to leave out, 0 to 1 */
+} RsnRetryPolicy;
+
+/* What the promises that a task wants to wait for are like. */
+typedef struct RsnAwaited
+{
+	bool		is_unfit;		/* one is missing or internal */
+	bool		is_settled;		/* one is settled, as seen at now */
+} RsnAwaited;
+
+typedef struct RsnTaskDecision
+{
+	RsnStatus	status;
+	bool		is_changed;		/* next is to be stored */
+	RsnTask		next;			/* the record afterwards */
+} RsnTaskDecision;
+
+extern bool rsn_task_is_alive(const RsnTask *stored, int64_t now_ms);
+extern RsnTask rsn_task_observe(const RsnTask *stored, int64_t now_ms);
+extern RsnTask rsn_task_fulfilled(int32_t version, int64_t timeout_at_ms);
+
+/* A new task: waiting for a worker, or held by its creator. */
+extern RsnTask rsn_task_new_pending(int64_t timeout_at_ms, int64_t offer_at_ms);
+extern RsnTask rsn_task_new_acquired(int64_t timeout_at_ms, int64_t ttl_ms,
+									 int64_t now_ms);
+
+/*
+ * Commands.  In each, stored is the row of the task; whether there is no task at
+ * all (4040) or only no row because it is fulfilled (4090) the caller knows.
+ */
+extern RsnTaskDecision rsn_task_guard(const RsnTask *stored, int32_t version,
+									  int64_t now_ms);
+extern RsnTaskDecision rsn_task_acquire(const RsnTask *stored, int32_t version,
+										int64_t ttl_ms, int64_t now_ms);
+extern RsnTaskDecision rsn_task_take(const RsnTask *stored, int64_t ttl_ms,
+									 int64_t now_ms);
+extern RsnTaskDecision rsn_task_release(const RsnTask *stored, int32_t version,
+										const RsnRetryPolicy *policy,
+										int64_t now_ms);
+extern RsnTaskDecision rsn_task_suspend(const RsnTask *stored, int32_t version,
+										const RsnAwaited *awaited,
+										int64_t now_ms);
+extern RsnTaskDecision rsn_task_heartbeat(const RsnTask *stored,
+										  int32_t version, bool is_holder,
+										  int64_t now_ms);
+extern RsnTaskDecision rsn_task_halt(const RsnTask *stored, int64_t now_ms);
+extern RsnTaskDecision rsn_task_continue(const RsnTask *stored, int64_t now_ms);
+
+/* Internal steps; resumes is at least 1.  Status is OK whether or not there was anything to do. */
+extern RsnTaskDecision rsn_task_resume(const RsnTask *stored, int32_t resumes,
+									   int64_t now_ms);
+extern RsnTaskDecision rsn_task_end_lease(const RsnTask *stored,
+										  const RsnRetryPolicy *policy,
+										  int64_t now_ms);
+extern RsnTaskDecision rsn_task_offer(const RsnTask *stored,
+									  const RsnRetryPolicy *policy,
+									  int64_t now_ms);
+
+extern const char *rsn_task_check(const RsnTask *task);
+
+extern const char *rsn_task_state_name(RsnTaskState state);
+extern bool rsn_task_state_from_name(const char *name, RsnTaskState *state);
+
+#endif							/* RSN_TASK_H */
