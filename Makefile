@@ -67,6 +67,9 @@ else
 MODULE_big = $(EXTENSION)
 OBJS       = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 DATA       = $(sort $(wildcard sql/$(EXTENSION)--*--*.sql))
+# The install script, in the order in which it runs.
+SQL_PARTS  = $(patsubst %,sql/%.sql,schema types promises callbacks tasks \
+	schedules protocol operation invariants privileges)
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
 PGFILEDESC = "resonate - durable promises"
 
@@ -108,8 +111,8 @@ include $(PGXS)
 # PGXS may not track headers.
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
 
-sql/$(EXTENSION)--$(EXTVERSION).sql: sql/$(EXTENSION).sql $(EXTENSION).control
-	cp $< $@
+sql/$(EXTENSION)--$(EXTVERSION).sql: $(SQL_PARTS) $(EXTENSION).control Makefile
+	cat $(SQL_PARTS) >$@
 
 .PHONY: prove-check
 prove-check:

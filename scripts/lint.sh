@@ -175,9 +175,11 @@ check_install_script()
 {
 	local file
 
-	for file in sql/resonate.sql sql/resonate--*--*.sql; do
+	for file in sql/schema.sql sql/resonate--*--*.sql; do
 		head -n 1 "$file" | grep -q '^\\echo .*\\quit$' ||
 			echo "$file: does not start with a guard against psql"
+	done
+	for file in sql/*.sql; do
 		grep -HniE 'CREATE +OR +REPLACE' "$file" || :
 		grep -HniE '(CREATE|ADD)[^;]* IF +NOT +EXISTS' "$file" || :
 		perl -0777 -ne '
@@ -222,7 +224,7 @@ check_expected()
 	for file in test/sql/*.sql test/specs/*.spec; do
 		name=$(basename "${file%.*}")
 		[[ -f expected/$name.out ]] || echo "expected/$name.out is missing"
-		[[ $name != resonate ]] || echo "$file: clashes with sql/resonate.sql"
+		[[ ! -f sql/$name.sql ]] || echo "$file: clashes with sql/$name.sql"
 		[[ ! -f test/sql/$name.sql || ! -f test/specs/$name.spec ]] ||
 			echo "$file: there is another test with this name"
 	done

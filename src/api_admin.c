@@ -21,7 +21,7 @@
 #include "shared.h"
 #include "wake.h"
 
-#define STATS_NCOLUMNS	19
+#define STATS_NCOLUMNS	26
 #define PRUNE_LIMIT_DEFAULT	1000
 #define ROWS_LIMIT_MAX	100000
 
@@ -108,6 +108,9 @@ resonate_get_stats(PG_FUNCTION_ARGS)
 	i++;
 	values[i++] = Int64GetDatum(counts.callbacks);
 	values[i++] = Int64GetDatum(counts.messages);
+	for (int state = 0; state < RSN_TASK_FULFILLED; state++)
+		values[i++] = Int64GetDatum(counts.tasks[state]);
+	values[i++] = Int64GetDatum(counts.schedules);
 	put_worker_stats(rsn_shared_find_slot(MyDatabaseId), values + i,
 					 nulls + i);
 	return rsn_record_form(fcinfo, values, nulls);

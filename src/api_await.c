@@ -140,7 +140,7 @@ resonate_await_promise_procedure(PG_FUNCTION_ARGS)
 {
 	text	   *id = rsn_check_id(RSN_ARG_TEXT(0), RSN_PROMISE_ID_MAX, "id", 0);
 	int64		until_ms = wait_limit(RSN_ARG_INTERVAL(1));
-	RsnAwaited	awaited;
+	RsnAwaitResult awaited;
 	Datum		values[3];
 	bool		nulls[3];
 

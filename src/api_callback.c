@@ -9,7 +9,9 @@
 
 #include "fmgr.h"
 #include "funcapi.h"
+#include "utils/builtins.h"
 
+#include "address.h"
 #include "args.h"
 #include "clock.h"
 #include "delivery.h"
@@ -91,15 +93,36 @@ resonate_receive(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* resonate.acknowledge(promise_id, callback_id) */
+static RsnCallbackKind
+check_kind(text *kind)
+{
+	char	   *name = kind == NULL ? "callback" : text_to_cstring(kind);
+
+	if (strcmp(name, "callback") == 0)
+		return RSN_CALLBACK_NAMED;
+	if (strcmp(name, "listener") == 0)
+		return RSN_CALLBACK_LISTENER;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for %s: \"%s\"", rsn_arg_where("kind", 0),
+					rsn_quote(name, strlen(name))),
+			 errhint("Use callback or listener.")));
+}
+
+/* resonate.acknowledge(promise_id, callback_id, kind) */
 Datum
 resonate_acknowledge(PG_FUNCTION_ARGS)
 {
 	text	   *promise_id = rsn_check_id(RSN_ARG_TEXT(0), RSN_PROMISE_ID_MAX,
 										  "promise_id", 0);
-	text	   *callback_id = rsn_check_id(RSN_ARG_TEXT(1), RSN_CALLBACK_ID_MAX,
+	RsnCallbackKind kind = check_kind(RSN_ARG_TEXT(2));
+	text	   *callback_id = rsn_check_id(RSN_ARG_TEXT(1),
+										   kind == RSN_CALLBACK_LISTENER
+										   ? RSN_ADDRESS_LEN_MAX
+										   : RSN_CALLBACK_ID_MAX,
 										   "callback_id", 0);
 
-	PG_RETURN_INT32(rsn_delivery_acknowledge(promise_id, callback_id)
+	PG_RETURN_INT32(rsn_delivery_acknowledge(kind, promise_id,
+											 callback_id)
 					? RSN_STATUS_OK : RSN_STATUS_NOT_FOUND);
 }

@@ -340,28 +340,74 @@ rsn_create_args_from_sql(RsnCreateArgs *args, FunctionCallInfo fcinfo,
 													  PG_GETARG_TIMESTAMPTZ(rest_arg + 6));
 }
 
+/* The headers and data of a param or value. */
+RsnPayload
+rsn_check_payload(Jsonb *headers, Jsonb *data, const char *name, int item)
+{
+	RsnPayload	payload = {0};
+
+	payload.headers = rsn_check_strings(headers, "headers", item);
+	payload.data = check_data(data, name, item);
+	return payload;
+}
+
+/* Refuses tags that make no promise. */
+RsnTraits
+rsn_check_traits(Jsonb *tags, int item)
+{
+	RsnTraits	traits;
+	const char *reason;
+
+	if (!rsn_tags_traits(tags, &traits, &reason))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for %s", rsn_arg_where("tags", item)),
+				 errdetail("%s", reason)));
+	return traits;
+}
+
+/* Fills in what the tags say, which must suit the deadline. */
+static void
+check_traits(RsnCreateRequest *request, int item)
+{
+	RsnTraits	traits = rsn_check_traits(request->tags, item);
+
+	if (traits.offer_at_ms > 0 &&
+		traits.offer_at_ms >= request->rule.timeout_at_ms)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for %s", rsn_arg_where("tags", item)),
+				 errdetail("The tag \"resonate:delay\" must be before the deadline of the promise.")));
+	rsn_request_set_traits(request, &traits);
+}
+
+/* Fills in what the tags say. */
+void
+rsn_request_set_traits(RsnCreateRequest *request, const RsnTraits *traits)
+{
+	request->rule.is_timer = traits->is_timer;
+	request->rule.is_external = traits->is_external;
+	request->rule.is_targeted = traits->target != NULL;
+	request->target = traits->target;
+	request->offer_at_ms = traits->offer_at_ms;
+}
+
 /* Checks the arguments of a create and makes the request of them. */
 void
 rsn_make_create_request(const RsnCreateArgs *args, int64 now_ms,
 						RsnCreateRequest *request)
 {
-	RsnTraits	traits;
-
 	memset(request, 0, sizeof(RsnCreateRequest));
 	request->id = rsn_check_id(args->id, RSN_PROMISE_ID_MAX, "id", args->item);
 	request->key = check_key(args->key, args->item);
 	request->tags = rsn_tags_with_default(rsn_check_strings(args->tags, "tags",
 															args->item));
-	request->param_headers = rsn_check_strings(args->headers, "headers",
-											   args->item);
-	request->param_data = check_data(args->param, "param", args->item);
-
-	traits = rsn_tags_traits(request->tags, args->item);
-	request->rule.is_timer = traits.is_timer;
-	request->rule.is_external = traits.is_external;
+	request->param = rsn_check_payload(args->headers, args->param, "param",
+									   args->item);
 	request->rule.is_strict = args->is_strict;
 	request->rule.timeout_at_ms = check_deadline(args, now_ms);
 	request->rule.key = rsn_key_from_text(request->key);
+	check_traits(request, args->item);
 }
 
 /* Checks the arguments of a settlement and makes the request of them. */
@@ -371,13 +417,12 @@ rsn_make_settle_request(const RsnSettleArgs *args, RsnSettleRequest *request)
 	memset(request, 0, sizeof(RsnSettleRequest));
 	request->id = rsn_check_id(args->id, RSN_PROMISE_ID_MAX, "id", args->item);
 	request->key = check_key(args->key, args->item);
-	request->value_headers = rsn_check_strings(args->headers, "headers",
-											   args->item);
-	request->value_data = check_data(args->value, "value", args->item);
+	request->value = rsn_check_payload(args->headers, args->value, "value",
+									   args->item);
 
 	request->rule.target = args->target;
 	request->rule.is_strict = args->is_strict;
-	request->rule.has_value = request->value_headers != NULL ||
-		request->value_data != NULL;
+	request->rule.has_value = request->value.headers != NULL ||
+		request->value.data != NULL;
 	request->rule.key = rsn_key_from_text(request->key);
 }

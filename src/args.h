@@ -14,6 +14,7 @@
 
 #include "engine.h"
 #include "fmgr.h"
+#include "tags.h"
 #include "utils/timestamp.h"
 
 /* The largest param, value, headers or tags, in bytes. */
@@ -64,6 +65,12 @@ extern int64 rsn_check_interval(const Interval *interval, int64 now_ms,
 								const char *hint);
 extern int	rsn_check_limit(int limit, int limit_max);
 extern Jsonb *rsn_check_strings(Jsonb *object, const char *name, int item);
+
+extern RsnPayload rsn_check_payload(Jsonb *headers, Jsonb *data,
+									const char *name, int item);
+extern RsnTraits rsn_check_traits(Jsonb *tags, int item);
+extern void rsn_request_set_traits(RsnCreateRequest *request,
+								   const RsnTraits *traits);
 
 extern void rsn_create_args_from_sql(RsnCreateArgs *args,
 									 FunctionCallInfo fcinfo, int id_arg,

@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
 #include "background.h"
 #include "clock.h"
 #include "delivery.h"
@@ -19,7 +21,10 @@
 #include "shared.h"
 
 static const char *const step_names[] = {
+	[RSN_STEP_SCHEDULE] = "schedule",
 	[RSN_STEP_TIMEOUT] = "timeout",
+	[RSN_STEP_LEASE] = "lease",
+	[RSN_STEP_DISPATCH] = "dispatch",
 	[RSN_STEP_DELIVER] = "deliver",
 	[RSN_STEP_RECONCILE] = "reconcile",
 	[RSN_STEP_PRUNE] = "prune"
@@ -31,6 +36,38 @@ const char *
 rsn_step_name(RsnStep step)
 {
 	return step_names[step];
+}
+
+static const RsnSetAside nobody = {NULL, 0};
+
+static int
+step_schedule(int64 now_ms, int limit, const RsnSetAside *set_aside)
+{
+	int			n = rsn_engine_fire_schedule(now_ms, limit, set_aside->ids,
+											 set_aside->n);
+
+	rsn_shared_count(RSN_COUNT_OCCURRENCES, n);
+	return n;
+}
+
+static int
+step_lease(int64 now_ms, int limit, const RsnSetAside *set_aside)
+{
+	int			n = rsn_engine_end_leases(now_ms, limit, set_aside->ids,
+										  set_aside->n);
+
+	rsn_shared_count(RSN_COUNT_LEASES_ENDED, n);
+	return n;
+}
+
+static int
+step_dispatch(int64 now_ms, int limit)
+{
+	RsnDelivered offered = rsn_delivery_offer(now_ms, limit);
+
+	rsn_shared_count(RSN_COUNT_NOTIFICATIONS, offered.notified);
+	rsn_shared_count(RSN_COUNT_DELIVERY_FAILURES, offered.failed);
+	return offered.processed;
 }
 
 static int
@@ -80,10 +117,21 @@ rsn_background_step(RsnStep step, int64 now_ms, int limit,
 {
 	switch (step)
 	{
+		case RSN_STEP_SCHEDULE:
+			return step_schedule(now_ms, limit > 0 ? limit
+								 : rsn_guc_schedule_batch_size,
+								 set_aside);
 		case RSN_STEP_TIMEOUT:
 			return step_timeout(now_ms,
 								limit > 0 ? limit : rsn_guc_sweep_batch_size,
 								set_aside);
+		case RSN_STEP_LEASE:
+			return step_lease(now_ms,
+							  limit > 0 ? limit : rsn_guc_sweep_batch_size,
+							  set_aside);
+		case RSN_STEP_DISPATCH:
+			return step_dispatch(now_ms, limit > 0 ? limit
+								 : rsn_guc_delivery_batch_size);
 		case RSN_STEP_DELIVER:
 			return step_deliver(now_ms, limit > 0 ? limit
 								: rsn_guc_delivery_batch_size);
@@ -98,46 +146,120 @@ rsn_background_step(RsnStep step, int64 now_ms, int limit,
 	return 0;
 }
 
-/* When the next deadline or message is due, or RSN_TIME_NEVER. */
+/*
+ * What every caller may have done for himself: schedules, deadlines and leases,
+ * one batch of each, in the order in which locks are taken.  Answers how many.
+ */
+int
+rsn_background_process_timeouts(int64 now_ms)
+{
+	int			n = 0;
+
+	n += rsn_background_step(RSN_STEP_SCHEDULE, now_ms, 0, &nobody);
+	n += rsn_background_step(RSN_STEP_TIMEOUT, now_ms, 0, &nobody);
+	n += rsn_background_step(RSN_STEP_LEASE, now_ms, 0, &nobody);
+	return n;
+}
+
+/*
+ * One sweep of everything that is due at an instant, in the order of the
+ * protocol's debug.tick.
+ */
+void
+rsn_background_tick(int64 now_ms)
+{
+	static const RsnStep steps[] = {
+		RSN_STEP_TIMEOUT, RSN_STEP_LEASE, RSN_STEP_SCHEDULE
+	};
+
+	for (int i = 0; i < (int) lengthof(steps); i++)
+	{
+		while (rsn_background_step(steps[i], now_ms, 0, &nobody) > 0)
+			CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* When the next deadline, lease, schedule or message is due, or RSN_TIME_NEVER. */
 int64
 rsn_background_next_due(const RsnSetAside *set_aside)
 {
-	int64		deadline_ms;
-	int64		notification_ms;
+	int64		next_ms;
 
 	rsn_store_begin();
-	deadline_ms = rsn_store_next_deadline(set_aside->ids, set_aside->n);
-	notification_ms = rsn_store_next_notification();
+	next_ms = rsn_store_next_deadline(set_aside->ids, set_aside->n);
+	next_ms = Min(next_ms, rsn_store_next_lease(set_aside->ids,
+												set_aside->n));
+	next_ms = Min(next_ms, rsn_store_next_schedule(set_aside->ids,
+												   set_aside->n));
+	next_ms = Min(next_ms, rsn_store_next_notification());
 	rsn_store_end();
-	return Min(deadline_ms, notification_ms);
+	return next_ms;
 }
 
-/* The promises that a step would take, to try them one by one. */
+/* When the first task after an instant is to be offered, or RSN_TIME_NEVER. */
+int64
+rsn_background_next_offer(int64 after_ms)
+{
+	int64		next_ms;
+
+	rsn_store_begin();
+	next_ms = rsn_store_next_offer(after_ms);
+	rsn_store_end();
+	return next_ms;
+}
+
+/* True for a step whose rows can be tried one by one. */
+bool
+rsn_background_has_ids(RsnStep step)
+{
+	return step == RSN_STEP_SCHEDULE || step == RSN_STEP_TIMEOUT ||
+		step == RSN_STEP_LEASE || step == RSN_STEP_RECONCILE;
+}
+
+/* The ids that a step would take, to try them one by one. */
 int
 rsn_background_list(RsnStep step, int64 now_ms, const RsnSetAside *set_aside,
 					text ***ids)
 {
+	RsnDueKind	kind = RSN_DUE_PROMISES;
 	int			n;
 
+	if (step == RSN_STEP_SCHEDULE)
+		kind = RSN_DUE_SCHEDULES;
+	else if (step == RSN_STEP_LEASE)
+		kind = RSN_DUE_LEASES;
+
 	rsn_store_begin();
-	if (step == RSN_STEP_TIMEOUT)
-		n = rsn_store_due_ids(now_ms, rsn_guc_sweep_batch_size,
-							  set_aside->ids, set_aside->n, ids);
-	else
+	if (step == RSN_STEP_RECONCILE)
 		n = rsn_store_unfired_promises(rsn_guc_sweep_batch_size,
 									   set_aside->ids, set_aside->n, ids);
+	else
+		n = rsn_store_due_ids(kind, now_ms, rsn_guc_sweep_batch_size,
+							  set_aside->ids, set_aside->n, ids);
 	rsn_store_end();
 	return n;
 }
 
-/* Runs a step for one of these promises. */
+/* Runs a step for one of these. */
 void
 rsn_background_step_one(RsnStep step, int64 now_ms, text *id)
 {
-	if (step == RSN_STEP_TIMEOUT)
-		(void) rsn_engine_get(id);
-	else
-		rsn_engine_fire(id, now_ms);
+	switch (step)
+	{
+		case RSN_STEP_SCHEDULE:
+			rsn_engine_fire_one_schedule(id, now_ms,
+										 rsn_guc_schedule_batch_size);
+			break;
+		case RSN_STEP_TIMEOUT:
+			(void) rsn_engine_get(id);
+			break;
+		case RSN_STEP_LEASE:
+			rsn_engine_end_lease(id, now_ms);
+			break;
+		default:
+			rsn_engine_reconcile_one(id, now_ms);
+			break;
+	}
 }
 
 /* True while a prepared transaction may still commit in this database. */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * batch_args.c
- *	  The items of a batch: a JSON array of objects.
+ *	  The items of a batch: a JSON array of objects, or one of them alone.
  *
  * The members of an item are the arguments of the function for one promise.  A
  * member that is null counts as absent; one that we do not know is an error,
@@ -132,21 +132,22 @@ take_create_member(void *opaque, const char *name, JsonbValue *value)
 	return true;
 }
 
-static RsnPromiseState
-take_target(int item, JsonbValue *value)
+/* The state that a settlement wants. */
+RsnPromiseState
+rsn_check_target(const text *state, int item)
 {
-	RsnPromiseState state;
-	char	   *name = text_to_cstring(take_text("state", item, value));
+	RsnPromiseState target;
+	char	   *name = text_to_cstring(state);
 
-	if (!rsn_promise_state_from_name(name, &state) ||
-		state == RSN_PROMISE_PENDING || state == RSN_PROMISE_TIMEDOUT)
+	if (!rsn_promise_state_from_name(name, &target) ||
+		target == RSN_PROMISE_PENDING || target == RSN_PROMISE_TIMEDOUT)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for %s: \"%s\"",
 						rsn_arg_where("state", item),
 						rsn_quote(name, strlen(name))),
 				 errhint("Use resolved, rejected or rejected_canceled.")));
-	return state;
+	return target;
 }
 
 static bool
@@ -157,7 +158,8 @@ take_settle_member(void *opaque, const char *name, JsonbValue *value)
 	if (strcmp(name, "id") == 0)
 		args->id = take_text(name, args->item, value);
 	else if (strcmp(name, "state") == 0)
-		args->target = take_target(args->item, value);
+		args->target = rsn_check_target(take_text(name, args->item, value),
+										args->item);
 	else if (strcmp(name, "value") == 0)
 		args->value = JsonbValueToJsonb(value);
 	else if (strcmp(name, "headers") == 0)
@@ -233,6 +235,34 @@ next_item(JsonbIterator **it, int *item, JsonbContainer **object)
 	return false;
 }
 
+static void
+make_create_request(JsonbContainer *object, int item, int64 now_ms,
+					RsnCreateRequest *request)
+{
+	RsnCreateArgs args = {0};
+
+	args.item = item;
+	take_members(object, item, &args, take_create_member);
+	rsn_make_create_request(&args, now_ms, request);
+}
+
+static void
+make_settle_request(JsonbContainer *object, int item,
+					RsnSettleRequest *request)
+{
+	RsnSettleArgs args = {0};
+
+	args.item = item;
+	args.target = RSN_PROMISE_PENDING;
+	take_members(object, item, &args, take_settle_member);
+	if (args.target == RSN_PROMISE_PENDING)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null",
+						rsn_arg_where("state", item))));
+	rsn_make_settle_request(&args, request);
+}
+
 /* The requests of create_promises, all of them checked. */
 RsnCreateRequest *
 rsn_create_requests_from_json(Jsonb *array, int64 now_ms, int *n)
@@ -247,13 +277,7 @@ rsn_create_requests_from_json(Jsonb *array, int64 now_ms, int *n)
 							   MCXT_ALLOC_HUGE);
 	it = JsonbIteratorInit(&array->root);
 	while (next_item(&it, &item, &object))
-	{
-		RsnCreateArgs args = {0};
-
-		args.item = item;
-		take_members(object, item, &args, take_create_member);
-		rsn_make_create_request(&args, now_ms, &requests[item - 1]);
-	}
+		make_create_request(object, item, now_ms, &requests[item - 1]);
 	return requests;
 }
 
@@ -271,18 +295,37 @@ rsn_settle_requests_from_json(Jsonb *array, int *n)
 							   MCXT_ALLOC_HUGE);
 	it = JsonbIteratorInit(&array->root);
 	while (next_item(&it, &item, &object))
-	{
-		RsnSettleArgs args = {0};
-
-		args.item = item;
-		args.target = RSN_PROMISE_PENDING;
-		take_members(object, item, &args, take_settle_member);
-		if (args.target == RSN_PROMISE_PENDING)
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("%s must not be null",
-							rsn_arg_where("state", item))));
-		rsn_make_settle_request(&args, &requests[item - 1]);
-	}
+		make_settle_request(object, item, &requests[item - 1]);
 	return requests;
+}
+
+/* An argument that is one item; messages call it item 1. */
+static JsonbContainer *
+check_object(Jsonb *object, const char *name)
+{
+	if (object == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", rsn_arg_where(name, 0))));
+	if (!JB_ROOT_IS_OBJECT(object))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be a JSON object", rsn_arg_where(name, 0))));
+	return &object->root;
+}
+
+/* The request of one item of create_promises, checked. */
+void
+rsn_create_request_from_json(Jsonb *object, const char *name, int64 now_ms,
+							 RsnCreateRequest *request)
+{
+	make_create_request(check_object(object, name), 1, now_ms, request);
+}
+
+/* The request of one item of settle_promises, checked. */
+void
+rsn_settle_request_from_json(Jsonb *object, const char *name,
+							 RsnSettleRequest *request)
+{
+	make_settle_request(check_object(object, name), 1, request);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * batch_args.h
- *	  The items of a batch: a JSON array of objects.
+ *	  The items of a batch: a JSON array of objects, or one of them alone.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,5 +13,11 @@
 extern RsnCreateRequest *rsn_create_requests_from_json(Jsonb *array,
 													   int64 now_ms, int *n);
 extern RsnSettleRequest *rsn_settle_requests_from_json(Jsonb *array, int *n);
+extern void rsn_create_request_from_json(Jsonb *object, const char *name,
+										 int64 now_ms,
+										 RsnCreateRequest *request);
+extern void rsn_settle_request_from_json(Jsonb *object, const char *name,
+										 RsnSettleRequest *request);
+extern RsnPromiseState rsn_check_target(const text *state, int item);
 
 #endif							/* RSN_BATCH_ARGS_H */

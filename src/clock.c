@@ -38,10 +38,25 @@ rsn_clock_wall(void)
 	return rsn_ms_from_timestamptz(GetCurrentTimestamp());
 }
 
+/* The instant that the request at hand has named, or negative. */
+static int64 request_time_ms = -1;
+
+/*
+ * Has a request take an instant for now; negative ends that.  Counts only while
+ * resonate.debug is on.
+ */
+void
+rsn_clock_set_request_time(int64 now_ms)
+{
+	request_time_ms = now_ms;
+}
+
 /* The present instant of this session. */
 int64
 rsn_clock_now(void)
 {
+	if (rsn_guc_debug && request_time_ms >= 0)
+		return request_time_ms;
 	if (rsn_guc_debug && rsn_guc_test_clock_ms >= 0)
 		return rsn_guc_test_clock_ms;
 	return rsn_clock_wall();

@@ -10,21 +10,25 @@
  * wait for each other.
  *
  * Messages to other addresses stay until they are acknowledged; receiving only
- * hides one for a while.
+ * hides one for a while.  A pending task that is due is its own message: there
+ * is no row, and offering it moves its clock.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "commands/async.h"
+#include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/json.h"
 
 #include "address.h"
 #include "delivery.h"
+#include "engine.h"
 #include "guc.h"
-#include "record.h"
+#include "payload.h"
 
 /* NOTIFY refuses a payload of this many bytes (async.c). */
 #define NOTIFY_PAYLOAD_MAX 8000
@@ -39,14 +43,16 @@ append_text(StringInfo buffer, const char *name, const text *value)
 static void
 append_value(StringInfo buffer, const RsnPromiseRow *promise)
 {
-	if (promise->value_data != NULL && rsn_data_is_json(promise->value_data))
+	const RsnPayload *value = &promise->value;
+
+	if (value->data != NULL && rsn_payload_is_server_json(value->data))
 		appendStringInfo(buffer, ",\"value\":%.*s",
-						 (int) VARSIZE_ANY_EXHDR(promise->value_data),
-						 VARDATA_ANY(promise->value_data));
-	if (promise->value_headers != NULL)
+						 (int) VARSIZE_ANY_EXHDR(value->data),
+						 VARDATA_ANY(value->data));
+	if (value->headers != NULL)
 		appendStringInfo(buffer, ",\"value_headers\":%s",
-						 JsonbToCString(NULL, &promise->value_headers->root,
-										VARSIZE(promise->value_headers)));
+						 JsonbToCString(NULL, &value->headers->root,
+										VARSIZE(value->headers)));
 }
 
 /*
@@ -147,12 +153,135 @@ rsn_delivery_receive(text *address, int limit, int64 now_ms,
 
 /* Removes a message for good; false when there is none. */
 bool
-rsn_delivery_acknowledge(text *promise_id, text *callback_id)
+rsn_delivery_acknowledge(RsnCallbackKind kind, text *promise_id,
+						 text *callback_id)
 {
 	bool		result;
 
 	rsn_store_begin();
-	result = rsn_store_acknowledge(promise_id, callback_id);
+	result = rsn_store_acknowledge(kind, promise_id, callback_id);
 	rsn_store_end();
+	return result;
+}
+
+/*
+ * Takes the messages of listeners at an address.  Its client cannot acknowledge,
+ * so a message is hidden for a while, sent again if the client asks again after
+ * that, and removed then: who dies with the first copy in his hands, and comes
+ * back under his address, has the second.
+ */
+int
+rsn_delivery_dequeue_unblock(text *address, int limit, int64 now_ms,
+							 RsnMessageRow **rows)
+{
+	int			n;
+
+	rsn_store_begin();
+	n = rsn_store_lock_listener_messages(address, limit, now_ms, rows);
+	for (int i = 0; i < n; i++)
+	{
+		RsnMessageRow *row = &(*rows)[i];
+
+		if (row->attempt > 0 || !row->has_promise)
+			rsn_store_delete_message(row);
+		else
+			rsn_store_postpone_message(row,
+									   rsn_deadline_after(now_ms,
+														  rsn_guc_visibility_timeout_ms));
+	}
+	rsn_store_end();
+	return n;
+}
+
+/* The channel on which an address is told that it has something to dequeue. */
+char *
+rsn_delivery_channel(const text *address)
+{
+	Datum		digest = DirectFunctionCall1(md5_text,
+											 PointerGetDatum(address));
+
+	return psprintf("resonate_q_%s", TextDatumGetCString(digest));
+}
+
+/* Sends a task to the notify:// address that is its target; false if it is none. */
+static bool
+notify_task(const RsnTaskRow *task)
+{
+	RsnAddress	address = rsn_address_parse(VARDATA_ANY(task->address),
+											VARSIZE_ANY_EXHDR(task->address));
+	StringInfoData payload;
+
+	if (address.kind != RSN_ADDRESS_NOTIFY)
+		return false;
+	initStringInfo(&payload);
+	appendStringInfoString(&payload, "{\"kind\":\"execute\",\"task\":{");
+	append_text(&payload, "id", task->id);
+	appendStringInfo(&payload, ",\"version\":%d}}", task->core.version);
+	if (payload.len >= NOTIFY_PAYLOAD_MAX)
+		return false;
+	Async_Notify(pnstrdup(address.channel, address.channel_len), payload.data);
+	return true;
+}
+
+/* What was told last: the sum of a hash for each address. */
+static uint64 last_told = 0;
+
+/* Has the next rsn_delivery_offer tell everybody, even if nothing is new. */
+void
+rsn_delivery_forget_told(void)
+{
+	last_told = 0;
+}
+
+/*
+ * Tells those who can dequeue something, unless that is what they were told the
+ * last time.  Answers how many addresses there are.
+ */
+static int
+tell_waiting(int64 now_ms)
+{
+	RsnWaiting *rows;
+	uint64		told = 0;
+	int			n;
+
+	rsn_store_begin();
+	n = rsn_store_waiting_addresses(now_ms, &rows);
+	rsn_store_end();
+	for (int i = 0; i < n; i++)
+		told += hash_bytes_extended((unsigned char *) VARDATA_ANY(rows[i].address),
+									VARSIZE_ANY_EXHDR(rows[i].address),
+									(uint64) rows[i].newest_ms * 2 +
+									(rows[i].is_task ? 1 : 0));
+	if (n == 0 || told == last_told)
+		return 0;
+	last_told = told;
+	for (int i = 0; i < n; i++)
+		Async_Notify(rsn_delivery_channel(rows[i].address),
+					 rows[i].is_task ? "execute" : "unblock");
+	return n;
+}
+
+/*
+ * Offers at most limit tasks to notify:// addresses, and tells all others that
+ * they have something to dequeue.
+ */
+RsnDelivered
+rsn_delivery_offer(int64 now_ms, int limit)
+{
+	RsnDelivered result = {0};
+	RsnTaskRow *tasks;
+	int			n = rsn_engine_dequeue_notify_tasks(limit, now_ms, &tasks);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (notify_task(&tasks[i]))
+			result.notified++;
+		else
+			result.failed++;
+	}
+	result.processed = n;
+	n = tell_waiting(now_ms);
+	result.processed += n;
+	result.notified += n;
 	return result;
 }

@@ -6,17 +6,22 @@
  * The engine is where the pure rules (promise.c) meet the rows (store*.c) and
  * the wake-ups (wake.c).  It knows no JSON and no SQL function.
  *
- * Lock order, for everything in this extension:
+ * Lock order, for everything in this extension, each in byte order of ids:
  *
- *		1. rows of promises, in byte order of their ids, FOR NO KEY UPDATE
- *		2. rows of callbacks
- *		3. rows of messages
+ *		1. rows of schedules
+ *		2. rows of promises, FOR NO KEY UPDATE
+ *		3. rows of tasks
+ *		4. rows of callbacks and awaiters
+ *		5. rows of messages
  *
  * Row locks only, never a heavyweight lock for each promise.  Whoever decides
- * does so under the lock of the promise, on what he read after he got it, and
+ * about a promise does so under its lock, on what he read after he got it, and
  * reads the clock after that: a deadline that passed while we waited has
- * passed.  The background sweep takes its locks in another order, but never
- * waits for one (SKIP LOCKED), so it is in no cycle.
+ * passed.  The same holds for tasks, whose rows are enough to prove a lease,
+ * since nobody settles a promise without deleting the row of its task.
+ * Background sweeps take promises and leases in another order, but never wait
+ * for one (SKIP LOCKED), so they are in no cycle.  Callbacks and awaiters are
+ * touched under the lock of the promise waited for, so nobody waits for them.
  *
  * For the same reason a reader that finds a promise pending past its deadline
  * does not just project: somebody may have settled it in time and not yet
@@ -50,9 +55,24 @@ rsn_engine_new_row(const RsnCreateRequest *request,
 	row.id = request->id;
 	row.key_for_create = request->key;
 	row.tags = request->tags;
-	row.param_headers = request->param_headers;
-	row.param_data = request->param_data;
+	row.param = request->param;
+	row.task_version = -1;
+	if (decision->next.is_targeted &&
+		decision->next.state != RSN_PROMISE_PENDING)
+		row.task_version = 0;	/* born fulfilled */
 	return row;
+}
+
+/* The order of ids: that of their bytes. */
+int
+rsn_engine_compare_ids(const text *a, const text *b)
+{
+	int			len_a = VARSIZE_ANY_EXHDR(a);
+	int			len_b = VARSIZE_ANY_EXHDR(b);
+	int			result = memcmp(VARDATA_ANY(a), VARDATA_ANY(b),
+								Min(len_a, len_b));
+
+	return result != 0 ? result : len_a - len_b;
 }
 
 /*
@@ -69,10 +89,7 @@ rsn_engine_change_row(RsnPromiseRow *row, const RsnDecision *decision,
 	if (decision->next.key_for_complete.data != NULL)
 		row->key_for_complete = request->key;
 	if (decision->takes_value)
-	{
-		row->value_headers = request->value_headers;
-		row->value_data = request->value_data;
-	}
+		row->value = request->value;
 }
 
 /* Notes for commit time that a promise was written. */
@@ -90,21 +107,20 @@ rsn_engine_can_write(void)
 	return !RecoveryInProgress() && !XactReadOnly;
 }
 
-/* Performs the decision on a locked row and makes the outcome of it. */
-static RsnOutcome
-apply(RsnPromiseRow *row, const RsnDecision *decision,
-	  const RsnSettleRequest *request, int64 now_ms)
+/*
+ * Performs the decision on a locked row and makes the outcome of it.  The tasks
+ * are those that a settlement concerns, or NULL to lock them now.
+ */
+RsnOutcome
+rsn_engine_apply(RsnPromiseRow *row, const RsnDecision *decision,
+				 const RsnSettleRequest *request, const RsnTaskSet *tasks,
+				 int64 now_ms)
 {
 	RsnOutcome	outcome = {0};
 
 	rsn_engine_change_row(row, decision, request);
 	if (decision->write == RSN_WRITE_SETTLE)
-	{
-		rsn_store_settle_promise(row);
-		rsn_engine_note_write(row);
-		if (rsn_store_fire_callbacks(row->id, now_ms))
-			rsn_wake_note_work();
-	}
+		rsn_engine_write_settled(&row, 1, tasks, now_ms);
 	outcome.status = decision->status;
 	outcome.id = row->id;
 	outcome.promise = row;
@@ -122,8 +138,8 @@ outcome_not_found(text *id)
 }
 
 /* The outcome of a decision that writes nothing. */
-static RsnOutcome
-outcome_unwritten(RsnPromiseRow *row, const RsnDecision *decision)
+RsnOutcome
+rsn_engine_unwritten(RsnPromiseRow *row, const RsnDecision *decision)
 {
 	RsnOutcome	outcome = {0};
 
@@ -134,9 +150,10 @@ outcome_unwritten(RsnPromiseRow *row, const RsnDecision *decision)
 	return outcome;
 }
 
-/* Inserts the promise, unless its id exists. */
-static bool
-try_insert(const RsnCreateRequest *request, int64 now_ms, RsnOutcome *outcome)
+/* Inserts the promise without its task, unless its id exists. */
+bool
+rsn_engine_try_insert(const RsnCreateRequest *request, int64 now_ms,
+					  RsnOutcome *outcome)
 {
 	RsnDecision decision = rsn_promise_create(NULL, &request->rule, now_ms);
 	RsnPromiseRow *row = rsn_store_alloc(sizeof(RsnPromiseRow));
@@ -169,7 +186,7 @@ try_deduplicate(const RsnCreateRequest *request, RsnOutcome *outcome)
 	decision = rsn_promise_create(&row->core, &request->rule, now_ms);
 	if (decision.write == RSN_WRITE_NONE)
 	{
-		*outcome = outcome_unwritten(row, &decision);
+		*outcome = rsn_engine_unwritten(row, &decision);
 		return true;
 	}
 
@@ -178,7 +195,24 @@ try_deduplicate(const RsnCreateRequest *request, RsnOutcome *outcome)
 		return false;
 	now_ms = rsn_clock_now();
 	decision = rsn_promise_create(&row->core, &request->rule, now_ms);
-	*outcome = apply(row, &decision, NULL, now_ms);
+	*outcome = rsn_engine_apply(row, &decision, NULL, NULL, now_ms);
+	return true;
+}
+
+/* Inserts the promise, with its task if it has one, unless its id exists. */
+static bool
+try_insert(const RsnCreateRequest *request, int64 now_ms, RsnOutcome *outcome)
+{
+	RsnTask		task;
+
+	if (!rsn_engine_try_insert(request, now_ms, outcome))
+		return false;
+	if (outcome->promise->core.is_targeted &&
+		outcome->promise->core.state == RSN_PROMISE_PENDING)
+	{
+		task = rsn_engine_new_task(outcome->promise, request);
+		rsn_engine_insert_task(request, &task, NULL);
+	}
 	return true;
 }
 
@@ -252,7 +286,7 @@ rsn_engine_settle(const RsnSettleRequest *request)
 		RsnDecision decision = rsn_promise_settle(&row->core, &request->rule,
 												  now_ms);
 
-		outcome = apply(row, &decision, request, now_ms);
+		outcome = rsn_engine_apply(row, &decision, request, NULL, now_ms);
 	}
 	rsn_store_end();
 	return outcome;
@@ -279,7 +313,7 @@ rsn_engine_register(RsnCallbackRow *callback)
 			is_registered = !rsn_store_insert_callback(callback);
 			decision = rsn_promise_register(&row->core, is_registered, now_ms);
 		}
-		outcome = apply(row, &decision, NULL, now_ms);
+		outcome = rsn_engine_apply(row, &decision, NULL, NULL, now_ms);
 		if (decision.status == RSN_STATUS_CREATED)
 			outcome.callback = callback;
 
@@ -316,8 +350,8 @@ read_promise(text *id, ReadRule rule)
 		RsnDecision decision = rsn_promise_expire(&row->core, now_ms);
 		RsnDecision answer = rule(&row->core, now_ms);
 
-		outcome = is_locked ? apply(row, &decision, NULL, now_ms)
-			: outcome_unwritten(row, &decision);
+		outcome = is_locked ? rsn_engine_apply(row, &decision, NULL, NULL, now_ms)
+			: rsn_engine_unwritten(row, &decision);
 		outcome.status = answer.status;
 	}
 	rsn_store_end();

@@ -20,8 +20,10 @@ typedef struct RsnCreateRequest
 	text	   *id;
 	text	   *key;			/* NULL: none */
 	Jsonb	   *tags;			/* never NULL */
-	Jsonb	   *param_headers;
-	bytea	   *param_data;
+	RsnPayload	param;
+	text	   *target;			/* NULL unless rule.is_targeted */
+	int64		offer_at_ms;	/* not to be offered before; zero: at once */
+	int64		as_of_ms;		/* its birth; zero: now */
 } RsnCreateRequest;
 
 typedef struct RsnSettleRequest
@@ -29,8 +31,7 @@ typedef struct RsnSettleRequest
 	RsnSettle	rule;			/* its key points into key */
 	text	   *id;
 	text	   *key;
-	Jsonb	   *value_headers;
-	bytea	   *value_data;
+	RsnPayload	value;
 } RsnSettleRequest;
 
 typedef struct RsnOutcome
@@ -40,6 +41,47 @@ typedef struct RsnOutcome
 	RsnPromiseRow *promise;		/* NULL: there is none */
 	RsnCallbackRow *callback;	/* recorded by this call, or NULL */
 } RsnOutcome;
+
+/* The answer of an operation on a task. */
+typedef struct RsnTaskOutcome
+{
+	RsnStatus	status;
+	text	   *id;				/* as asked for */
+	bool		has_task;
+	RsnTask		task;			/* as seen at the instant of the decision */
+	text	   *pid;			/* of an acquired task */
+	RsnPromiseRow *promise;		/* NULL: not part of the answer */
+	RsnPromiseRow *preload;		/* promises of its branch */
+	int			npreload;
+} RsnTaskOutcome;
+
+/* Who takes a task, and for how long. */
+typedef struct RsnLease
+{
+	text	   *pid;
+	int64		ttl_ms;
+} RsnLease;
+
+typedef struct RsnTaskRef
+{
+	text	   *id;
+	int32		version;
+} RsnTaskRef;
+
+/* What is done under a fence: one of the two, or nothing. */
+typedef struct RsnFenceAction
+{
+	const RsnCreateRequest *create;
+	const RsnSettleRequest *settle;
+} RsnFenceAction;
+
+typedef struct RsnFenceOutcome
+{
+	RsnStatus	status;			/* of the fence; unless OK nothing was done */
+	RsnOutcome	inner;
+	RsnPromiseRow *preload;
+	int			npreload;
+} RsnFenceOutcome;
 
 extern RsnOutcome rsn_engine_create(const RsnCreateRequest *request,
 									int64 now_ms);
@@ -57,11 +99,56 @@ extern RsnOutcome *rsn_engine_settle_many(const RsnSettleRequest *requests,
 										  int n);
 extern int	rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows);
 
+extern int	rsn_engine_search_by_id(const RsnIdSearch *search,
+									RsnPromiseRow **rows);
+
+/* engine_task.c */
+extern RsnTaskOutcome rsn_engine_create_and_take(const RsnCreateRequest *request,
+												 const RsnLease *lease,
+												 bool has_keys, int64 now_ms);
+extern RsnTaskOutcome rsn_engine_get_task(text *id);
+extern RsnTaskOutcome rsn_engine_acquire(text *id, int32 version,
+										 const RsnLease *lease);
+extern RsnTaskOutcome rsn_engine_release(text *id, int32 version);
+extern RsnTaskOutcome rsn_engine_suspend(text *id, int32 version,
+										 text *const *awaited, int nawaited);
+extern RsnTaskOutcome rsn_engine_fulfill(int32 version,
+										 const RsnSettleRequest *request);
+extern RsnFenceOutcome rsn_engine_fence(text *id, int32 version,
+										const RsnFenceAction *action);
+extern RsnTaskOutcome rsn_engine_halt(text *id);
+extern RsnTaskOutcome rsn_engine_continue(text *id);
+extern int	rsn_engine_heartbeat(text *pid, const RsnTaskRef *refs, int n);
+extern int	rsn_engine_heartbeat_all(text *pid);
+extern RsnOutcome rsn_engine_register_awaiter(text *awaited_id,
+											  text *awaiter_id);
+extern int	rsn_engine_search_tasks(RsnTaskState state, bool is_any_state,
+									text *after_id, int limit,
+									RsnTaskRow **rows);
+extern int	rsn_engine_end_leases(int64 now_ms, int limit,
+								  text *const *set_aside, int nset_aside);
+extern void rsn_engine_end_lease(text *id, int64 now_ms);
+extern int	rsn_engine_dequeue_tasks(text *address, int limit, int64 now_ms,
+									 RsnTaskRow **rows);
+extern int	rsn_engine_dequeue_notify_tasks(int limit, int64 now_ms,
+											RsnTaskRow **rows);
+
+/* engine_schedule.c */
+extern RsnScheduleRow *rsn_engine_create_schedule(RsnScheduleRow *row,
+												  bool *is_created);
+extern RsnScheduleRow *rsn_engine_get_schedule(text *id);
+extern bool rsn_engine_delete_schedule(text *id);
+extern int	rsn_engine_search_schedules(Jsonb *tags, text *after_id, int limit,
+										RsnScheduleRow **rows);
+extern int	rsn_engine_fire_schedule(int64 now_ms, int limit,
+									 text *const *set_aside, int nset_aside);
+extern void rsn_engine_fire_one_schedule(text *id, int64 now_ms, int limit);
+
 extern int	rsn_engine_expire_due(int64 now_ms, int limit,
 								  text *const *set_aside, int nset_aside);
 extern int	rsn_engine_reconcile(int64 now_ms, int limit,
 								 text *const *set_aside, int nset_aside);
-extern void rsn_engine_fire(text *promise_id, int64 now_ms);
+extern void rsn_engine_reconcile_one(text *promise_id, int64 now_ms);
 extern int	rsn_engine_prune(int64 settled_before_ms, int limit);
 
 #endif							/* RSN_ENGINE_H */

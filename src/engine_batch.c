@@ -25,6 +25,7 @@ typedef struct Entry
 	int			first_item;		/* index of the first item with this id */
 	RsnPromiseRow *row;			/* the record so far, or NULL */
 	bool		is_created;		/* by this batch, and not yet answered */
+	bool		is_new;			/* by the last insert, which made no task yet */
 	bool		is_settled;		/* by this batch */
 } Entry;
 
@@ -42,22 +43,11 @@ typedef struct ItemId
 } ItemId;
 
 static int
-compare_ids(const text *a, const text *b)
-{
-	int			len_a = VARSIZE_ANY_EXHDR(a);
-	int			len_b = VARSIZE_ANY_EXHDR(b);
-	int			result = memcmp(VARDATA_ANY(a), VARDATA_ANY(b),
-								Min(len_a, len_b));
-
-	return result != 0 ? result : len_a - len_b;
-}
-
-static int
 compare_item_ids(const void *a, const void *b)
 {
 	const ItemId *item_a = a;
 	const ItemId *item_b = b;
-	int			result = compare_ids(item_a->id, item_b->id);
+	int			result = rsn_engine_compare_ids(item_a->id, item_b->id);
 
 	return result != 0 ? result : item_a->item - item_b->item;
 }
@@ -65,7 +55,7 @@ compare_item_ids(const void *a, const void *b)
 static int
 compare_entry_to_id(const void *key, const void *entry)
 {
-	return compare_ids((const text *) key, ((const Entry *) entry)->id);
+	return rsn_engine_compare_ids((const text *) key, ((const Entry *) entry)->id);
 }
 
 static void
@@ -87,7 +77,7 @@ make_batch(ItemId *items, int n)
 	batch.by_item = palloc(sizeof(Entry *) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
-		if (i == 0 || compare_ids(items[i - 1].id, items[i].id) != 0)
+		if (i == 0 || rsn_engine_compare_ids(items[i - 1].id, items[i].id) != 0)
 		{
 			batch.entries[batch.nentries].id = items[i].id;
 			batch.entries[batch.nentries].first_item = items[i].item;
@@ -116,25 +106,6 @@ fill_entries(const Batch *batch, RsnPromiseRow *rows, int n)
 		find_entry(batch, rows[i].id)->row = &rows[i];
 }
 
-/* Settles rows that are locked and changed already, and fires their callbacks. */
-static void
-write_settled(RsnPromiseRow *const *rows, int n, int64 now_ms)
-{
-	text	  **ids;
-
-	if (n == 0)
-		return;
-	ids = palloc(sizeof(text *) * n);
-	for (int i = 0; i < n; i++)
-	{
-		rsn_store_settle_promise(rows[i]);
-		ids[i] = rows[i]->id;
-		rsn_engine_note_write(rows[i]);
-	}
-	if (rsn_store_fire_many_callbacks(ids, n, now_ms))
-		rsn_wake_note_work();
-}
-
 static void
 write_settled_entries(const Batch *batch, int64 now_ms)
 {
@@ -147,7 +118,8 @@ write_settled_entries(const Batch *batch, int64 now_ms)
 		if (batch->entries[i].is_settled)
 			rows[n++] = batch->entries[i].row;
 	}
-	write_settled(rows, n, now_ms);
+	if (n > 0)
+		rsn_engine_write_settled(rows, n, NULL, now_ms);
 }
 
 /* Stores that the deadlines of these locked rows have passed; answers how many had. */
@@ -166,7 +138,8 @@ expire_rows(RsnPromiseRow *rows, int n, int64 now_ms)
 		rsn_engine_change_row(&rows[i], &decision, NULL);
 		changed[nchanged++] = &rows[i];
 	}
-	write_settled(changed, nchanged, now_ms);
+	if (nchanged > 0)
+		rsn_engine_write_settled(changed, nchanged, NULL, now_ms);
 	return nchanged;
 }
 
@@ -188,6 +161,45 @@ decide_item(Entry *entry, const RsnDecision *decision,
 	return outcome;
 }
 
+/*
+ * How a promise is born.  One that is born at an instant in the past, as an
+ * occurrence of a schedule is, can be past its own deadline by now.
+ */
+static RsnDecision
+birth(const RsnCreateRequest *request, int64 now_ms)
+{
+	int64		as_of_ms = request->as_of_ms > 0 ? request->as_of_ms : now_ms;
+	RsnDecision decision = rsn_promise_create(NULL, &request->rule, as_of_ms);
+
+	decision.next = rsn_promise_observe(&decision.next, now_ms);
+	return decision;
+}
+
+/* Inserts the tasks of promises that were just inserted, in byte order. */
+static void
+insert_tasks(const Batch *batch, const RsnCreateRequest *requests)
+{
+	for (int i = 0; i < batch->nentries; i++)
+	{
+		const Entry *entry = &batch->entries[i];
+		const RsnCreateRequest *request = &requests[entry->first_item];
+		RsnTask		task;
+
+		if (!entry->is_new || !entry->row->core.is_targeted ||
+			entry->row->core.state != RSN_PROMISE_PENDING)
+			continue;
+		task = rsn_engine_new_task(entry->row, request);
+		rsn_engine_insert_task(request, &task, NULL);
+	}
+}
+
+static void
+forget_new(const Batch *batch)
+{
+	for (int i = 0; i < batch->nentries; i++)
+		batch->entries[i].is_new = false;
+}
+
 /* Inserts a promise for every entry that has none, by its first item. */
 static void
 insert_missing(const Batch *batch, const RsnCreateRequest *requests,
@@ -200,6 +212,7 @@ insert_missing(const Batch *batch, const RsnCreateRequest *requests,
 	text	  **inserted;
 	int			n = 0;
 
+	forget_new(batch);
 	for (int i = 0; i < batch->nentries; i++)
 	{
 		const RsnCreateRequest *request;
@@ -208,7 +221,7 @@ insert_missing(const Batch *batch, const RsnCreateRequest *requests,
 		if (batch->entries[i].row != NULL)
 			continue;
 		request = &requests[batch->entries[i].first_item];
-		decision = rsn_promise_create(NULL, &request->rule, now_ms);
+		decision = birth(request, now_ms);
 		rows[i] = rsn_engine_new_row(request, &decision);
 		missing[n++] = &rows[i];
 	}
@@ -220,8 +233,10 @@ insert_missing(const Batch *batch, const RsnCreateRequest *requests,
 
 		entry->row = &rows[entry - batch->entries];
 		entry->is_created = true;
+		entry->is_new = true;
 		rsn_engine_note_write(entry->row);
 	}
+	insert_tasks(batch, requests);
 }
 
 /* The ids of entries whose promises this batch has not created. */
@@ -424,6 +439,28 @@ rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows)
 	return n;
 }
 
+/*
+ * Promises in order of their ids, as they are now; those on the page that have
+ * lapsed are settled first, as in rsn_engine_search.
+ */
+int
+rsn_engine_search_by_id(const RsnIdSearch *search, RsnPromiseRow **rows)
+{
+	int64		now_ms;
+	int			n;
+
+	rsn_store_begin();
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		now_ms = rsn_clock_now();
+		n = rsn_store_search_promises_by_id(search, now_ms, rows);
+	} while (rsn_engine_can_write() && expire_lapsed(*rows, n, now_ms));
+	observe_rows(*rows, n, now_ms);
+	rsn_store_end();
+	return n;
+}
+
 /* Times out at most limit promises whose armed deadline has passed. */
 int
 rsn_engine_expire_due(int64 now_ms, int limit, text *const *set_aside,
@@ -440,9 +477,25 @@ rsn_engine_expire_due(int64 now_ms, int limit, text *const *set_aside,
 	return n;
 }
 
+/* What follows from the settlement of promises that are settled already. */
+static void
+catch_up(text *const *ids, int n, int64 now_ms)
+{
+	RsnTaskSet	tasks;
+	text	  **awaiters;
+	int			nawaiters;
+
+	tasks.n = rsn_store_lock_tasks_for(ids, n, NULL, &tasks.rows);
+	nawaiters = rsn_store_take_awaiters(ids, n, &awaiters);
+	rsn_engine_resume_tasks(awaiters, nawaiters, &tasks, now_ms);
+	if (rsn_store_fire_callbacks(ids, n, now_ms))
+		rsn_wake_note_offer();
+}
+
 /*
- * Fires the callbacks of settled promises.  The engine leaves none, but a
- * restore loads tables one after the other while the worker runs.
+ * Tells those who wait for settled promises, and deletes the tasks of settled
+ * ones.  The engine leaves none, but a restore loads tables one after the other
+ * while the worker runs.
  */
 int
 rsn_engine_reconcile(int64 now_ms, int limit, text *const *set_aside,
@@ -453,19 +506,19 @@ rsn_engine_reconcile(int64 now_ms, int limit, text *const *set_aside,
 
 	rsn_store_begin();
 	n = rsn_store_unfired_promises(limit, set_aside, nset_aside, &ids);
-	if (n > 0 && rsn_store_fire_many_callbacks(ids, n, now_ms))
-		rsn_wake_note_work();
+	if (n > 0)
+		catch_up(ids, n, now_ms);
+	n += rsn_store_delete_stale_tasks(limit);
 	rsn_store_end();
 	return n;
 }
 
 /* The same for one promise. */
 void
-rsn_engine_fire(text *promise_id, int64 now_ms)
+rsn_engine_reconcile_one(text *promise_id, int64 now_ms)
 {
 	rsn_store_begin();
-	if (rsn_store_fire_callbacks(promise_id, now_ms))
-		rsn_wake_note_work();
+	catch_up(&promise_id, 1, now_ms);
 	rsn_store_end();
 }
 

@@ -21,11 +21,18 @@ bool		rsn_guc_debug = false;
 int			rsn_guc_default_timeout_ms = 10000;
 int			rsn_guc_delivery_batch_size = 1000;
 int			rsn_guc_notify_payload = RSN_NOTIFY_STATE;
+int			rsn_guc_preload_limit = 100;
 int			rsn_guc_profile = RSN_PROFILE_SDK;
 int			rsn_guc_prune_batch_size = 1000;
 int			rsn_guc_retention_s = 7 * 24 * 60 * 60;
+double		rsn_guc_retry_backoff = 2.0;
 int			rsn_guc_retry_interval_ms = 5000;
+int			rsn_guc_retry_timeout_ms = 5000;
+int			rsn_guc_retry_timeout_max_ms = 300000;
+int			rsn_guc_schedule_batch_size = 1000;
+int			rsn_guc_schedule_grace_ms = 60000;
 int			rsn_guc_sweep_batch_size = 1000;
+int			rsn_guc_targeted_timers = RSN_TARGETED_TIMERS_REFUSE;
 int64		rsn_guc_test_clock_ms = -1;
 int			rsn_guc_visibility_timeout_ms = 30000;
 
@@ -40,6 +47,12 @@ static const struct config_enum_entry notify_payload_options[] = {
 static const struct config_enum_entry profile_options[] = {
 	{"sdk", RSN_PROFILE_SDK, false},
 	{"strict", RSN_PROFILE_STRICT, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry targeted_timers_options[] = {
+	{"refuse", RSN_TARGETED_TIMERS_REFUSE, false},
+	{"timer", RSN_TARGETED_TIMERS_TIMER, false},
 	{NULL, 0, false}
 };
 
@@ -115,9 +128,15 @@ rsn_guc_init(void)
 							 notify_payload_options,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 
+	DefineCustomIntVariable("resonate.preload_limit",
+							"Sets how many promises of its branch are sent along with a task.",
+							NULL,
+							&rsn_guc_preload_limit, 100, 0, 10000,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+
 	DefineCustomEnumVariable("resonate.profile",
-							 "Sets which promises may be awaited.",
-							 "\"strict\" is the specification to the letter; \"sdk\" also counts promises with the tag resonate:scope = global, as the SDKs expect.",
+							 "Sets how close to the letter the wire protocol is served.",
+							 "With \"strict\" it is the specification.  With \"sdk\", as the SDKs expect, promises with the tag resonate:scope = global may be awaited as well, and a heartbeat without tasks renews all leases of its process.",
 							 &rsn_guc_profile, RSN_PROFILE_SDK,
 							 profile_options,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
@@ -132,15 +151,51 @@ rsn_guc_init(void)
 							&rsn_guc_retention_s, 7 * 24 * 60 * 60, -1, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 
+	DefineCustomRealVariable("resonate.retry_backoff",
+							 "Sets by what the wait grows each time a task is released or its lease ends again.",
+							 "1 keeps it at resonate.retry_timeout.",
+							 &rsn_guc_retry_backoff, 2.0, 1.0, 100.0,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+
 	DefineCustomIntVariable("resonate.retry_interval",
 							"Sets the time before failed background work is tried again.",
 							NULL,
 							&rsn_guc_retry_interval_ms, 5000, 1, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 
+	DefineCustomIntVariable("resonate.retry_timeout",
+							"Sets the time after which a task that was offered and not acquired is offered again.",
+							"Also how long a task waits that is released, or whose lease ends, for the second time without progress.",
+							&rsn_guc_retry_timeout_ms, 5000, 1, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("resonate.retry_timeout_max",
+							"Sets the longest time that a task waits to be offered again.",
+							NULL,
+							&rsn_guc_retry_timeout_max_ms, 300000, 1, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	define_batch_size("resonate.schedule_batch_size",
+					  "Sets how many occurrences of a schedule one transaction fires.",
+					  &rsn_guc_schedule_batch_size);
+
+	DefineCustomIntVariable("resonate.schedule_grace",
+							"Sets how late an occurrence of a schedule that does not catch up may be fired.",
+							NULL,
+							&rsn_guc_schedule_grace_ms, 60000, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+
 	define_batch_size("resonate.sweep_batch_size",
 					  "Sets how many promises one transaction of the worker times out.",
 					  &rsn_guc_sweep_batch_size);
+
+	DefineCustomEnumVariable("resonate.targeted_timers",
+							 "Sets what a promise with both the tags resonate:timer and resonate:target is.",
+							 "The specification refuses it.  Version 0.11.5 of the TypeScript SDK sends it to sleep; with \"timer\" it is a timer without a task.",
+							 &rsn_guc_targeted_timers,
+							 RSN_TARGETED_TIMERS_REFUSE,
+							 targeted_timers_options,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("resonate.test_clock",
 							   "Sets the instant that the functions of this session take for now.",

@@ -20,15 +20,29 @@ typedef enum RsnProfile
 	RSN_PROFILE_STRICT
 } RsnProfile;
 
+/* What a promise with both the tags timer and target is. */
+typedef enum RsnTargetedTimers
+{
+	RSN_TARGETED_TIMERS_REFUSE, /* malformed */
+	RSN_TARGETED_TIMERS_TIMER	/* a timer without a task */
+} RsnTargetedTimers;
+
 extern bool rsn_guc_debug;
 extern int	rsn_guc_default_timeout_ms;
 extern int	rsn_guc_delivery_batch_size;
 extern int	rsn_guc_notify_payload;
+extern int	rsn_guc_preload_limit;
 extern int	rsn_guc_profile;
 extern int	rsn_guc_prune_batch_size;
 extern int	rsn_guc_retention_s;
+extern double rsn_guc_retry_backoff;
 extern int	rsn_guc_retry_interval_ms;
+extern int	rsn_guc_retry_timeout_ms;
+extern int	rsn_guc_retry_timeout_max_ms;
+extern int	rsn_guc_schedule_batch_size;
+extern int	rsn_guc_schedule_grace_ms;
 extern int	rsn_guc_sweep_batch_size;
+extern int	rsn_guc_targeted_timers;
 extern int64 rsn_guc_test_clock_ms;
 extern int	rsn_guc_visibility_timeout_ms;
 

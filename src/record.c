@@ -15,73 +15,64 @@
 
 #include "clock.h"
 #include "compat.h"
+#include "payload.h"
 #include "record.h"
 
 /* Columns of resonate.callback_result before those of the promise. */
 #define CALLBACK_NCOLUMNS 4
 
 /* Columns of resonate.message. */
-#define MESSAGE_NCOLUMNS 10
+#define MESSAGE_NCOLUMNS 11
 
-static void
-set_null(Datum *values, bool *nulls, int n)
+/* The columns of a row are set one by one; until then they are NULL. */
+void
+rsn_set_null(Datum *values, bool *nulls, int n)
 {
 	memset(values, 0, sizeof(Datum) * n);
 	memset(nulls, true, sizeof(bool) * n);
 }
 
-static void
-set_datum(Datum *values, bool *nulls, int i, Datum value)
+void
+rsn_set_datum(Datum *values, bool *nulls, int i, Datum value)
 {
 	values[i] = value;
 	nulls[i] = false;
 }
 
-static void
-set_varlena(Datum *values, bool *nulls, int i, const void *value)
+/* A column that is NULL when the pointer is. */
+void
+rsn_set_varlena(Datum *values, bool *nulls, int i, const void *value)
 {
 	if (value != NULL)
-		set_datum(values, nulls, i, PointerGetDatum(value));
+		rsn_set_datum(values, nulls, i, PointerGetDatum(value));
 }
 
-static void
-set_time(Datum *values, bool *nulls, int i, int64 ms)
+/* An instant, as a timestamptz. */
+void
+rsn_set_time(Datum *values, bool *nulls, int i, int64 ms)
 {
-	set_datum(values, nulls, i,
-			  TimestampTzGetDatum(rsn_timestamptz_from_ms(ms)));
+	rsn_set_datum(values, nulls, i,
+				  TimestampTzGetDatum(rsn_timestamptz_from_ms(ms)));
 }
 
 /*
- * True when the bytes are UTF-8 JSON.  Ours are, but a row that somebody else
- * wrote must not stop those who only read it.
+ * A length of time, as an interval.  What the microseconds of one cannot hold is
+ * the longest interval, which since version 17 is infinity.
  */
-static bool
-is_json(const bytea *data)
+void
+rsn_set_interval(Datum *values, bool *nulls, int i, int64 ms)
 {
-	char	   *bytes = VARDATA_ANY(data);
-	int			len = VARSIZE_ANY_EXHDR(data);
+	Interval   *interval = palloc0(sizeof(Interval));
 
-	return pg_verify_mbstr(PG_UTF8, bytes, len, true) &&
-		pg_parse_json(rsn_json_lexer(bytes, len), &nullSemAction) ==
-		JSON_SUCCESS;
-}
-
-/* True when the bytes are JSON that the database's own encoding can hold as it is. */
-bool
-rsn_data_is_json(const bytea *data)
-{
-	const char *bytes = VARDATA_ANY(data);
-
-	if (!is_json(data))
-		return false;
-	if (GetDatabaseEncoding() == PG_UTF8)
-		return true;
-	for (int i = 0; i < (int) VARSIZE_ANY_EXHDR(data); i++)
+	if (ms <= PG_INT64_MAX / 1000)
+		interval->time = ms * 1000;
+	else
 	{
-		if (IS_HIGHBIT_SET(bytes[i]))
-			return false;
+		interval->time = PG_INT64_MAX;
+		interval->day = PG_INT32_MAX;
+		interval->month = PG_INT32_MAX;
 	}
-	return true;
+	rsn_set_datum(values, nulls, i, PointerGetDatum(interval));
 }
 
 /* The jsonb that stored bytes of UTF-8 JSON stand for. */
@@ -98,22 +89,6 @@ json_from_data(const bytea *data)
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
 }
 
-/* The raw data, as the wire protocol carries it: base64 of UTF-8 JSON. */
-static text *
-base64_from_data(const bytea *data)
-{
-	int			len = VARSIZE_ANY_EXHDR(data);
-	int			encoded_len = pg_b64_enc_len(len);
-	text	   *result = palloc(VARHDRSZ + encoded_len);
-
-	encoded_len = rsn_b64_encode(VARDATA_ANY(data), len, VARDATA(result),
-								 encoded_len);
-	if (encoded_len < 0)
-		elog(ERROR, "could not encode %d bytes as base64", len);
-	SET_VARSIZE(result, VARHDRSZ + encoded_len);
-	return result;
-}
-
 /* Headers that are absent show as an empty object. */
 static Datum
 headers_or_empty(const Jsonb *headers)
@@ -123,18 +98,14 @@ headers_or_empty(const Jsonb *headers)
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
 }
 
-static void
-set_data(Datum *values, bool *nulls, int i, const bytea *data)
+/* The three columns of a param or value. */
+void
+rsn_set_payload(Datum *values, bool *nulls, int i, const RsnPayload *payload)
 {
-	if (data != NULL && is_json(data))
-		set_datum(values, nulls, i, json_from_data(data));
-}
-
-static void
-set_raw_data(Datum *values, bool *nulls, int i, const bytea *data)
-{
-	if (data != NULL)
-		set_varlena(values, nulls, i, base64_from_data(data));
+	if (payload->data != NULL && rsn_payload_is_json(payload->data))
+		rsn_set_datum(values, nulls, i, json_from_data(payload->data));
+	rsn_set_datum(values, nulls, i + 1, headers_or_empty(payload->headers));
+	rsn_set_varlena(values, nulls, i + 2, rsn_payload_string(payload));
 }
 
 /* The value columns, which stay NULL while the promise is pending. */
@@ -143,31 +114,27 @@ set_value(Datum *values, bool *nulls, int i, const RsnPromiseRow *row)
 {
 	if (row->core.state == RSN_PROMISE_PENDING)
 		return;
-	set_data(values, nulls, i, row->value_data);
-	set_datum(values, nulls, i + 1, headers_or_empty(row->value_headers));
-	set_raw_data(values, nulls, i + 2, row->value_data);
+	rsn_set_payload(values, nulls, i, &row->value);
 }
 
 /* The columns that all result types have for a promise. */
-static void
-set_promise(Datum *values, bool *nulls, const RsnPromiseRow *row)
+void
+rsn_set_promise(Datum *values, bool *nulls, const RsnPromiseRow *row)
 {
 	const RsnPromise *core = &row->core;
 
-	set_varlena(values, nulls, 0, row->id);
-	set_datum(values, nulls, 1,
-			  CStringGetTextDatum(rsn_promise_state_name(core->state)));
+	rsn_set_varlena(values, nulls, 0, row->id);
+	rsn_set_datum(values, nulls, 1,
+				  CStringGetTextDatum(rsn_promise_state_name(core->state)));
 	set_value(values, nulls, 2, row);
-	set_data(values, nulls, 5, row->param_data);
-	set_datum(values, nulls, 6, headers_or_empty(row->param_headers));
-	set_raw_data(values, nulls, 7, row->param_data);
-	set_varlena(values, nulls, 8, row->tags);
-	set_varlena(values, nulls, 9, row->key_for_create);
-	set_varlena(values, nulls, 10, row->key_for_complete);
-	set_time(values, nulls, 11, core->timeout_at_ms);
-	set_time(values, nulls, 12, core->created_at_ms);
+	rsn_set_payload(values, nulls, 5, &row->param);
+	rsn_set_varlena(values, nulls, 8, row->tags);
+	rsn_set_varlena(values, nulls, 9, row->key_for_create);
+	rsn_set_varlena(values, nulls, 10, row->key_for_complete);
+	rsn_set_time(values, nulls, 11, core->timeout_at_ms);
+	rsn_set_time(values, nulls, 12, core->created_at_ms);
 	if (core->state != RSN_PROMISE_PENDING)
-		set_time(values, nulls, 13, core->settled_at_ms);
+		rsn_set_time(values, nulls, 13, core->settled_at_ms);
 }
 
 /* A row of the function's own result type, looked up once for each query. */
@@ -193,11 +160,11 @@ rsn_record_form(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 static void
 set_outcome(Datum *values, bool *nulls, const RsnOutcome *outcome)
 {
-	set_null(values, nulls, 1 + RSN_PROMISE_NCOLUMNS);
-	set_datum(values, nulls, 0, Int32GetDatum(outcome->status));
-	set_varlena(values, nulls, 1, outcome->id);
+	rsn_set_null(values, nulls, 1 + RSN_PROMISE_NCOLUMNS);
+	rsn_set_datum(values, nulls, 0, Int32GetDatum(outcome->status));
+	rsn_set_varlena(values, nulls, 1, outcome->id);
 	if (outcome->promise != NULL)
-		set_promise(values + 1, nulls + 1, outcome->promise);
+		rsn_set_promise(values + 1, nulls + 1, outcome->promise);
 }
 
 /* A resonate.promise_result. */
@@ -219,18 +186,18 @@ rsn_record_callback(FunctionCallInfo fcinfo, const RsnOutcome *outcome)
 	bool		nulls[CALLBACK_NCOLUMNS + RSN_PROMISE_NCOLUMNS];
 	const RsnCallbackRow *callback = outcome->callback;
 
-	set_null(values, nulls, lengthof(values));
-	set_datum(values, nulls, 0, Int32GetDatum(outcome->status));
+	rsn_set_null(values, nulls, lengthof(values));
+	rsn_set_datum(values, nulls, 0, Int32GetDatum(outcome->status));
 	if (callback != NULL)
 	{
-		set_varlena(values, nulls, 1, callback->callback_id);
-		set_varlena(values, nulls, 2, callback->address);
-		set_time(values, nulls, 3, callback->created_at_ms);
+		rsn_set_varlena(values, nulls, 1, callback->callback_id);
+		rsn_set_varlena(values, nulls, 2, callback->address);
+		rsn_set_time(values, nulls, 3, callback->created_at_ms);
 	}
-	set_varlena(values, nulls, CALLBACK_NCOLUMNS, outcome->id);
+	rsn_set_varlena(values, nulls, CALLBACK_NCOLUMNS, outcome->id);
 	if (outcome->promise != NULL)
-		set_promise(values + CALLBACK_NCOLUMNS, nulls + CALLBACK_NCOLUMNS,
-					outcome->promise);
+		rsn_set_promise(values + CALLBACK_NCOLUMNS, nulls + CALLBACK_NCOLUMNS,
+						outcome->promise);
 	return rsn_record_form(fcinfo, values, nulls);
 }
 
@@ -270,10 +237,10 @@ rsn_put_found(FunctionCallInfo fcinfo, const RsnPromiseRow *rows, int n,
 		Datum		values[1 + RSN_PROMISE_NCOLUMNS];
 		bool		nulls[1 + RSN_PROMISE_NCOLUMNS];
 
-		set_null(values, nulls, lengthof(values));
+		rsn_set_null(values, nulls, lengthof(values));
 		if (i == n - 1)
-			set_varlena(values, nulls, 0, cursor);
-		set_promise(values + 1, nulls + 1, &rows[i]);
+			rsn_set_varlena(values, nulls, 0, cursor);
+		rsn_set_promise(values + 1, nulls + 1, &rows[i]);
 		tuplestore_putvalues(result->setResult, result->setDesc, values,
 							 nulls);
 	}
@@ -291,20 +258,23 @@ rsn_put_messages(FunctionCallInfo fcinfo, const RsnMessageRow *rows, int n)
 		Datum		values[MESSAGE_NCOLUMNS];
 		bool		nulls[MESSAGE_NCOLUMNS];
 
-		set_null(values, nulls, lengthof(values));
-		set_varlena(values, nulls, 0, row->promise_id);
-		set_varlena(values, nulls, 1, row->callback_id);
-		set_varlena(values, nulls, 2, row->address);
-		set_datum(values, nulls, 3, Int32GetDatum(row->attempt));
-		set_time(values, nulls, 4, row->due_at_ms);
+		rsn_set_null(values, nulls, lengthof(values));
+		rsn_set_datum(values, nulls, 0,
+					  CStringGetTextDatum(row->kind == RSN_CALLBACK_LISTENER
+										  ? "listener" : "callback"));
+		rsn_set_varlena(values, nulls, 1, row->promise_id);
+		rsn_set_varlena(values, nulls, 2, row->callback_id);
+		rsn_set_varlena(values, nulls, 3, row->address);
+		rsn_set_datum(values, nulls, 4, Int32GetDatum(row->attempt));
+		rsn_set_time(values, nulls, 5, row->due_at_ms);
 		if (row->has_promise)
 		{
 			const RsnPromise *core = &row->promise.core;
 
-			set_datum(values, nulls, 5,
-					  CStringGetTextDatum(rsn_promise_state_name(core->state)));
-			set_value(values, nulls, 6, &row->promise);
-			set_time(values, nulls, 9, core->settled_at_ms);
+			rsn_set_datum(values, nulls, 6,
+						  CStringGetTextDatum(rsn_promise_state_name(core->state)));
+			set_value(values, nulls, 7, &row->promise);
+			rsn_set_time(values, nulls, 10, core->settled_at_ms);
 		}
 		tuplestore_putvalues(result->setResult, result->setDesc, values,
 							 nulls);

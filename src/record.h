@@ -14,6 +14,17 @@
 /* Columns of a promise in each of the result types. */
 #define RSN_PROMISE_NCOLUMNS 14
 
+extern void rsn_set_null(Datum *values, bool *nulls, int n);
+extern void rsn_set_datum(Datum *values, bool *nulls, int i, Datum value);
+extern void rsn_set_varlena(Datum *values, bool *nulls, int i,
+							const void *value);
+extern void rsn_set_time(Datum *values, bool *nulls, int i, int64 ms);
+extern void rsn_set_interval(Datum *values, bool *nulls, int i, int64 ms);
+extern void rsn_set_payload(Datum *values, bool *nulls, int i,
+							const RsnPayload *payload);
+extern void rsn_set_promise(Datum *values, bool *nulls,
+							const RsnPromiseRow *row);
+
 extern Datum rsn_record_promise(FunctionCallInfo fcinfo,
 								const RsnOutcome *outcome);
 extern Datum rsn_record_callback(FunctionCallInfo fcinfo,
@@ -26,6 +37,5 @@ extern void rsn_put_messages(FunctionCallInfo fcinfo,
 							 const RsnMessageRow *rows, int n);
 extern Datum rsn_record_form(FunctionCallInfo fcinfo, Datum *values,
 							 bool *nulls);
-extern bool rsn_data_is_json(const bytea *data);
 
 #endif							/* RSN_RECORD_H */

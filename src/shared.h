@@ -33,10 +33,12 @@ typedef enum RsnCounter
 	RSN_COUNT_NOTIFICATIONS,
 	RSN_COUNT_DELIVERY_FAILURES,
 	RSN_COUNT_PRUNED,
-	RSN_COUNT_SET_ASIDE
+	RSN_COUNT_SET_ASIDE,
+	RSN_COUNT_LEASES_ENDED,
+	RSN_COUNT_OCCURRENCES
 } RsnCounter;
 
-#define RSN_NCOUNTERS (RSN_COUNT_SET_ASIDE + 1)
+#define RSN_NCOUNTERS (RSN_COUNT_OCCURRENCES + 1)
 
 typedef struct RsnSlot
 {
@@ -46,7 +48,9 @@ typedef struct RsnSlot
 	pg_atomic_uint32 last_exit; /* RsnWorkerExit */
 	pg_atomic_uint32 is_wanted; /* launcher: start a worker */
 	pg_atomic_uint32 must_reconcile;	/* rows came past our functions */
+	pg_atomic_uint32 must_offer;	/* something can be dequeued; tell of it */
 	pg_atomic_uint32 must_poll; /* counts PREPAREs; zero: none is left */
+	pg_atomic_uint32 is_paused; /* by debug.start of the wire protocol */
 
 	/*
 	 * The worker sleeps until this instant and need not be woken for a later

@@ -218,6 +218,15 @@ rsn_args_add_text(RsnArgs *args, text *value)
 	rsn_args_add_varlena(args, value);
 }
 
+/* Adds headers, data and text. */
+void
+rsn_args_add_payload(RsnArgs *args, const RsnPayload *payload)
+{
+	rsn_args_add_varlena(args, payload->headers);
+	rsn_args_add_varlena(args, payload->data);
+	rsn_args_add_varlena(args, payload->text);
+}
+
 /* Adds an array of texts, none of them NULL. */
 void
 rsn_args_add_texts(RsnArgs *args, text *const *values, int n)
@@ -268,6 +277,43 @@ rsn_store_get_int64(HeapTuple tuple, int column, int64 if_null)
 									  &is_null);
 
 	return is_null ? if_null : DatumGetInt64(value);
+}
+
+/* An integer column. */
+int32
+rsn_store_get_int32(HeapTuple tuple, int column, int32 if_null)
+{
+	bool		is_null;
+	Datum		value = SPI_getbinval(tuple, SPI_tuptable->tupdesc, column,
+									  &is_null);
+
+	return is_null ? if_null : DatumGetInt32(value);
+}
+
+/* A jsonb column, in the result context, or NULL. */
+Jsonb *
+rsn_store_get_jsonb(HeapTuple tuple, int column)
+{
+	return (Jsonb *) get_varlena(tuple, column);
+}
+
+/* Three columns in a row: headers, data and text. */
+void
+rsn_store_get_payload(HeapTuple tuple, int column, RsnPayload *payload)
+{
+	payload->headers = get_varlena(tuple, column);
+	payload->data = get_varlena(tuple, column + 1);
+	payload->text = get_varlena(tuple, column + 2);
+}
+
+/* The texts in the first column of the last result, in the result context. */
+int
+rsn_store_texts_from_result(uint64 n, text ***values)
+{
+	*values = rsn_store_alloc(Max(n, 1) * sizeof(text *));
+	for (uint64 i = 0; i < n; i++)
+		(*values)[i] = rsn_store_get_text(SPI_tuptable->vals[i], 1);
+	return (int) n;
 }
 
 static bool
@@ -323,14 +369,15 @@ rsn_store_row_from_tuple(HeapTuple tuple, int offset, RsnPromiseRow *row)
 	row->key_for_complete = rsn_store_get_text(tuple, offset +
 											   RSN_COL_KEY_FOR_COMPLETE);
 	row->tags = get_varlena(tuple, offset + RSN_COL_TAGS);
-	row->param_headers = get_varlena(tuple, offset + RSN_COL_PARAM_HEADERS);
-	row->param_data = get_varlena(tuple, offset + RSN_COL_PARAM_DATA);
-	row->value_headers = get_varlena(tuple, offset + RSN_COL_VALUE_HEADERS);
-	row->value_data = get_varlena(tuple, offset + RSN_COL_VALUE_DATA);
+	rsn_store_get_payload(tuple, offset + RSN_COL_PARAM_HEADERS, &row->param);
+	rsn_store_get_payload(tuple, offset + RSN_COL_VALUE_HEADERS, &row->value);
+	row->task_version = rsn_store_get_int32(tuple,
+											offset + RSN_COL_TASK_VERSION, -1);
 
 	core->state = get_state(tuple, offset + RSN_COL_STATE);
 	core->is_timer = get_bool(tuple, offset + RSN_COL_TIMER);
 	core->is_external = get_bool(tuple, offset + RSN_COL_EXTERNAL);
+	core->is_targeted = get_bool(tuple, offset + RSN_COL_TARGETED);
 	core->has_value = get_bool(tuple, offset + RSN_COL_HAS_VALUE);
 	core->created_at_ms = rsn_store_get_int64(tuple,
 											  offset + RSN_COL_CREATED_AT, 0);
@@ -345,6 +392,9 @@ rsn_store_row_from_tuple(HeapTuple tuple, int offset, RsnPromiseRow *row)
 	if ((core->state == RSN_PROMISE_PENDING) !=
 		heap_attisnull(tuple, offset + RSN_COL_SETTLED_AT, NULL))
 		violated = "settled_at_iff_not_pending";
+	if ((row->task_version >= 0) !=
+		(core->is_targeted && core->state != RSN_PROMISE_PENDING))
+		violated = "task_version_iff_fulfilled";
 	if (violated != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),

@@ -13,10 +13,20 @@
 #define RSN_STORE_H
 
 #include "promise.h"
+#include "task.h"
 #include "utils/jsonb.h"
 
 #define RSN_PROMISE_ID_MAX	1024	/* bytes, also a CHECK of the table */
 #define RSN_CALLBACK_ID_MAX	255
+#define RSN_SCHEDULE_ID_MAX	1024
+
+/* A param or value; at most one of data and text is there. */
+typedef struct RsnPayload
+{
+	Jsonb	   *headers;		/* NULL: none */
+	bytea	   *data;			/* what base64 stood for; NULL: none */
+	text	   *text;			/* a string that is not base64; NULL: none */
+} RsnPayload;
 
 typedef struct RsnPromiseRow
 {
@@ -25,14 +35,20 @@ typedef struct RsnPromiseRow
 	text	   *key_for_create; /* NULL: none */
 	text	   *key_for_complete;
 	Jsonb	   *tags;			/* never NULL */
-	Jsonb	   *param_headers;	/* NULL: none; likewise the next three */
-	bytea	   *param_data;
-	Jsonb	   *value_headers;
-	bytea	   *value_data;
+	RsnPayload	param;
+	RsnPayload	value;
+	int32		task_version;	/* of a settled one that is targeted, else -1 */
 } RsnPromiseRow;
+
+typedef enum RsnCallbackKind
+{
+	RSN_CALLBACK_NAMED,			/* has an id of its own */
+	RSN_CALLBACK_LISTENER		/* its id is its address */
+} RsnCallbackKind;
 
 typedef struct RsnCallbackRow
 {
+	RsnCallbackKind kind;
 	text	   *promise_id;
 	text	   *callback_id;
 	text	   *address;
@@ -41,14 +57,53 @@ typedef struct RsnCallbackRow
 
 typedef struct RsnMessageRow
 {
+	RsnCallbackKind kind;
 	text	   *promise_id;
 	text	   *callback_id;
 	text	   *address;
 	int32		attempt;
 	int64		due_at_ms;
 	bool		has_promise;	/* false: the promise is gone */
-	RsnPromiseRow promise;		/* core, id and value only */
+	RsnPromiseRow promise;
 } RsnMessageRow;
+
+typedef struct RsnTaskRow
+{
+	RsnTask		core;
+	text	   *id;
+	text	   *address;
+	text	   *pid;			/* NULL unless acquired */
+} RsnTaskRow;
+
+/* An address that has something to dequeue. */
+typedef struct RsnWaiting
+{
+	bool		is_task;		/* else a message */
+	text	   *address;
+	int64		newest_ms;		/* since when the last of it has been due */
+} RsnWaiting;
+
+typedef enum RsnCatchUp
+{
+	RSN_CATCH_UP_ALL,
+	RSN_CATCH_UP_LAST,
+	RSN_CATCH_UP_NONE
+} RsnCatchUp;
+
+typedef struct RsnScheduleRow
+{
+	text	   *id;
+	text	   *cron;
+	text	   *time_zone;		/* NULL: UTC */
+	text	   *promise_id;		/* template */
+	Jsonb	   *promise_tags;	/* never NULL */
+	RsnPayload	param;
+	RsnCatchUp	catch_up;
+	int64		promise_timeout_ms;
+	int64		created_at_ms;
+	int64		next_run_at_ms;
+	int64		last_run_at_ms; /* -1: never */
+} RsnScheduleRow;
 
 typedef struct RsnSearch
 {
@@ -62,6 +117,23 @@ typedef struct RsnSearch
 	int			limit;
 } RsnSearch;
 
+/* What becomes due. */
+typedef enum RsnDueKind
+{
+	RSN_DUE_PROMISES,
+	RSN_DUE_LEASES,
+	RSN_DUE_SCHEDULES
+} RsnDueKind;
+
+/* Promises in order of their ids, as the wire protocol searches. */
+typedef struct RsnIdSearch
+{
+	Jsonb	   *tags;			/* NULL: any */
+	bool		wants[RSN_PROMISE_NSTATES];
+	text	   *after_id;		/* never NULL; empty: from the beginning */
+	int			limit;
+} RsnIdSearch;
+
 typedef struct RsnStateCounts
 {
 	int64		states[RSN_PROMISE_NSTATES];
@@ -69,6 +141,8 @@ typedef struct RsnStateCounts
 	int64		oldest_due_ms;	/* meaningful when due > 0 */
 	int64		callbacks;
 	int64		messages;
+	int64		tasks[RSN_TASK_NSTATES];
+	int64		schedules;
 } RsnStateCounts;
 
 extern RsnKey rsn_key_from_text(const text *key);
@@ -92,11 +166,16 @@ extern int	rsn_store_lock_due_promises(int64 now_ms, int limit,
 										bool is_external,
 										text *const *set_aside, int nset_aside,
 										RsnPromiseRow **rows);
-extern int	rsn_store_due_ids(int64 now_ms, int limit, text *const *set_aside,
-							  int nset_aside, text ***ids);
+extern int	rsn_store_due_ids(RsnDueKind kind, int64 now_ms, int limit,
+							  text *const *set_aside, int nset_aside,
+							  text ***ids);
 extern void rsn_store_settle_promise(const RsnPromiseRow *row);
 extern int	rsn_store_search_promises(const RsnSearch *search,
 									  RsnPromiseRow **rows);
+extern int	rsn_store_search_promises_by_id(const RsnIdSearch *search,
+											int64 now_ms,
+											RsnPromiseRow **rows);
+extern void rsn_store_delete_promise(text *id);
 extern int64 rsn_store_next_deadline(text *const *set_aside, int nset_aside);
 extern int	rsn_store_prune_promises(RsnPromiseState state,
 									 int64 settled_before_ms, int limit);
@@ -104,9 +183,8 @@ extern void rsn_store_count(int64 now_ms, RsnStateCounts *counts);
 
 /* store_message.c */
 extern bool rsn_store_insert_callback(const RsnCallbackRow *row);
-extern bool rsn_store_fire_callbacks(text *promise_id, int64 now_ms);
-extern bool rsn_store_fire_many_callbacks(text *const *promise_ids, int n,
-										  int64 now_ms);
+extern bool rsn_store_fire_callbacks(text *const *promise_ids, int n,
+									 int64 now_ms);
 extern int	rsn_store_unfired_promises(int limit, text *const *set_aside,
 									   int nset_aside, text ***ids);
 extern int	rsn_store_lock_notifications(int64 now_ms, int limit,
@@ -117,7 +195,61 @@ extern void rsn_store_postpone_message(const RsnMessageRow *row,
 extern int64 rsn_store_next_notification(void);
 extern int	rsn_store_receive(text *address, int limit, int64 now_ms,
 							  int64 visible_at_ms, RsnMessageRow **rows);
-extern bool rsn_store_acknowledge(text *promise_id, text *callback_id);
+extern int	rsn_store_lock_listener_messages(text *address, int limit,
+											 int64 now_ms,
+											 RsnMessageRow **rows);
+extern int	rsn_store_read_listener_messages(RsnMessageRow **rows);
+extern bool rsn_store_acknowledge(RsnCallbackKind kind, text *promise_id,
+								  text *callback_id);
 extern bool rsn_store_has_prepared_transactions(void);
+
+/* store_task.c */
+extern void rsn_store_insert_task(const RsnTaskRow *row);
+extern RsnTaskRow *rsn_store_read_task(text *id);
+extern RsnTaskRow *rsn_store_lock_task(text *id, bool is_shared);
+extern int	rsn_store_lock_tasks(text *const *ids, int n, RsnTaskRow **rows);
+extern int	rsn_store_lock_tasks_for(text *const *promise_ids, int n,
+									 text *extra_id, RsnTaskRow **rows);
+extern int	rsn_store_lock_tasks_of_pid(text *pid, RsnTaskRow **rows);
+extern int	rsn_store_lock_ended_leases(int64 now_ms, int limit,
+										text *const *set_aside, int nset_aside,
+										RsnTaskRow **rows);
+extern int	rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,
+									 RsnTaskRow **rows);
+extern int	rsn_store_lock_due_notify_tasks(int64 now_ms, int limit,
+											RsnTaskRow **rows);
+extern void rsn_store_update_task(const RsnTaskRow *row);
+extern void rsn_store_delete_task(text *id);
+extern int	rsn_store_delete_stale_tasks(int limit);
+extern int	rsn_store_search_tasks(RsnTaskState state, bool is_any_state,
+								   text *after_id, int64 now_ms, int limit,
+								   RsnTaskRow **rows);
+extern int64 rsn_store_next_lease(text *const *set_aside, int nset_aside);
+extern int64 rsn_store_next_offer(int64 after_ms);
+extern int	rsn_store_waiting_addresses(int64 now_ms, RsnWaiting **rows);
+
+extern bool rsn_store_insert_awaiter(text *awaited_id, text *awaiter_id);
+extern int	rsn_store_take_awaiters(text *const *awaited_ids, int n,
+									text ***awaiter_ids);
+extern int	rsn_store_branch(Jsonb *branch_tag, text *except_id, int limit,
+							 RsnPromiseRow **rows);
+extern int	rsn_store_try_lock_promises(text *const *ids, int n,
+										RsnPromiseRow **rows);
+
+/* store_schedule.c */
+extern const char *rsn_catch_up_name(RsnCatchUp catch_up);
+extern bool rsn_catch_up_from_name(const char *name, RsnCatchUp *catch_up);
+extern bool rsn_store_insert_schedule(const RsnScheduleRow *row);
+extern RsnScheduleRow *rsn_store_read_schedule(text *id);
+extern RsnScheduleRow *rsn_store_lock_due_schedule(int64 now_ms,
+												   text *after_id,
+												   text *const *set_aside,
+												   int nset_aside);
+extern RsnScheduleRow *rsn_store_lock_schedule(text *id);
+extern void rsn_store_update_schedule(const RsnScheduleRow *row);
+extern bool rsn_store_delete_schedule(text *id);
+extern int	rsn_store_search_schedules(Jsonb *tags, text *after_id, int limit,
+									   RsnScheduleRow **rows);
+extern int64 rsn_store_next_schedule(text *const *set_aside, int nset_aside);
 
 #endif							/* RSN_STORE_H */

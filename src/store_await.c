@@ -54,7 +54,7 @@ get_read_plan(void)
 
 /* Reads the promise as it is now. */
 void
-rsn_store_await_read(text *id, RsnAwaited *awaited)
+rsn_store_await_read(text *id, RsnAwaitResult *awaited)
 {
 	Datum		values[1] = {PointerGetDatum(id)};
 	HeapTuple	tuple;

@@ -11,17 +11,17 @@
 #include "promise.h"
 #include "utils/jsonb.h"
 
-typedef struct RsnAwaited
+typedef struct RsnAwaitResult
 {
 	int			status;			/* of get_promise */
 	bool		is_pending;
 	int64		timeout_at_ms;
 	text	   *state;			/* NULL: no such promise */
 	Jsonb	   *value;
-} RsnAwaited;
+} RsnAwaitResult;
 
 extern void rsn_store_await_begin(void);
-extern void rsn_store_await_read(text *id, RsnAwaited *awaited);
+extern void rsn_store_await_read(text *id, RsnAwaitResult *awaited);
 extern void rsn_store_await_commit(void);
 extern void rsn_store_await_end(void);
 

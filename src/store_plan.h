@@ -12,7 +12,7 @@
 
 #include "store.h"
 
-#define RSN_STORE_MAX_ARGS 12
+#define RSN_STORE_MAX_ARGS 16
 
 typedef enum RsnQuery
 {
@@ -24,26 +24,62 @@ typedef enum RsnQuery
 	RSN_QUERY_LOCK_PROMISES,
 	RSN_QUERY_LOCK_DUE,
 	RSN_QUERY_DUE_IDS,
+	RSN_QUERY_DUE_LEASE_IDS,
+	RSN_QUERY_DUE_SCHEDULE_IDS,
 	RSN_QUERY_SETTLE_PROMISE,
 	RSN_QUERY_SEARCH,
+	RSN_QUERY_SEARCH_BY_ID,
+	RSN_QUERY_DELETE_PROMISE,
 	RSN_QUERY_NEXT_DEADLINE,
 	RSN_QUERY_PRUNE,
 	RSN_QUERY_COUNT_STATES,
 	RSN_QUERY_COUNT_REST,
 	RSN_QUERY_INSERT_CALLBACK,
 	RSN_QUERY_FIRE,
-	RSN_QUERY_FIRE_MANY,
 	RSN_QUERY_UNFIRED,
 	RSN_QUERY_LOCK_NOTIFICATIONS,
 	RSN_QUERY_DELETE_MESSAGE,
 	RSN_QUERY_POSTPONE_MESSAGE,
 	RSN_QUERY_NEXT_NOTIFICATION,
 	RSN_QUERY_RECEIVE,
+	RSN_QUERY_LOCK_LISTENER_MESSAGES,
 	RSN_QUERY_ACKNOWLEDGE,
-	RSN_QUERY_PREPARED
+	RSN_QUERY_PREPARED,
+	RSN_QUERY_INSERT_TASK,
+	RSN_QUERY_READ_TASK,
+	RSN_QUERY_LOCK_TASK,
+	RSN_QUERY_SHARE_TASK,
+	RSN_QUERY_LOCK_TASKS,
+	RSN_QUERY_LOCK_TASKS_FOR,
+	RSN_QUERY_LOCK_TASKS_OF_PID,
+	RSN_QUERY_LOCK_ENDED_LEASES,
+	RSN_QUERY_LOCK_DUE_TASKS,
+	RSN_QUERY_LOCK_DUE_NOTIFY_TASKS,
+	RSN_QUERY_UPDATE_TASK,
+	RSN_QUERY_DELETE_TASK,
+	RSN_QUERY_DELETE_STALE_TASKS,
+	RSN_QUERY_SEARCH_TASKS,
+	RSN_QUERY_NEXT_LEASE,
+	RSN_QUERY_NEXT_OFFER,
+	RSN_QUERY_WAITING_ADDRESSES,
+	RSN_QUERY_INSERT_AWAITER,
+	RSN_QUERY_TAKE_AWAITERS,
+	RSN_QUERY_BRANCH,
+	RSN_QUERY_TRY_LOCK_PROMISES,
+	RSN_QUERY_INSERT_SCHEDULE,
+	RSN_QUERY_READ_SCHEDULE,
+	RSN_QUERY_LOCK_SCHEDULE,
+	RSN_QUERY_LOCK_DUE_SCHEDULE,
+	RSN_QUERY_UPDATE_SCHEDULE,
+	RSN_QUERY_DELETE_SCHEDULE,
+	RSN_QUERY_SEARCH_SCHEDULES,
+	RSN_QUERY_NEXT_SCHEDULE,
+	RSN_QUERY_DEBUG_RESET,
+	RSN_QUERY_DEBUG_MESSAGES,
+	RSN_QUERY_DEBUG_REST
 } RsnQuery;
 
-#define RSN_NQUERIES (RSN_QUERY_PREPARED + 1)
+#define RSN_NQUERIES (RSN_QUERY_DEBUG_REST + 1)
 
 typedef struct RsnQueryDef
 {
@@ -73,6 +109,8 @@ typedef enum RsnPromiseColumn
 	RSN_COL_STATE,
 	RSN_COL_TIMER,
 	RSN_COL_EXTERNAL,
+	RSN_COL_TARGETED,
+	RSN_COL_TASK_VERSION,
 	RSN_COL_ID,
 	RSN_COL_KEY_FOR_CREATE,
 	RSN_COL_KEY_FOR_COMPLETE,
@@ -80,19 +118,28 @@ typedef enum RsnPromiseColumn
 	RSN_COL_TAGS,
 	RSN_COL_PARAM_HEADERS,
 	RSN_COL_PARAM_DATA,
+	RSN_COL_PARAM_TEXT,
 	RSN_COL_VALUE_HEADERS,
-	RSN_COL_VALUE_DATA
+	RSN_COL_VALUE_DATA,
+	RSN_COL_VALUE_TEXT
 } RsnPromiseColumn;
 
 #define RSN_PROMISE_CORE_COLUMNS \
 	"p.created_at, p.timeout_at, p.settled_at, p.state::pg_catalog.text, " \
-	"p.timer, p.external, p.id, p.idempotency_key_for_create, " \
-	"p.idempotency_key_for_complete, " \
-	"p.value_headers IS NOT NULL OR p.value_data IS NOT NULL"
+	"p.timer, p.external, p.targeted, p.task_version, p.id, " \
+	"p.idempotency_key_for_create, p.idempotency_key_for_complete, " \
+	"p.value_headers IS NOT NULL OR p.value_data IS NOT NULL OR " \
+	"p.value_text IS NOT NULL"
 
 #define RSN_PROMISE_COLUMNS \
 	RSN_PROMISE_CORE_COLUMNS ", p.tags, p.param_headers, p.param_data, " \
-	"p.value_headers, p.value_data"
+	"p.param_text, p.value_headers, p.value_data, p.value_text"
+
+/* The same columns for who does not look at what they hold. */
+#define RSN_PROMISE_WITHOUT_PAYLOAD \
+	RSN_PROMISE_CORE_COLUMNS ", NULL::pg_catalog.jsonb, " \
+	"NULL::pg_catalog.jsonb, NULL::pg_catalog.bytea, NULL::pg_catalog.text, " \
+	"NULL::pg_catalog.jsonb, NULL::pg_catalog.bytea, NULL::pg_catalog.text"
 
 extern void rsn_args_add(RsnArgs *args, Datum value);
 extern void rsn_args_add_text(RsnArgs *args, text *value);
@@ -104,6 +151,12 @@ extern void *rsn_store_copy_varlena(HeapTuple tuple, int column,
 									MemoryContext context);
 extern text *rsn_store_get_text(HeapTuple tuple, int column);
 extern int64 rsn_store_get_int64(HeapTuple tuple, int column, int64 if_null);
+extern int32 rsn_store_get_int32(HeapTuple tuple, int column, int32 if_null);
+extern void rsn_store_get_payload(HeapTuple tuple, int column,
+								  RsnPayload *payload);
+extern Jsonb *rsn_store_get_jsonb(HeapTuple tuple, int column);
+extern void rsn_args_add_payload(RsnArgs *args, const RsnPayload *payload);
+extern int	rsn_store_texts_from_result(uint64 n, text ***values);
 extern void rsn_store_row_from_tuple(HeapTuple tuple, int offset,
 									 RsnPromiseRow *row);
 extern RsnPromiseRow *rsn_store_rows_from_result(uint64 n);

@@ -28,6 +28,9 @@ check_row(const RsnPromiseRow *row)
 {
 	const char *violated = rsn_promise_check(&row->core);
 
+	if ((row->task_version >= 0) !=
+		(row->core.is_targeted && row->core.state != RSN_PROMISE_PENDING))
+		violated = "task_version_iff_fulfilled";
 	if (violated != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
@@ -39,6 +42,15 @@ static text *
 state_text(RsnPromiseState state)
 {
 	return cstring_to_text(rsn_promise_state_name(state));
+}
+
+/* The version that a task has ended with; NULL for who has none. */
+static void
+add_task_version(RsnArgs *args, const RsnPromiseRow *row)
+{
+	rsn_args_add(args, Int32GetDatum(row->task_version));
+	if (row->task_version < 0)
+		args->nulls[args->n - 1] = 'n';
 }
 
 static void
@@ -63,11 +75,12 @@ rsn_store_insert_promise(const RsnPromiseRow *row)
 	rsn_args_add_text(&args, state_text(core->state));
 	rsn_args_add(&args, BoolGetDatum(core->is_timer));
 	rsn_args_add(&args, BoolGetDatum(core->is_external));
+	rsn_args_add(&args, BoolGetDatum(core->is_targeted));
+	add_task_version(&args, row);
 	rsn_args_add_text(&args, row->id);
 	rsn_args_add_text(&args, row->key_for_create);
 	rsn_args_add_varlena(&args, row->tags);
-	rsn_args_add_varlena(&args, row->param_headers);
-	rsn_args_add_varlena(&args, row->param_data);
+	rsn_args_add_payload(&args, &row->param);
 	return rsn_store_exec(RSN_QUERY_INSERT_PROMISE, &args) == 1;
 }
 
@@ -108,6 +121,11 @@ args_add_column(RsnArgs *args, ColumnBuilder *column, Oid type)
 		by_value = FLOAT8PASSBYVAL;
 		align = TYPALIGN_DOUBLE;
 	}
+	else if (type == INT4OID)
+	{
+		length = sizeof(int32);
+		by_value = true;
+	}
 	else if (type == BOOLOID)
 	{
 		length = sizeof(bool);
@@ -125,13 +143,14 @@ args_add_column(RsnArgs *args, ColumnBuilder *column, Oid type)
 enum
 {
 	INSERT_CREATED_AT, INSERT_TIMEOUT_AT, INSERT_SETTLED_AT, INSERT_STATE,
-	INSERT_TIMER, INSERT_EXTERNAL, INSERT_ID, INSERT_KEY, INSERT_TAGS,
-	INSERT_PARAM_HEADERS, INSERT_PARAM_DATA, INSERT_NCOLUMNS
+	INSERT_TIMER, INSERT_EXTERNAL, INSERT_TARGETED, INSERT_TASK_VERSION,
+	INSERT_ID, INSERT_KEY, INSERT_TAGS, INSERT_PARAM_HEADERS,
+	INSERT_PARAM_DATA, INSERT_PARAM_TEXT, INSERT_NCOLUMNS
 };
 
 static const Oid insert_types[INSERT_NCOLUMNS] = {
-	INT8OID, INT8OID, INT8OID, TEXTOID, BOOLOID, BOOLOID, TEXTOID, TEXTOID,
-	JSONBOID, JSONBOID, BYTEAOID
+	INT8OID, INT8OID, INT8OID, TEXTOID, BOOLOID, BOOLOID, BOOLOID, INT4OID,
+	TEXTOID, TEXTOID, JSONBOID, JSONBOID, BYTEAOID, TEXTOID
 };
 
 static void
@@ -151,11 +170,16 @@ add_insert_row(ColumnBuilder *columns, const RsnPromiseRow *row)
 	column_add(&columns[INSERT_TIMER], BoolGetDatum(core->is_timer), false);
 	column_add(&columns[INSERT_EXTERNAL], BoolGetDatum(core->is_external),
 			   false);
+	column_add(&columns[INSERT_TARGETED], BoolGetDatum(core->is_targeted),
+			   false);
+	column_add(&columns[INSERT_TASK_VERSION],
+			   Int32GetDatum(row->task_version), row->task_version < 0);
 	column_add_varlena(&columns[INSERT_ID], row->id);
 	column_add_varlena(&columns[INSERT_KEY], row->key_for_create);
 	column_add_varlena(&columns[INSERT_TAGS], row->tags);
-	column_add_varlena(&columns[INSERT_PARAM_HEADERS], row->param_headers);
-	column_add_varlena(&columns[INSERT_PARAM_DATA], row->param_data);
+	column_add_varlena(&columns[INSERT_PARAM_HEADERS], row->param.headers);
+	column_add_varlena(&columns[INSERT_PARAM_DATA], row->param.data);
+	column_add_varlena(&columns[INSERT_PARAM_TEXT], row->param.text);
 }
 
 /*
@@ -178,10 +202,7 @@ rsn_store_insert_promises(const RsnPromiseRow *const *rows, int n,
 		args_add_column(&args, &columns[i], insert_types[i]);
 
 	count = rsn_store_exec(RSN_QUERY_INSERT_PROMISES, &args);
-	*inserted = rsn_store_alloc(Max(count, 1) * sizeof(text *));
-	for (uint64 i = 0; i < count; i++)
-		(*inserted)[i] = rsn_store_get_text(SPI_tuptable->vals[i], 1);
-	return (int) count;
+	return rsn_store_texts_from_result(count, inserted);
 }
 
 /* The stored promise, or NULL; locks nothing. */
@@ -257,22 +278,24 @@ rsn_store_lock_due_promises(int64 now_ms, int limit, bool is_external,
 	return (int) count;
 }
 
-/* The ids of promises whose armed deadline is not after now; locks nothing. */
+/* The ids of what is due at now; locks nothing. */
 int
-rsn_store_due_ids(int64 now_ms, int limit, text *const *set_aside,
-				  int nset_aside, text ***ids)
+rsn_store_due_ids(RsnDueKind kind, int64 now_ms, int limit,
+				  text *const *set_aside, int nset_aside, text ***ids)
 {
+	static const RsnQuery queries[] = {
+		[RSN_DUE_PROMISES] = RSN_QUERY_DUE_IDS,
+		[RSN_DUE_LEASES] = RSN_QUERY_DUE_LEASE_IDS,
+		[RSN_DUE_SCHEDULES] = RSN_QUERY_DUE_SCHEDULE_IDS
+	};
 	RsnArgs		args = {0};
 	uint64		count;
 
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_texts(&args, set_aside, nset_aside);
-	count = rsn_store_exec(RSN_QUERY_DUE_IDS, &args);
-	*ids = rsn_store_alloc(Max(count, 1) * sizeof(text *));
-	for (uint64 i = 0; i < count; i++)
-		(*ids)[i] = rsn_store_get_text(SPI_tuptable->vals[i], 1);
-	return (int) count;
+	count = rsn_store_exec(queries[kind], &args);
+	return rsn_store_texts_from_result(count, ids);
 }
 
 /* Stores the settlement of a promise that is locked and stored as pending. */
@@ -286,8 +309,8 @@ rsn_store_settle_promise(const RsnPromiseRow *row)
 	rsn_args_add_text(&args, state_text(row->core.state));
 	rsn_args_add(&args, Int64GetDatum(row->core.settled_at_ms));
 	rsn_args_add_text(&args, row->key_for_complete);
-	rsn_args_add_varlena(&args, row->value_headers);
-	rsn_args_add_varlena(&args, row->value_data);
+	add_task_version(&args, row);
+	rsn_args_add_payload(&args, &row->value);
 	if (rsn_store_exec(RSN_QUERY_SETTLE_PROMISE, &args) != 1)
 		elog(ERROR, "promise \"%s\" is gone although it was locked",
 			 text_to_cstring(row->id));
@@ -311,14 +334,14 @@ is_default_tags(Jsonb *tags)
 }
 
 static ArrayType *
-wanted_states(const RsnSearch *search)
+wanted_states(const bool *wants)
 {
 	Datum		names[RSN_PROMISE_NSTATES];
 	int			n = 0;
 
 	for (int i = 0; i < RSN_PROMISE_NSTATES; i++)
 	{
-		if (search->wants[i])
+		if (wants[i])
 			names[n++] = CStringGetTextDatum(rsn_promise_state_name(i));
 	}
 	return construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT);
@@ -338,7 +361,7 @@ rsn_store_search_promises(const RsnSearch *search, RsnPromiseRow **rows)
 
 	rsn_args_add(&args, BoolGetDatum(search->wants[RSN_PROMISE_RESOLVED]));
 	rsn_args_add(&args, BoolGetDatum(search->wants[RSN_PROMISE_TIMEDOUT]));
-	rsn_args_add(&args, PointerGetDatum(wanted_states(search)));
+	rsn_args_add(&args, PointerGetDatum(wanted_states(search->wants)));
 	rsn_args_add(&args, Int64GetDatum(search->now_ms));
 	rsn_args_add(&args, CStringGetTextDatum(search->like_pattern));
 	rsn_args_add_varlena(&args, is_indexed ? search->tags : NULL);
@@ -405,4 +428,72 @@ rsn_store_count(int64 now_ms, RsnStateCounts *counts)
 	counts->oldest_due_ms = rsn_store_get_int64(SPI_tuptable->vals[0], 2, 0);
 	counts->callbacks = rsn_store_get_int64(SPI_tuptable->vals[0], 3, 0);
 	counts->messages = rsn_store_get_int64(SPI_tuptable->vals[0], 4, 0);
+	counts->schedules = rsn_store_get_int64(SPI_tuptable->vals[0], 5, 0);
+	for (int i = 0; i < RSN_TASK_FULFILLED; i++)
+		counts->tasks[i] = rsn_store_get_int64(SPI_tuptable->vals[0], 6 + i, 0);
+}
+
+/* Promises in order of their ids, as stored; their states are as of now. */
+int
+rsn_store_search_promises_by_id(const RsnIdSearch *search, int64 now_ms,
+								RsnPromiseRow **rows)
+{
+	RsnArgs		args = {0};
+	bool		is_indexed = search->tags != NULL &&
+	!is_default_tags(search->tags);
+	uint64		count;
+
+	rsn_args_add_text(&args, search->after_id);
+	rsn_args_add(&args, Int64GetDatum(now_ms));
+	rsn_args_add(&args, PointerGetDatum(wanted_states(search->wants)));
+	rsn_args_add_varlena(&args, is_indexed ? search->tags : NULL);
+	rsn_args_add_varlena(&args, is_indexed ? NULL : search->tags);
+	rsn_args_add(&args, Int64GetDatum(search->limit));
+	count = rsn_store_exec(RSN_QUERY_SEARCH_BY_ID, &args);
+	*rows = rsn_store_rows_from_result(count);
+	return (int) count;
+}
+
+/* Deletes a promise that this very transaction has inserted. */
+void
+rsn_store_delete_promise(text *id)
+{
+	RsnArgs		args = {0};
+
+	rsn_args_add_text(&args, id);
+	if (rsn_store_exec(RSN_QUERY_DELETE_PROMISE, &args) != 1)
+		elog(ERROR, "promise \"%s\" is gone although it was just inserted",
+			 text_to_cstring(id));
+}
+
+/*
+ * Promises that have this one tag, but for one of them, in order of their ids;
+ * as stored.
+ */
+int
+rsn_store_branch(Jsonb *branch_tag, text *except_id, int limit,
+				 RsnPromiseRow **rows)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	rsn_args_add_varlena(&args, branch_tag);
+	rsn_args_add_text(&args, except_id);
+	rsn_args_add(&args, Int64GetDatum(limit));
+	count = rsn_store_exec(RSN_QUERY_BRANCH, &args);
+	*rows = rsn_store_rows_from_result(count);
+	return (int) count;
+}
+
+/* Like rsn_store_lock_promises, but never waits: leaves out what is locked. */
+int
+rsn_store_try_lock_promises(text *const *ids, int n, RsnPromiseRow **rows)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	rsn_args_add_texts(&args, ids, n);
+	count = rsn_store_exec(RSN_QUERY_TRY_LOCK_PROMISES, &args);
+	*rows = rsn_store_rows_from_result(count);
+	return (int) count;
 }

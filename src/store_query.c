@@ -31,6 +31,30 @@
 #define IS_NOTIFY(column)	column LIKE "'notify://%'"
 #define NOT_NOTIFY(column)	column NLIKE "'notify://%'"
 
+/* The kind of a callback or message; the argument says if it is a listener. */
+#define KIND(is_listener) \
+	"(CASE WHEN " is_listener " THEN 'listener' ELSE 'callback' END)" \
+	"::resonate.callback_kind"
+
+#define MESSAGE_COLUMNS \
+	"m.kind" EQ KIND("true") ", m.promise_id, m.callback_id, m.address, " \
+	"m.attempt, m.due_at, p.id IS NOT NULL"
+
+#define TASK_STATE(x) "'" x "'::resonate.task_state"
+
+/* In the order that task_from_tuple reads. */
+#define TASK_COLUMNS \
+	"t.clock_at, t.timeout_at, t.ttl, t.version, t.resumes, t.setbacks, " \
+	"t.state::pg_catalog.text, t.id, t.address, t.pid"
+
+#define ALIVE_AT(now)	"t.timeout_at OPERATOR(pg_catalog.>) " now
+
+/* In the order that schedule_from_tuple reads. */
+#define SCHEDULE_COLUMNS \
+	"s.created_at, s.next_run_at, s.last_run_at, s.promise_timeout, " \
+	"s.catch_up::pg_catalog.text, s.id, s.cron, s.time_zone, s.promise_id, " \
+	"s.promise_tags, s.param_headers, s.param_data, s.param_text"
+
 /* The id as promises_state_idx has it. */
 #define HIDDEN_ID "(p.id OPERATOR(pg_catalog.||) '')"
 
@@ -46,33 +70,40 @@
 const RsnQueryDef rsn_queries[] = {
 	[RSN_QUERY_INSERT_PROMISE] = {
 		"INSERT INTO resonate.promises (created_at, timeout_at, settled_at,"
-		" state, timer, external, id, idempotency_key_for_create, tags,"
-		" param_headers, param_data)"
+		" state, timer, external, targeted, task_version, id,"
+		" idempotency_key_for_create, tags, param_headers, param_data,"
+		" param_text)"
 		" VALUES ($1, $2, $3, $4::resonate.promise_state, $5, $6, $7, $8, $9,"
-		" $10, $11)"
+		" $10, $11, $12, $13, $14)"
 		" ON CONFLICT DO NOTHING",
-		SPI_OK_INSERT, PLAN_ONCE, 11,
-		{INT8OID, INT8OID, INT8OID, TEXTOID, BOOLOID, BOOLOID, TEXTOID, TEXTOID,
-		JSONBOID, JSONBOID, BYTEAOID}
+		SPI_OK_INSERT, PLAN_ONCE, 14,
+		{INT8OID, INT8OID, INT8OID, TEXTOID, BOOLOID, BOOLOID, BOOLOID, INT4OID,
+		TEXTOID, TEXTOID, JSONBOID, JSONBOID, BYTEAOID, TEXTOID}
 	},
 	[RSN_QUERY_INSERT_PROMISES] = {
 		"INSERT INTO resonate.promises (created_at, timeout_at, settled_at,"
-		" state, timer, external, id, idempotency_key_for_create, tags,"
-		" param_headers, param_data)"
+		" state, timer, external, targeted, task_version, id,"
+		" idempotency_key_for_create, tags, param_headers, param_data,"
+		" param_text)"
 		" SELECT u.created_at, u.timeout_at, u.settled_at,"
-		" u.state::resonate.promise_state, u.timer, u.external, u.id, u.key,"
-		" u.tags, u.param_headers, u.param_data"
+		" u.state::resonate.promise_state, u.timer, u.external, u.targeted,"
+		" u.task_version, u.id, u.key, u.tags, u.param_headers, u.param_data,"
+		" u.param_text"
 		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2),"
 		" pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5),"
 		" pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8),"
 		" pg_catalog.unnest($9), pg_catalog.unnest($10),"
-		" pg_catalog.unnest($11)) AS u (created_at, timeout_at, settled_at,"
-		" state, timer, external, id, key, tags, param_headers, param_data)"
+		" pg_catalog.unnest($11), pg_catalog.unnest($12),"
+		" pg_catalog.unnest($13), pg_catalog.unnest($14))"
+		" AS u (created_at, timeout_at, settled_at, state, timer, external,"
+		" targeted, task_version, id, key, tags, param_headers, param_data,"
+		" param_text)"
 		" ON CONFLICT DO NOTHING RETURNING id",
-		SPI_OK_INSERT_RETURNING, PLAN_ONCE, 11,
+		SPI_OK_INSERT_RETURNING, PLAN_ONCE, 14,
 		{INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, BOOLARRAYOID,
-			BOOLARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID,
-		JSONBARRAYOID, BYTEAARRAYOID}
+			BOOLARRAYOID, BOOLARRAYOID, INT4ARRAYOID, TEXTARRAYOID,
+			TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID, BYTEAARRAYOID,
+		TEXTARRAYOID}
 	},
 	[RSN_QUERY_READ_PROMISE] = {
 		"SELECT " RSN_PROMISE_COLUMNS
@@ -97,9 +128,7 @@ const RsnQueryDef rsn_queries[] = {
 		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTARRAYOID}
 	},
 	[RSN_QUERY_LOCK_DUE] = {
-		"SELECT " RSN_PROMISE_CORE_COLUMNS ", NULL::pg_catalog.jsonb,"
-		" NULL::pg_catalog.jsonb, NULL::pg_catalog.bytea,"
-		" NULL::pg_catalog.jsonb, NULL::pg_catalog.bytea"
+		"SELECT " RSN_PROMISE_WITHOUT_PAYLOAD
 		" FROM resonate.promises p"
 		" WHERE p.state" EQ STATE("pending") " AND p.external" EQ "$4"
 		" AND p.timeout_at" LE "$1 AND p.id" NE "ALL ($3)"
@@ -116,6 +145,20 @@ const RsnQueryDef rsn_queries[] = {
 		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, TEXTARRAYOID}
 	},
 
+	[RSN_QUERY_DUE_LEASE_IDS] = {
+		"SELECT t.id FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("acquired") " AND t.clock_at" LE "$1"
+		" AND " ALIVE_AT("$1") " AND t.id" NE "ALL ($3)"
+		" ORDER BY t.clock_at LIMIT $2",
+		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, TEXTARRAYOID}
+	},
+	[RSN_QUERY_DUE_SCHEDULE_IDS] = {
+		"SELECT s.id FROM resonate.schedules s"
+		" WHERE s.next_run_at" LE "$1 AND s.id" NE "ALL ($3)"
+		" ORDER BY s.next_run_at LIMIT $2",
+		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, TEXTARRAYOID}
+	},
+
 	/*
 	 * The rows are locked and known to be pending, and a trigger refuses any
 	 * other.  A condition on the state would only offer the planner an index
@@ -124,10 +167,12 @@ const RsnQueryDef rsn_queries[] = {
 	[RSN_QUERY_SETTLE_PROMISE] = {
 		"UPDATE resonate.promises SET state = $2::resonate.promise_state,"
 		" settled_at = $3, idempotency_key_for_complete = $4,"
-		" value_headers = $5, value_data = $6"
+		" task_version = $5,"
+		" value_headers = $6, value_data = $7, value_text = $8"
 		" WHERE id" EQ "$1",
-		SPI_OK_UPDATE, PLAN_ONCE, 6,
-		{TEXTOID, TEXTOID, INT8OID, TEXTOID, JSONBOID, BYTEAOID}
+		SPI_OK_UPDATE, PLAN_ONCE, 8,
+		{TEXTOID, TEXTOID, INT8OID, TEXTOID, INT4OID, JSONBOID, BYTEAOID,
+		TEXTOID}
 	},
 
 	/*
@@ -156,6 +201,27 @@ const RsnQueryDef rsn_queries[] = {
 		{BOOLOID, BOOLOID, TEXTARRAYOID, INT8OID, TEXTOID, JSONBOID,
 		JSONBOID, INT8OID, TEXTOID, INT8OID}
 	},
+	[RSN_QUERY_SEARCH_BY_ID] = {
+		"SELECT " RSN_PROMISE_COLUMNS " FROM resonate.promises p"
+		" WHERE p.id OPERATOR(pg_catalog.>) $1"
+		" AND (CASE WHEN p.state" NE STATE("pending")
+		" OR p.timeout_at OPERATOR(pg_catalog.>) $2 THEN p.state"
+		" WHEN p.timer THEN " STATE("resolved")
+		" ELSE " STATE("rejected_timedout") " END)"
+		EQ "ANY ($3::resonate.promise_state[])"
+		" AND p.state" EQ "ANY ($3::resonate.promise_state[]"
+		" OPERATOR(pg_catalog.||) " STATE("pending") ")"
+		" AND ($4 IS NULL OR (p.tags OPERATOR(pg_catalog.@>) $4 AND p.tags" NE
+		"'{\"resonate:external\": \"true\"}'::pg_catalog.jsonb))"
+		" AND ($5 IS NULL OR p.tags OPERATOR(pg_catalog.@>) $5)"
+		" ORDER BY p.id LIMIT $6",
+		SPI_OK_SELECT, PLAN_EACH, 6,
+		{TEXTOID, INT8OID, TEXTARRAYOID, JSONBOID, JSONBOID, INT8OID}
+	},
+	[RSN_QUERY_DELETE_PROMISE] = {
+		"DELETE FROM resonate.promises WHERE id" EQ "$1",
+		SPI_OK_DELETE, PLAN_ONCE, 1, {TEXTOID}
+	},
 	[RSN_QUERY_NEXT_DEADLINE] = {
 		"SELECT p.timeout_at FROM resonate.promises p"
 		" WHERE p.state" EQ STATE("pending") " AND p.external"
@@ -178,6 +244,10 @@ const RsnQueryDef rsn_queries[] = {
 		" WHERE m.promise_id" EQ "p.id)"
 		" AND NOT EXISTS (SELECT FROM resonate.callbacks c"
 		" WHERE c.promise_id" EQ "p.id)"
+		" AND NOT EXISTS (SELECT FROM resonate.awaiters a"
+		" WHERE a.awaited_id" EQ "p.id)"
+		" AND NOT EXISTS (SELECT FROM resonate.awaiters a"
+		" WHERE a.awaiter_id" EQ "p.id)"
 		" AND NOT EXISTS (SELECT FROM resonate.promises r"
 		" WHERE r.id" EQ "(p.tags OPERATOR(pg_catalog.->>) 'resonate:origin')"
 		" AND r.settled_at IS NULL"
@@ -193,7 +263,16 @@ const RsnQueryDef rsn_queries[] = {
 	[RSN_QUERY_COUNT_REST] = {
 		"SELECT pg_catalog.count(*), pg_catalog.min(p.timeout_at),"
 		" (SELECT pg_catalog.count(*) FROM resonate.callbacks),"
-		" (SELECT pg_catalog.count(*) FROM resonate.messages)"
+		" (SELECT pg_catalog.count(*) FROM resonate.messages),"
+		" (SELECT pg_catalog.count(*) FROM resonate.schedules),"
+		" (SELECT pg_catalog.count(*) FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("pending") "),"
+		" (SELECT pg_catalog.count(*) FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("acquired") "),"
+		" (SELECT pg_catalog.count(*) FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("suspended") "),"
+		" (SELECT pg_catalog.count(*) FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("halted") ")"
 		" FROM resonate.promises p"
 		" WHERE p.state" EQ STATE("pending") " AND p.external"
 		" AND p.timeout_at" LE "$1",
@@ -201,9 +280,11 @@ const RsnQueryDef rsn_queries[] = {
 	},
 	[RSN_QUERY_INSERT_CALLBACK] = {
 		"INSERT INTO resonate.callbacks"
-		" (created_at, promise_id, callback_id, address)"
-		" VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-		SPI_OK_INSERT, PLAN_ONCE, 4, {INT8OID, TEXTOID, TEXTOID, TEXTOID}
+		" (created_at, kind, promise_id, callback_id, address)"
+		" VALUES ($1, " KIND("$2") ", $3, $4, $5)"
+		" ON CONFLICT DO NOTHING",
+		SPI_OK_INSERT, PLAN_ONCE, 5,
+		{INT8OID, BOOLOID, TEXTOID, TEXTOID, TEXTOID}
 	},
 
 	/*
@@ -212,38 +293,26 @@ const RsnQueryDef rsn_queries[] = {
 	 */
 	[RSN_QUERY_FIRE] = {
 		"WITH fired AS (DELETE FROM resonate.callbacks c"
-		" WHERE c.promise_id" EQ "$1"
-		" RETURNING c.promise_id, c.callback_id, c.address)"
-		" INSERT INTO resonate.messages"
-		" (created_at, due_at, attempt, promise_id, callback_id, address)"
-		" SELECT $2, $2, 0, f.promise_id, f.callback_id, f.address"
-		" FROM fired f",
-		SPI_OK_INSERT, PLAN_ONCE, 2, {TEXTOID, INT8OID}, true
-	},
-	[RSN_QUERY_FIRE_MANY] = {
-		"WITH fired AS (DELETE FROM resonate.callbacks c"
 		" WHERE c.promise_id" EQ "ANY ($1)"
-		" RETURNING c.promise_id, c.callback_id, c.address)"
+		" RETURNING c.kind, c.promise_id, c.callback_id, c.address)"
 		" INSERT INTO resonate.messages"
-		" (created_at, due_at, attempt, promise_id, callback_id, address)"
-		" SELECT $2, $2, 0, f.promise_id, f.callback_id, f.address"
+		" (created_at, due_at, attempt, kind, promise_id, callback_id, address)"
+		" SELECT $2, $2, 0, f.kind, f.promise_id, f.callback_id, f.address"
 		" FROM fired f",
 		SPI_OK_INSERT, PLAN_ONCE, 2, {TEXTARRAYOID, INT8OID}, true
 	},
 	[RSN_QUERY_UNFIRED] = {
-		"SELECT c.promise_id FROM resonate.callbacks c"
+		"SELECT w.id FROM (SELECT c.promise_id AS id FROM resonate.callbacks c"
+		" UNION ALL SELECT a.awaited_id FROM resonate.awaiters a) AS w"
 		" CROSS JOIN LATERAL (SELECT p.state FROM resonate.promises p"
-		" WHERE p.id" EQ "c.promise_id OFFSET 0) AS p"
+		" WHERE p.id" EQ "w.id OFFSET 0) AS p"
 		" WHERE p.state" NE STATE("pending")
-		" AND c.promise_id" NE "ALL ($2)"
-		" GROUP BY c.promise_id LIMIT $1",
+		" AND w.id" NE "ALL ($2)"
+		" GROUP BY w.id LIMIT $1",
 		SPI_OK_SELECT, PLAN_ONCE, 2, {INT8OID, TEXTARRAYOID}
 	},
 	[RSN_QUERY_LOCK_NOTIFICATIONS] = {
-		"SELECT m.promise_id, m.callback_id, m.address, m.attempt, m.due_at,"
-		" p.id IS NOT NULL, " RSN_PROMISE_CORE_COLUMNS
-		", NULL::pg_catalog.jsonb, NULL::pg_catalog.jsonb,"
-		" NULL::pg_catalog.bytea, p.value_headers, p.value_data"
+		"SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_COLUMNS
 		" FROM resonate.messages m"
 		" LEFT JOIN resonate.promises p ON p.id" EQ "m.promise_id"
 		" WHERE m." IS_NOTIFY("address") " AND m.due_at" LE "$1"
@@ -252,14 +321,16 @@ const RsnQueryDef rsn_queries[] = {
 	},
 	[RSN_QUERY_DELETE_MESSAGE] = {
 		"DELETE FROM resonate.messages"
-		" WHERE promise_id" EQ "$1 AND callback_id" EQ "$2",
-		SPI_OK_DELETE, PLAN_ONCE, 2, {TEXTOID, TEXTOID}
+		" WHERE kind" EQ KIND("$1")
+		" AND promise_id" EQ "$2 AND callback_id" EQ "$3",
+		SPI_OK_DELETE, PLAN_ONCE, 3, {BOOLOID, TEXTOID, TEXTOID}
 	},
 	[RSN_QUERY_POSTPONE_MESSAGE] = {
 		"UPDATE resonate.messages"
-		" SET due_at = $3, attempt = attempt OPERATOR(pg_catalog.+) 1"
-		" WHERE promise_id" EQ "$1 AND callback_id" EQ "$2",
-		SPI_OK_UPDATE, PLAN_ONCE, 3, {TEXTOID, TEXTOID, INT8OID}
+		" SET due_at = $4, attempt = attempt OPERATOR(pg_catalog.+) 1"
+		" WHERE kind" EQ KIND("$1")
+		" AND promise_id" EQ "$2 AND callback_id" EQ "$3",
+		SPI_OK_UPDATE, PLAN_ONCE, 4, {BOOLOID, TEXTOID, TEXTOID, INT8OID}
 	},
 	[RSN_QUERY_NEXT_NOTIFICATION] = {
 		"SELECT m.due_at FROM resonate.messages m"
@@ -267,7 +338,7 @@ const RsnQueryDef rsn_queries[] = {
 		SPI_OK_SELECT, PLAN_ONCE, 0, {0}
 	},
 	[RSN_QUERY_RECEIVE] = {
-		"WITH sent AS (UPDATE resonate.messages m"
+		"WITH m AS (UPDATE resonate.messages m"
 		" SET due_at = $4, attempt = m.attempt OPERATOR(pg_catalog.+) 1"
 		" WHERE m.ctid" EQ "ANY (ARRAY(SELECT t.ctid"
 		" FROM resonate.messages t"
@@ -275,24 +346,321 @@ const RsnQueryDef rsn_queries[] = {
 		" AND t.due_at" LE "$2"
 		" ORDER BY t.due_at LIMIT $3 FOR UPDATE SKIP LOCKED))"
 		" RETURNING m.*)"
-		" SELECT s.promise_id, s.callback_id, s.address, s.attempt, s.due_at,"
-		" p.id IS NOT NULL, " RSN_PROMISE_CORE_COLUMNS
-		", NULL::pg_catalog.jsonb, NULL::pg_catalog.jsonb,"
-		" NULL::pg_catalog.bytea, p.value_headers, p.value_data"
-		" FROM sent s LEFT JOIN resonate.promises p ON p.id" EQ "s.promise_id"
-		" ORDER BY s.created_at, s.promise_id, s.callback_id",
+		" SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_COLUMNS
+		" FROM m LEFT JOIN resonate.promises p ON p.id" EQ "m.promise_id"
+		" ORDER BY m.created_at, m.promise_id, m.callback_id",
 		SPI_OK_SELECT, PLAN_ONCE, 4, {TEXTOID, INT8OID, INT8OID, INT8OID}
+	},
+	[RSN_QUERY_LOCK_LISTENER_MESSAGES] = {
+		"SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_COLUMNS
+		" FROM resonate.messages m"
+		" LEFT JOIN resonate.promises p ON p.id" EQ "m.promise_id"
+		" WHERE m.address" EQ "$1 AND m." NOT_NOTIFY("address")
+		" AND m.kind" EQ KIND("true") " AND m.due_at" LE "$2"
+		" ORDER BY m.due_at LIMIT $3 FOR UPDATE OF m SKIP LOCKED",
+		SPI_OK_SELECT, PLAN_ONCE, 3, {TEXTOID, INT8OID, INT8OID}
 	},
 	[RSN_QUERY_ACKNOWLEDGE] = {
 		"DELETE FROM resonate.messages"
-		" WHERE promise_id" EQ "$1 AND callback_id" EQ "$2"
+		" WHERE kind" EQ KIND("$1")
+		" AND promise_id" EQ "$2 AND callback_id" EQ "$3"
 		" AND " NOT_NOTIFY("address"),
-		SPI_OK_DELETE, PLAN_ONCE, 2, {TEXTOID, TEXTOID}
+		SPI_OK_DELETE, PLAN_ONCE, 3, {BOOLOID, TEXTOID, TEXTOID}
 	},
 	[RSN_QUERY_PREPARED] = {
 		"SELECT FROM pg_catalog.pg_prepared_xacts x"
 		" WHERE x.database" EQ "pg_catalog.current_database()",
 		SPI_OK_SELECT, PLAN_ONCE, 0, {0}
+	},
+
+	/* Tasks. */
+
+	[RSN_QUERY_INSERT_TASK] = {
+		"INSERT INTO resonate.tasks (clock_at, timeout_at, ttl, version,"
+		" resumes, setbacks, state, id, address, pid)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7::resonate.task_state, $8, $9,"
+		" $10)",
+		SPI_OK_INSERT, PLAN_ONCE, 10,
+		{INT8OID, INT8OID, INT8OID, INT4OID, INT4OID, INT4OID, TEXTOID, TEXTOID,
+		TEXTOID, TEXTOID}
+	},
+	[RSN_QUERY_READ_TASK] = {
+		"SELECT " TASK_COLUMNS " FROM resonate.tasks t WHERE t.id" EQ "$1",
+		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTOID}
+	},
+	[RSN_QUERY_LOCK_TASK] = {
+		"SELECT " TASK_COLUMNS " FROM resonate.tasks t WHERE t.id" EQ "$1"
+		" FOR NO KEY UPDATE",
+		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTOID}
+	},
+	[RSN_QUERY_SHARE_TASK] = {
+		"SELECT " TASK_COLUMNS " FROM resonate.tasks t WHERE t.id" EQ "$1"
+		" FOR SHARE",
+		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTOID}
+	},
+	[RSN_QUERY_LOCK_TASKS] = {
+		"SELECT " TASK_COLUMNS " FROM resonate.tasks t"
+		" WHERE t.id" EQ "ANY ($1) ORDER BY t.id FOR NO KEY UPDATE",
+		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTARRAYOID}
+	},
+
+	/*
+	 * All that a settlement of promises touches, and perhaps one more, in one
+	 * go and in byte order.
+	 */
+	[RSN_QUERY_LOCK_TASKS_FOR] = {
+		"SELECT " TASK_COLUMNS " FROM resonate.tasks t"
+		" WHERE t.id" EQ "ANY (ARRAY(SELECT a.awaiter_id"
+		" FROM resonate.awaiters a WHERE a.awaited_id" EQ "ANY ($1))"
+		" OPERATOR(pg_catalog.||) $2)"
+		" ORDER BY t.id FOR NO KEY UPDATE",
+		SPI_OK_SELECT, PLAN_ONCE, 2, {TEXTARRAYOID, TEXTARRAYOID}
+	},
+	[RSN_QUERY_LOCK_TASKS_OF_PID] = {
+		"SELECT " TASK_COLUMNS " FROM resonate.tasks t"
+		" WHERE t.id" EQ "ANY (ARRAY(SELECT h.id FROM resonate.tasks h"
+		" WHERE h.state" EQ TASK_STATE("acquired") " AND h.pid" EQ "$1))"
+		" AND t.pid" EQ "$1"
+		" ORDER BY t.id FOR NO KEY UPDATE",
+		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTOID}
+	},
+	[RSN_QUERY_LOCK_ENDED_LEASES] = {
+		"SELECT " TASK_COLUMNS " FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("acquired") " AND t.clock_at" LE "$1"
+		" AND " ALIVE_AT("$1") " AND t.id" NE "ALL ($3)"
+		" ORDER BY t.clock_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
+		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, TEXTARRAYOID}
+	},
+	[RSN_QUERY_LOCK_DUE_TASKS] = {
+		"SELECT " TASK_COLUMNS " FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("pending") " AND t.address" EQ "$1"
+		" AND t.clock_at" LE "$2 AND " ALIVE_AT("$2")
+		" ORDER BY t.clock_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",
+		SPI_OK_SELECT, PLAN_ONCE, 3, {TEXTOID, INT8OID, INT8OID}
+	},
+
+	/* The bounds are those of the prefix, in an order that the index has. */
+	[RSN_QUERY_LOCK_DUE_NOTIFY_TASKS] = {
+		"SELECT " TASK_COLUMNS " FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("pending")
+		" AND t.address OPERATOR(pg_catalog.>=) 'notify://'"
+		" AND t.address OPERATOR(pg_catalog.<) 'notify:/0'"
+		" AND t.clock_at" LE "$1 AND " ALIVE_AT("$1")
+		" LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
+		SPI_OK_SELECT, PLAN_ONCE, 2, {INT8OID, INT8OID}
+	},
+	[RSN_QUERY_UPDATE_TASK] = {
+		"UPDATE resonate.tasks SET clock_at = $2, ttl = $3, version = $4,"
+		" resumes = $5, setbacks = $6, state = $7::resonate.task_state,"
+		" pid = $8"
+		" WHERE id" EQ "$1",
+		SPI_OK_UPDATE, PLAN_ONCE, 8,
+		{TEXTOID, INT8OID, INT8OID, INT4OID, INT4OID, INT4OID, TEXTOID, TEXTOID}
+	},
+	[RSN_QUERY_DELETE_TASK] = {
+		"DELETE FROM resonate.tasks WHERE id" EQ "$1",
+		SPI_OK_DELETE, PLAN_ONCE, 1, {TEXTOID}
+	},
+	[RSN_QUERY_DELETE_STALE_TASKS] = {
+		"DELETE FROM resonate.tasks d"
+		" WHERE d.ctid" EQ "ANY (ARRAY(SELECT t.ctid FROM resonate.tasks t"
+		" CROSS JOIN LATERAL (SELECT p.state FROM resonate.promises p"
+		" WHERE p.id" EQ "t.id OFFSET 0) AS p"
+		" WHERE p.state" NE STATE("pending")
+		" LIMIT $1 FOR UPDATE OF t SKIP LOCKED))",
+		SPI_OK_DELETE, PLAN_ONCE, 1, {INT8OID}
+	},
+
+	/*
+	 * In order of ids, after $4: if $3 live tasks in state $1 (NULL: any),
+	 * and if $2 fulfilled ones, which are read off their promises.
+	 */
+	[RSN_QUERY_SEARCH_TASKS] = {
+		"SELECT * FROM ((SELECT " TASK_COLUMNS " FROM resonate.tasks t"
+		" WHERE $3 AND t.id OPERATOR(pg_catalog.>) $4 AND " ALIVE_AT("$5")
+		" AND ($1 IS NULL OR t.state" EQ "$1::resonate.task_state)"
+		" ORDER BY t.id LIMIT $6)"
+		" UNION ALL (SELECT NULL::pg_catalog.int8, t.timeout_at,"
+		" NULL::pg_catalog.int8, t.version, 0, 0, 'fulfilled', t.id, t.address,"
+		" NULL::pg_catalog.text FROM resonate.tasks t"
+		" WHERE $2 AND t.id OPERATOR(pg_catalog.>) $4"
+		" AND t.timeout_at" LE "$5 ORDER BY t.id LIMIT $6)"
+		" UNION ALL (SELECT NULL::pg_catalog.int8, p.timeout_at,"
+		" NULL::pg_catalog.int8, p.task_version, 0, 0, 'fulfilled', p.id, '',"
+		" NULL::pg_catalog.text FROM resonate.promises p"
+		" WHERE $2 AND p.id OPERATOR(pg_catalog.>) $4"
+		" AND p.task_version IS NOT NULL ORDER BY p.id LIMIT $6)) AS f"
+		" ORDER BY f.id LIMIT $6",
+		SPI_OK_SELECT, PLAN_EACH, 6,
+		{TEXTOID, BOOLOID, BOOLOID, TEXTOID, INT8OID, INT8OID}
+	},
+	[RSN_QUERY_NEXT_LEASE] = {
+		"SELECT t.clock_at FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("acquired") " AND t.id" NE "ALL ($1)"
+		" AND t.clock_at OPERATOR(pg_catalog.<) t.timeout_at"
+		" ORDER BY t.clock_at LIMIT 1",
+		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTARRAYOID}
+	},
+
+	/* One probe of the queue for each address that has pending tasks. */
+	[RSN_QUERY_NEXT_OFFER] = {
+		"WITH RECURSIVE a AS ((SELECT t.address FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("pending")
+		" ORDER BY t.address LIMIT 1)"
+		" UNION ALL SELECT (SELECT t.address FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("pending")
+		" AND t.address OPERATOR(pg_catalog.>) a.address"
+		" ORDER BY t.address LIMIT 1) FROM a WHERE a.address IS NOT NULL)"
+		" SELECT n.clock_at FROM a CROSS JOIN LATERAL"
+		" (SELECT t.clock_at FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("pending") " AND t.address" EQ "a.address"
+		" AND t.clock_at OPERATOR(pg_catalog.>) $1"
+		" AND t.clock_at OPERATOR(pg_catalog.<) t.timeout_at"
+		" ORDER BY t.clock_at LIMIT 1) AS n"
+		" ORDER BY n.clock_at LIMIT 1",
+		SPI_OK_SELECT, PLAN_ONCE, 1, {INT8OID}
+	},
+
+	/* Addresses that have something due; the flag says tasks or messages. */
+	[RSN_QUERY_WAITING_ADDRESSES] = {
+		"WITH RECURSIVE a AS ((SELECT t.address FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("pending")
+		" ORDER BY t.address LIMIT 1)"
+		" UNION ALL SELECT (SELECT t.address FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("pending")
+		" AND t.address OPERATOR(pg_catalog.>) a.address"
+		" ORDER BY t.address LIMIT 1) FROM a WHERE a.address IS NOT NULL),"
+		" b AS ((SELECT m.address FROM resonate.messages m"
+		" WHERE m." NOT_NOTIFY("address") " ORDER BY m.address LIMIT 1)"
+		" UNION ALL SELECT (SELECT m.address FROM resonate.messages m"
+		" WHERE m." NOT_NOTIFY("address")
+		" AND m.address OPERATOR(pg_catalog.>) b.address"
+		" ORDER BY m.address LIMIT 1) FROM b WHERE b.address IS NOT NULL)"
+		" SELECT true, a.address, n.at FROM a CROSS JOIN LATERAL"
+		" (SELECT t.clock_at AS at FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("pending") " AND t.address" EQ "a.address"
+		" AND t.clock_at" LE "$1 AND " ALIVE_AT("$1")
+		" ORDER BY t.clock_at DESC LIMIT 1) AS n"
+		" WHERE a." NOT_NOTIFY("address")
+		" UNION ALL SELECT false, b.address, n.at FROM b CROSS JOIN LATERAL"
+		" (SELECT m.due_at AS at FROM resonate.messages m"
+		" WHERE m.address" EQ "b.address AND m." NOT_NOTIFY("address")
+		" AND m.due_at" LE "$1 ORDER BY m.due_at DESC LIMIT 1) AS n",
+		SPI_OK_SELECT, PLAN_ONCE, 1, {INT8OID}
+	},
+	[RSN_QUERY_INSERT_AWAITER] = {
+		"INSERT INTO resonate.awaiters (awaited_id, awaiter_id)"
+		" VALUES ($1, $2) ON CONFLICT DO NOTHING",
+		SPI_OK_INSERT, PLAN_ONCE, 2, {TEXTOID, TEXTOID}
+	},
+	[RSN_QUERY_TAKE_AWAITERS] = {
+		"DELETE FROM resonate.awaiters a WHERE a.awaited_id" EQ "ANY ($1)"
+		" RETURNING a.awaiter_id",
+		SPI_OK_DELETE_RETURNING, PLAN_ONCE, 1, {TEXTARRAYOID}, true
+	},
+	[RSN_QUERY_BRANCH] = {
+		"SELECT " RSN_PROMISE_COLUMNS " FROM resonate.promises p"
+		" WHERE p.tags OPERATOR(pg_catalog.@>) $1 AND p.tags" NE
+		"'{\"resonate:external\": \"true\"}'::pg_catalog.jsonb"
+		" AND p.id" NE "$2 ORDER BY p.id LIMIT $3",
+		SPI_OK_SELECT, PLAN_ONCE, 3, {JSONBOID, TEXTOID, INT8OID}
+	},
+	[RSN_QUERY_TRY_LOCK_PROMISES] = {
+		"SELECT " RSN_PROMISE_COLUMNS " FROM resonate.promises p"
+		" WHERE p.id" EQ "ANY ($1) FOR NO KEY UPDATE SKIP LOCKED",
+		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTARRAYOID}
+	},
+
+	/* Schedules. */
+
+	[RSN_QUERY_INSERT_SCHEDULE] = {
+		"INSERT INTO resonate.schedules (created_at, next_run_at,"
+		" promise_timeout, catch_up, id, cron, time_zone, promise_id,"
+		" promise_tags, param_headers, param_data, param_text)"
+		" VALUES ($1, $2, $3, $4::resonate.catch_up, $5, $6, $7, $8, $9, $10,"
+		" $11, $12) ON CONFLICT DO NOTHING",
+		SPI_OK_INSERT, PLAN_ONCE, 12,
+		{INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+		JSONBOID, JSONBOID, BYTEAOID, TEXTOID}
+	},
+	[RSN_QUERY_READ_SCHEDULE] = {
+		"SELECT " SCHEDULE_COLUMNS " FROM resonate.schedules s"
+		" WHERE s.id" EQ "$1",
+		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTOID}
+	},
+	[RSN_QUERY_LOCK_SCHEDULE] = {
+		"SELECT " SCHEDULE_COLUMNS " FROM resonate.schedules s"
+		" WHERE s.id" EQ "$1 FOR NO KEY UPDATE SKIP LOCKED",
+		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTOID}
+	},
+	[RSN_QUERY_LOCK_DUE_SCHEDULE] = {
+		"SELECT " SCHEDULE_COLUMNS " FROM resonate.schedules s"
+		" WHERE s.next_run_at" LE "$1 AND s.id OPERATOR(pg_catalog.>) $2"
+		" AND s.id" NE "ALL ($3)"
+		" ORDER BY s.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
+		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, TEXTOID, TEXTARRAYOID}
+	},
+	[RSN_QUERY_UPDATE_SCHEDULE] = {
+		"UPDATE resonate.schedules SET next_run_at = $2, last_run_at = $3"
+		" WHERE id" EQ "$1",
+		SPI_OK_UPDATE, PLAN_ONCE, 3, {TEXTOID, INT8OID, INT8OID}
+	},
+	[RSN_QUERY_DELETE_SCHEDULE] = {
+		"DELETE FROM resonate.schedules WHERE id" EQ "$1",
+		SPI_OK_DELETE, PLAN_ONCE, 1, {TEXTOID}
+	},
+	[RSN_QUERY_SEARCH_SCHEDULES] = {
+		"SELECT " SCHEDULE_COLUMNS " FROM resonate.schedules s"
+		" WHERE s.id OPERATOR(pg_catalog.>) $2"
+		" AND ($1 IS NULL OR s.promise_tags OPERATOR(pg_catalog.@>) $1)"
+		" ORDER BY s.id LIMIT $3",
+		SPI_OK_SELECT, PLAN_EACH, 3, {JSONBOID, TEXTOID, INT8OID}
+	},
+	[RSN_QUERY_NEXT_SCHEDULE] = {
+		"SELECT s.next_run_at FROM resonate.schedules s"
+		" WHERE s.id" NE "ALL ($1) ORDER BY s.next_run_at LIMIT 1",
+		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTARRAYOID}
+	},
+
+	/* Tests. */
+
+	[RSN_QUERY_DEBUG_RESET] = {
+		"WITH p AS (DELETE FROM resonate.promises),"
+		" c AS (DELETE FROM resonate.callbacks),"
+		" m AS (DELETE FROM resonate.messages),"
+		" t AS (DELETE FROM resonate.tasks),"
+		" a AS (DELETE FROM resonate.awaiters)"
+		" DELETE FROM resonate.schedules",
+		SPI_OK_DELETE, PLAN_EACH, 0, {0}
+	},
+	[RSN_QUERY_DEBUG_MESSAGES] = {
+		"SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_COLUMNS
+		" FROM resonate.messages m"
+		" LEFT JOIN resonate.promises p ON p.id" EQ "m.promise_id"
+		" WHERE m.kind" EQ KIND("true")
+		" ORDER BY m.promise_id, m.callback_id",
+		SPI_OK_SELECT, PLAN_EACH, 0, {0}
+	},
+	[RSN_QUERY_DEBUG_REST] = {
+		"SELECT pg_catalog.jsonb_build_object("
+		"'promiseTimeouts', (SELECT COALESCE(pg_catalog.jsonb_agg("
+		"pg_catalog.jsonb_build_object('id', p.id, 'timeout', p.timeout_at)"
+		" ORDER BY p.id), '[]') FROM resonate.promises p"
+		" WHERE p.external AND p.state" EQ STATE("pending") "),"
+		" 'callbacks', (SELECT COALESCE(pg_catalog.jsonb_agg("
+		"pg_catalog.jsonb_build_object('awaiter', a.awaiter_id,"
+		" 'awaited', a.awaited_id) ORDER BY a.awaited_id, a.awaiter_id), '[]')"
+		" FROM resonate.awaiters a),"
+		" 'listeners', (SELECT COALESCE(pg_catalog.jsonb_agg("
+		"pg_catalog.jsonb_build_object('id', c.promise_id,"
+		" 'address', c.address) ORDER BY c.promise_id, c.callback_id), '[]')"
+		" FROM resonate.callbacks c WHERE c.kind" EQ KIND("true") "),"
+		" 'taskTimeouts', (SELECT COALESCE(pg_catalog.jsonb_agg("
+		"pg_catalog.jsonb_build_object('id', t.id, 'type',"
+		" CASE WHEN t.state" EQ TASK_STATE("acquired") " THEN 1 ELSE 0 END,"
+		" 'timeout', t.clock_at) ORDER BY t.id), '[]')"
+		" FROM resonate.tasks t WHERE t.clock_at IS NOT NULL))",
+		SPI_OK_SELECT, PLAN_EACH, 0, {0}
 	},
 };
 

@@ -7,12 +7,14 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "args.h"
 #include "guc.h"
 #include "tags.h"
 
+#define TAG_BRANCH		"resonate:branch"
+#define TAG_DELAY		"resonate:delay"
 #define TAG_EXTERNAL	"resonate:external"
 #define TAG_SCOPE		"resonate:scope"
 #define TAG_TARGET		"resonate:target"
@@ -94,24 +96,98 @@ rsn_tags_with_default(Jsonb *tags)
 	return default_tags;
 }
 
-/* What kind of promise the tags make. */
-RsnTraits
-rsn_tags_traits(Jsonb *tags, int item)
+/* Reads a string of decimal digits that fits an int64. */
+static bool
+read_ms(const JsonbValue *value, int64 *result)
 {
-	RsnTraits	traits;
-	JsonbValue	value;
+	const char *digits = value->val.string.val;
+	int			len = value->val.string.len;
 
-	if (find_tag(tags, TAG_TARGET, &value))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("%s must not contain \"%s\"",
-						rsn_arg_where("tags", item), TAG_TARGET),
-				 errdetail("This version has no tasks that could be sent to a target.")));
+	*result = 0;
+	for (int i = 0; i < len; i++)
+	{
+		int			digit = digits[i] - '0';
 
-	traits.is_timer = tag_equals(tags, TAG_TIMER, "true");
-	traits.is_external = traits.is_timer ||
+		if (digit < 0 || digit > 9 ||
+			*result > (PG_INT64_MAX - digit) / 10)
+			return false;
+		*result = *result * 10 + digit;
+	}
+	return len > 0;
+}
+
+/* Reads the tags that only mean something to a task. */
+static bool
+read_target(Jsonb *tags, const JsonbValue *target, RsnTraits *traits,
+			const char **reason)
+{
+	JsonbValue	delay;
+
+	if (target->val.string.len == 0)
+	{
+		*reason = "The tag \"resonate:target\" must not be empty.";
+		return false;
+	}
+	if (target->val.string.len > RSN_TARGET_LEN_MAX)
+	{
+		*reason = "The tag \"resonate:target\" has at most 1024 bytes.";
+		return false;
+	}
+	if (find_tag(tags, TAG_DELAY, &delay) &&
+		!read_ms(&delay, &traits->offer_at_ms))
+	{
+		*reason = "The tag \"resonate:delay\" must be a number of milliseconds since the Unix epoch.";
+		return false;
+	}
+	traits->target = cstring_to_text_with_len(target->val.string.val,
+											  target->val.string.len);
+	return true;
+}
+
+/*
+ * What kind of promise the tags make.  False when they make none, with a
+ * sentence that says why.
+ */
+bool
+rsn_tags_traits(Jsonb *tags, RsnTraits *traits, const char **reason)
+{
+	JsonbValue	target;
+
+	memset(traits, 0, sizeof(RsnTraits));
+	traits->is_timer = tag_equals(tags, TAG_TIMER, "true");
+	if (find_tag(tags, TAG_TARGET, &target))
+	{
+		if (!traits->is_timer)
+		{
+			if (!read_target(tags, &target, traits, reason))
+				return false;
+		}
+		else if (rsn_guc_targeted_timers == RSN_TARGETED_TIMERS_REFUSE)
+		{
+			*reason = "The tags \"resonate:timer\" and \"resonate:target\" exclude each other.";
+			return false;
+		}
+	}
+	traits->is_external = traits->is_timer || traits->target != NULL ||
 		tag_equals(tags, TAG_EXTERNAL, "true") ||
 		(rsn_guc_profile == RSN_PROFILE_SDK &&
 		 tag_equals(tags, TAG_SCOPE, "global"));
-	return traits;
+	return true;
+}
+
+/* Tags with only the branch of these, to search for others of it; NULL for none. */
+Jsonb *
+rsn_tags_branch(Jsonb *tags)
+{
+	JsonbParseState *state = NULL;
+	JsonbValue	key;
+	JsonbValue	branch;
+
+	if (!find_tag(tags, TAG_BRANCH, &branch))
+		return NULL;
+	set_string(&key, TAG_BRANCH);
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	pushJsonbValue(&state, WJB_KEY, &key);
+	pushJsonbValue(&state, WJB_VALUE, &branch);
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }

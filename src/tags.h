@@ -10,13 +10,20 @@
 
 #include "utils/jsonb.h"
 
+#define RSN_TARGET_LEN_MAX	1024
+
 typedef struct RsnTraits
 {
 	bool		is_timer;
 	bool		is_external;
+	text	   *target;			/* NULL: has no task */
+	int64		offer_at_ms;	/* its task is not offered before; zero: no
+								 * delay */
 } RsnTraits;
 
 extern Jsonb *rsn_tags_with_default(Jsonb *tags);
-extern RsnTraits rsn_tags_traits(Jsonb *tags, int item);
+extern bool rsn_tags_traits(Jsonb *tags, RsnTraits *traits,
+							const char **reason);
+extern Jsonb *rsn_tags_branch(Jsonb *tags);
 
 #endif							/* RSN_TAGS_H */

@@ -43,15 +43,16 @@
 typedef struct XactNotes
 {
 	bool		has_work;		/* the worker must look now */
+	bool		has_offer;		/* it must tell who can dequeue */
 	bool		has_foreign_rows;	/* it must look for settled callbacks */
 	bool		wants_start;	/* CREATE EXTENSION: have it started */
 	int64		first_deadline_ms;	/* earliest deadline armed */
 	HTAB	   *keys;			/* promises written, in TopTransactionContext */
 } XactNotes;
 
-static const XactNotes no_notes = {false, false, false, RSN_TIME_NEVER, NULL};
+static const XactNotes no_notes = {false, false, false, false, RSN_TIME_NEVER, NULL};
 
-static XactNotes notes = {false, false, false, RSN_TIME_NEVER, NULL};
+static XactNotes notes = {false, false, false, false, RSN_TIME_NEVER, NULL};
 static bool is_noted = false;
 static bool is_watching = false;
 
@@ -119,12 +120,20 @@ rsn_wake_note_work(void)
 	rsn_worker_ensure();
 }
 
+/* Notes that there is something to dequeue, of which the worker has to tell. */
+void
+rsn_wake_note_offer(void)
+{
+	my_notes()->has_offer = true;
+	rsn_wake_note_work();
+}
+
 /* Notes rows that were written past the engine, as by a restore. */
 void
 rsn_wake_note_foreign_rows(void)
 {
 	my_notes()->has_foreign_rows = true;
-	rsn_wake_note_work();
+	rsn_wake_note_offer();
 }
 
 /* Notes that the launcher has to start a worker here (CREATE EXTENSION). */
@@ -181,6 +190,8 @@ wake_worker(RsnSlot *slot)
 {
 	if (notes.has_foreign_rows)
 		pg_atomic_write_u32(&slot->must_reconcile, 1);
+	if (notes.has_offer)
+		pg_atomic_write_u32(&slot->must_offer, 1);
 	if (notes.has_work ||
 		notes.first_deadline_ms <
 		(int64) pg_atomic_read_u64(&slot->wake_at_ms))

@@ -36,6 +36,7 @@
 #include "background.h"
 #include "clock.h"
 #include "compat.h"
+#include "delivery.h"
 #include "guc.h"
 #include "shared.h"
 #include "worker.h"
@@ -59,6 +60,8 @@ typedef struct Worker
 	int64		forget_at_ms;	/* when to try those set aside again */
 	int64		not_before_ms[RSN_NSTEPS];	/* after a failure, or by plan */
 	int64		next_due_ms;	/* as of the last look */
+	int64		looked_at_ms;	/* before the steps of this turn */
+	int64		next_offer_ms;	/* when the next task is to be offered */
 	int64		locked_wait_ms;
 } Worker;
 
@@ -108,6 +111,7 @@ attach(void)
 
 	/* What happened before we came is not known. */
 	pg_atomic_write_u32(&slot->must_reconcile, 1);
+	pg_atomic_write_u32(&slot->must_offer, 1);
 	pg_atomic_write_u32(&slot->must_poll, 1);
 	return slot;
 }
@@ -221,9 +225,9 @@ set_aside(Worker *worker, RsnStep step, text *id)
 	rsn_shared_count(RSN_COUNT_SET_ASIDE, 1);
 	ereport(WARNING,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("could not run step \"%s\" for promise \"%s\"",
+			 errmsg("could not run step \"%s\" for \"%s\"",
 					rsn_step_name(step), text_to_cstring(id)),
-			 errdetail("It is set aside; other promises are not affected.")));
+			 errdetail("It is set aside; others are not affected.")));
 }
 
 /* Forgets who was set aside when it is time to try them again. */
@@ -284,6 +288,23 @@ step_one_by_one(Worker *worker, RsnStep step)
 	return n;
 }
 
+/*
+ * Offers are looked for when somebody has committed one, or the clock of a task
+ * has come.  What was told before is then told again, since a commit that came
+ * late can have added to it.
+ */
+static bool
+is_dispatch_wanted(Worker *worker)
+{
+	if (pg_atomic_exchange_u32(&worker->slot->must_offer, 0) == 0 &&
+		pg_atomic_read_u32(&worker->slot->must_poll) == 0 &&
+		rsn_clock_now() < worker->next_offer_ms)
+		return false;
+	worker->next_offer_ms = RSN_TIME_NEVER;
+	rsn_delivery_forget_told();
+	return true;
+}
+
 static bool
 is_step_wanted(Worker *worker, RsnStep step)
 {
@@ -291,6 +312,8 @@ is_step_wanted(Worker *worker, RsnStep step)
 		return false;
 	if (step == RSN_STEP_RECONCILE)
 		return pg_atomic_exchange_u32(&worker->slot->must_reconcile, 0) != 0;
+	if (step == RSN_STEP_DISPATCH)
+		return is_dispatch_wanted(worker);
 	return true;
 }
 
@@ -306,6 +329,8 @@ plan_step(Worker *worker, RsnStep step, int n)
 
 	if (n != 0 && step == RSN_STEP_RECONCILE)
 		pg_atomic_write_u32(&worker->slot->must_reconcile, 1);
+	if (n < 0 && step == RSN_STEP_DISPATCH)
+		pg_atomic_write_u32(&worker->slot->must_offer, 1);
 }
 
 /* Runs each step once; true when one of them may have more to do. */
@@ -322,7 +347,7 @@ run_steps(Worker *worker)
 		if (!is_step_wanted(worker, step))
 			continue;
 		n = try_step(worker, step);
-		if (n < 0 && (step == RSN_STEP_TIMEOUT || step == RSN_STEP_RECONCILE))
+		if (n < 0 && rsn_background_has_ids(step))
 			n = step_one_by_one(worker, step);
 		plan_step(worker, step, n);
 		if (n > 0)
@@ -345,6 +370,7 @@ look_ahead(Worker *worker)
 		check_extension(worker);
 		MemoryContextSwitchTo(worker->scratch);
 		worker->next_due_ms = rsn_background_next_due(&worker->set_aside);
+		worker->next_offer_ms = rsn_background_next_offer(worker->looked_at_ms);
 
 		/* Clear only what was there before we looked. */
 		prepared = pg_atomic_read_u32(&worker->slot->must_poll);
@@ -373,11 +399,11 @@ wake_time(Worker *worker)
 	if (worker->next_due_ms > now_ms)
 	{
 		worker->locked_wait_ms = LOCKED_WAIT_MIN_MS;
-		return worker->next_due_ms;
+		return Min(worker->next_due_ms, worker->next_offer_ms);
 	}
 	worker->locked_wait_ms = Min(worker->locked_wait_ms * 2,
 								 LOCKED_WAIT_MAX_MS);
-	return now_ms + worker->locked_wait_ms;
+	return Min(now_ms + worker->locked_wait_ms, worker->next_offer_ms);
 }
 
 /* True when somebody holds a lock that keeps others out of the database. */
@@ -433,6 +459,13 @@ sleep_until(Worker *worker, int64 wake_at_ms)
 	reload_config();
 }
 
+/* True while debug.start of the wire protocol keeps the background still. */
+static bool
+is_paused(const Worker *worker)
+{
+	return pg_atomic_read_u32(&worker->slot->is_paused) != 0;
+}
+
 /*
  * One turn of the loop.  The order makes sure that no wake-up is lost: first we
  * say that we are awake, then we look at the rows, then we say until when we
@@ -446,7 +479,8 @@ run_turn(Worker *worker)
 	pg_atomic_write_u64(&worker->slot->wake_at_ms, RSN_TIME_NEVER);
 	pg_memory_barrier();
 	forget_set_aside(worker);
-	while (run_steps(worker))
+	worker->looked_at_ms = rsn_clock_now();
+	while (!is_paused(worker) && run_steps(worker))
 	{
 		CHECK_FOR_INTERRUPTS();
 		reload_config();
@@ -454,6 +488,11 @@ run_turn(Worker *worker)
 			leave(worker->slot, RSN_EXIT_YIELDED);
 	}
 	look_ahead(worker);
+	if (is_paused(worker))
+	{
+		sleep_until(worker, rsn_clock_now() + YIELD_CHECK_MS);
+		return;
+	}
 	wake_at_ms = wake_time(worker);
 	pg_atomic_write_u64(&worker->slot->wake_at_ms, wake_at_ms);
 	sleep_until(worker, Min(wake_at_ms,

@@ -1,0 +1,43 @@
+--
+-- API: public.  Operation
+--
+
+CREATE FUNCTION resonate.prune(
+	settled_before timestamptz,
+	"limit" integer DEFAULT 1000)
+RETURNS integer
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'resonate_prune';
+COMMENT ON FUNCTION resonate.prune(timestamptz, integer) IS
+'Public. Deletes up to limit promises settled before or at an instant and answers how many. Keeps those with undelivered messages and those whose tag resonate:origin names a promise that is still pending. The worker does the same for resonate.retention.';
+
+CREATE FUNCTION resonate.get_stats()
+RETURNS resonate.stats_result
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'resonate_get_stats';
+COMMENT ON FUNCTION resonate.get_stats() IS
+'Public. The row of the view resonate.stats.';
+
+CREATE VIEW resonate.stats AS SELECT * FROM resonate.get_stats();
+COMMENT ON VIEW resonate.stats IS
+'Promises by stored state, armed promises past their deadline and the age of the oldest, callbacks, undelivered messages, live tasks by state, schedules, the worker of this database, and its counters since it started. Counts every promise: about a second for ten million.';
+
+CREATE FUNCTION resonate.worker_step(
+	now timestamptz DEFAULT NULL,
+	"limit" integer DEFAULT NULL)
+RETURNS resonate.step_result
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'resonate_worker_step';
+COMMENT ON FUNCTION resonate.worker_step(timestamptz, integer) IS
+'Private, superuser only. Runs exactly one background step as of now (NULL: the clock of the session), of at most limit rows, and says what it did: the first of schedule, timeout, lease, dispatch, deliver, reconcile and prune that has work, else idle.';
+
+CREATE FUNCTION resonate.start_worker()
+RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'resonate_start_worker';
+COMMENT ON FUNCTION resonate.start_worker() IS
+'Private, superuser only. Has the worker of this database started when the transaction commits, if it does not run.';

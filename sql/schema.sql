@@ -1,0 +1,297 @@
+\echo Use "CREATE EXTENSION resonate" to load this file. \quit
+
+--
+-- Roles.  They belong to the cluster, so another database may have made them
+-- already, and DROP EXTENSION leaves them in place.
+--
+
+DO $$
+DECLARE
+	role name;
+BEGIN
+	FOREACH role IN ARRAY ARRAY['resonate_client', 'resonate_worker',
+								'resonate_reader', 'resonate_admin']
+	LOOP
+		IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles
+					   WHERE rolname OPERATOR(pg_catalog.=) role)
+		THEN
+			EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role);
+		END IF;
+	END LOOP;
+END
+$$;
+
+-- Fails if somebody else owns a schema of this name, who could otherwise put
+-- functions of his own beside ours.
+CREATE SCHEMA resonate;
+COMMENT ON SCHEMA resonate IS
+'Durable promises: created once, settled exactly once, awaited by anyone.';
+
+GRANT USAGE ON SCHEMA resonate
+	TO resonate_client, resonate_worker, resonate_reader, resonate_admin;
+
+--
+-- Tables.  Times are milliseconds since the Unix epoch, UTC.
+--
+
+CREATE TYPE resonate.promise_state AS ENUM
+	('pending', 'resolved', 'rejected', 'rejected_canceled', 'rejected_timedout');
+
+CREATE TABLE resonate.promises (
+	created_at bigint NOT NULL,
+	timeout_at bigint NOT NULL,
+	settled_at bigint,
+	state resonate.promise_state NOT NULL,
+	timer boolean NOT NULL,
+	external boolean NOT NULL,
+	targeted boolean NOT NULL,
+	task_version integer,
+	id text COLLATE "C" NOT NULL,
+	idempotency_key_for_create text COLLATE "C",
+	idempotency_key_for_complete text COLLATE "C",
+	tags jsonb NOT NULL,
+	param_headers jsonb,
+	param_data bytea,
+	param_text text COLLATE "C",
+	value_headers jsonb,
+	value_data bytea,
+	value_text text COLLATE "C",
+	CONSTRAINT promises_pkey PRIMARY KEY (id),
+	CONSTRAINT promises_id_length
+		CHECK (octet_length(id) BETWEEN 1 AND 1024),
+	CONSTRAINT promises_birth
+		CHECK (created_at <= timeout_at AND
+			   (external OR NOT (timer OR targeted)) AND
+			   NOT (timer AND targeted)),
+	CONSTRAINT promises_pending
+		CHECK (state <> 'pending' OR
+			   (created_at < timeout_at AND settled_at IS NULL AND
+				task_version IS NULL AND
+				idempotency_key_for_complete IS NULL AND
+				value_headers IS NULL AND
+				value_data IS NULL AND value_text IS NULL)),
+	CONSTRAINT promises_settled
+		CHECK (state = 'pending' OR
+			   (settled_at IS NOT NULL AND
+				settled_at BETWEEN created_at AND timeout_at AND
+				targeted = (task_version IS NOT NULL))),
+	CONSTRAINT promises_data
+		CHECK ((param_data IS NULL OR param_text IS NULL) AND
+			   (value_data IS NULL OR value_text IS NULL)),
+	CONSTRAINT promises_deadline
+		CHECK ((state <> 'rejected_timedout' OR settled_at = timeout_at) AND
+			   (settled_at IS DISTINCT FROM timeout_at OR
+				(state = CASE WHEN timer
+						 THEN 'resolved'::resonate.promise_state
+						 ELSE 'rejected_timedout'::resonate.promise_state END AND
+				 idempotency_key_for_complete IS NULL AND
+				 value_headers IS NULL AND
+				 value_data IS NULL AND value_text IS NULL)))
+);
+
+-- Newest first within a state; also the order in which history is pruned.  The
+-- id is hidden in an expression, because while the table is tiny this index
+-- would look as good as the key for finding a promise by its id, and a plan
+-- made then is kept.
+CREATE INDEX promises_state_idx
+	ON resonate.promises (state, created_at, (id || ''));
+
+-- Armed deadlines are the external ones; the others serve projected searches.
+CREATE INDEX promises_due_idx
+	ON resonate.promises (external, timeout_at) WHERE state = 'pending';
+
+-- The tag that every typed create adds finds nothing, so it alone costs nothing.
+CREATE INDEX promises_tags_idx
+	ON resonate.promises USING gin (tags jsonb_path_ops)
+	WHERE tags <> '{"resonate:external": "true"}'::jsonb;
+
+-- A callback is named by its creator; a listener is named by its address, so
+-- that an address is told once.  The kind keeps the two namespaces apart.
+CREATE TYPE resonate.callback_kind AS ENUM ('callback', 'listener');
+
+CREATE TABLE resonate.callbacks (
+	created_at bigint NOT NULL,
+	kind resonate.callback_kind NOT NULL,
+	promise_id text COLLATE "C" NOT NULL,
+	callback_id text COLLATE "C" NOT NULL,
+	address text COLLATE "C" NOT NULL,
+	CONSTRAINT callbacks_pkey PRIMARY KEY (promise_id, kind, callback_id),
+	CONSTRAINT callbacks_id_length
+		CHECK (octet_length(callback_id) BETWEEN 1 AND 1024 AND
+			   (kind = 'listener' OR octet_length(callback_id) <= 255)),
+	CONSTRAINT callbacks_listener
+		CHECK (kind <> 'listener' OR callback_id = address)
+);
+
+CREATE TABLE resonate.messages (
+	created_at bigint NOT NULL,
+	due_at bigint NOT NULL,
+	attempt integer NOT NULL,
+	kind resonate.callback_kind NOT NULL,
+	promise_id text COLLATE "C" NOT NULL,
+	callback_id text COLLATE "C" NOT NULL,
+	address text COLLATE "C" NOT NULL,
+	CONSTRAINT messages_pkey PRIMARY KEY (promise_id, kind, callback_id)
+);
+
+CREATE TYPE resonate.task_state AS ENUM
+	('pending', 'acquired', 'suspended', 'halted');
+
+-- Live tasks only: a fulfilled one has no row, see promises.task_version.  The
+-- deadline and the target are those of the promise, repeated so that a task is
+-- dispatched and its lease ended without a look at the promise.
+CREATE TABLE resonate.tasks (
+	clock_at bigint,
+	timeout_at bigint NOT NULL,
+	ttl bigint,
+	version integer NOT NULL,
+	resumes integer NOT NULL,
+	setbacks integer NOT NULL,
+	state resonate.task_state NOT NULL,
+	id text COLLATE "C" NOT NULL,
+	address text COLLATE "C" NOT NULL,
+	pid text COLLATE "C",
+	CONSTRAINT tasks_pkey PRIMARY KEY (id),
+	CONSTRAINT tasks_address_length
+		CHECK (octet_length(address) BETWEEN 1 AND 1024),
+	CONSTRAINT tasks_counters
+		CHECK (version >= 0 AND resumes >= 0 AND setbacks >= 0),
+	CONSTRAINT tasks_lease
+		CHECK ((state = 'acquired') = (pid IS NOT NULL) AND
+			   (state = 'acquired') = (ttl IS NOT NULL) AND
+			   (ttl IS NULL OR ttl > 0) AND
+			   (state <> 'acquired' OR version > 0)),
+	CONSTRAINT tasks_clock
+		CHECK ((state IN ('pending', 'acquired')) = (clock_at IS NOT NULL)),
+	CONSTRAINT tasks_suspended
+		CHECK (state <> 'suspended' OR resumes = 0)
+);
+
+-- The queue of each target, and the leases.
+CREATE INDEX tasks_queue_idx
+	ON resonate.tasks (address, clock_at) WHERE state = 'pending';
+
+CREATE INDEX tasks_lease_idx
+	ON resonate.tasks (clock_at) WHERE state = 'acquired';
+
+CREATE TABLE resonate.awaiters (
+	awaited_id text COLLATE "C" NOT NULL,
+	awaiter_id text COLLATE "C" NOT NULL,
+	CONSTRAINT awaiters_pkey PRIMARY KEY (awaited_id, awaiter_id),
+	CONSTRAINT awaiters_not_self CHECK (awaited_id <> awaiter_id)
+);
+
+-- For pruning: a promise is kept while it is somebody's awaiter.
+CREATE INDEX awaiters_awaiter_idx ON resonate.awaiters (awaiter_id);
+
+CREATE TYPE resonate.catch_up AS ENUM ('all', 'last', 'none');
+
+CREATE TABLE resonate.schedules (
+	created_at bigint NOT NULL,
+	next_run_at bigint NOT NULL,
+	last_run_at bigint,
+	promise_timeout bigint NOT NULL,
+	catch_up resonate.catch_up NOT NULL,
+	id text COLLATE "C" NOT NULL,
+	cron text COLLATE "C" NOT NULL,
+	time_zone text COLLATE "C",
+	promise_id text COLLATE "C" NOT NULL,
+	promise_tags jsonb NOT NULL,
+	param_headers jsonb,
+	param_data bytea,
+	param_text text COLLATE "C",
+	CONSTRAINT schedules_pkey PRIMARY KEY (id),
+	CONSTRAINT schedules_id_length
+		CHECK (octet_length(id) BETWEEN 1 AND 1024),
+	CONSTRAINT schedules_runs
+		CHECK (created_at <= next_run_at AND
+			   (last_run_at IS NULL OR
+				(last_run_at >= created_at AND last_run_at < next_run_at))),
+	CONSTRAINT schedules_promise_timeout CHECK (promise_timeout >= 0),
+	CONSTRAINT schedules_data CHECK (param_data IS NULL OR param_text IS NULL)
+);
+
+CREATE INDEX schedules_due_idx ON resonate.schedules (next_run_at);
+
+CREATE INDEX messages_notify_idx
+	ON resonate.messages (due_at) WHERE address LIKE 'notify://%';
+
+CREATE INDEX messages_queue_idx
+	ON resonate.messages (address, due_at) WHERE address NOT LIKE 'notify://%';
+
+COMMENT ON TYPE resonate.promise_state IS
+'States of a promise. Only pending is not terminal; rejected_timedout belongs to the server.';
+COMMENT ON TABLE resonate.promises IS
+'One row a promise, written at most twice: birth and settlement. Times are milliseconds since the Unix epoch. param_data and value_data hold the bytes of UTF-8 JSON; a string from the wire protocol that is not base64 is in param_text or value_text instead. task_version is what a fulfilled task leaves.';
+COMMENT ON TYPE resonate.callback_kind IS
+'A callback has an id of its own; a listener has its address for an id.';
+COMMENT ON TABLE resonate.callbacks IS
+'Which addresses wait for a pending promise. A row becomes a row of messages in the transaction that settles the promise.';
+COMMENT ON TABLE resonate.messages IS
+'Completions that have not been delivered (notify addresses) or acknowledged (all others).';
+COMMENT ON TYPE resonate.task_state IS
+'States of a task that is not fulfilled.';
+COMMENT ON TABLE resonate.tasks IS
+'The obligations to execute the pending promises that have the tag resonate:target. clock_at is the next offer of a pending task, and the end of the lease of an acquired one. The row is deleted when the promise settles.';
+COMMENT ON TABLE resonate.awaiters IS
+'Which tasks wait for a pending promise. The settlement of the promise deletes the row and resumes the task.';
+COMMENT ON TYPE resonate.catch_up IS
+'Which of the occurrences that a schedule has missed are fired.';
+COMMENT ON TABLE resonate.schedules IS
+'Cron rules, each of which creates a promise at every occurrence. time_zone NULL is UTC.';
+
+SELECT pg_catalog.pg_extension_config_dump('resonate.promises', '');
+SELECT pg_catalog.pg_extension_config_dump('resonate.callbacks', '');
+SELECT pg_catalog.pg_extension_config_dump('resonate.messages', '');
+SELECT pg_catalog.pg_extension_config_dump('resonate.tasks', '');
+SELECT pg_catalog.pg_extension_config_dump('resonate.awaiters', '');
+SELECT pg_catalog.pg_extension_config_dump('resonate.schedules', '');
+
+--
+-- Guards.  A settled promise is final, whoever writes to the table.
+--
+
+CREATE FUNCTION resonate.guard_promise() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'resonate_guard_promise';
+COMMENT ON FUNCTION resonate.guard_promise() IS
+'Private. Trigger that refuses any write to a promise but its birth and its one settlement. SQLSTATE 23514.';
+
+CREATE TRIGGER promises_settled_is_final
+	BEFORE UPDATE ON resonate.promises FOR EACH ROW
+	WHEN (OLD.state <> 'pending' OR NEW.state = 'pending')
+	EXECUTE FUNCTION resonate.guard_promise();
+
+CREATE TRIGGER promises_birth_is_final
+	BEFORE UPDATE OF created_at, timeout_at, timer, external, targeted, id,
+		idempotency_key_for_create, tags, param_headers, param_data, param_text
+	ON resonate.promises FOR EACH ROW
+	EXECUTE FUNCTION resonate.guard_promise();
+
+CREATE FUNCTION resonate.note_insert() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'resonate_note_insert';
+COMMENT ON FUNCTION resonate.note_insert() IS
+'Private. Trigger that tells the worker about rows that did not come through the functions of the extension, such as those of a restore.';
+
+CREATE TRIGGER promises_note_insert
+	BEFORE INSERT ON resonate.promises FOR EACH STATEMENT
+	EXECUTE FUNCTION resonate.note_insert();
+
+CREATE TRIGGER callbacks_note_insert
+	BEFORE INSERT ON resonate.callbacks FOR EACH STATEMENT
+	EXECUTE FUNCTION resonate.note_insert();
+
+CREATE TRIGGER messages_note_insert
+	BEFORE INSERT ON resonate.messages FOR EACH STATEMENT
+	EXECUTE FUNCTION resonate.note_insert();
+
+CREATE TRIGGER tasks_note_insert
+	BEFORE INSERT ON resonate.tasks FOR EACH STATEMENT
+	EXECUTE FUNCTION resonate.note_insert();
+
+CREATE TRIGGER awaiters_note_insert
+	BEFORE INSERT ON resonate.awaiters FOR EACH STATEMENT
+	EXECUTE FUNCTION resonate.note_insert();
+
+CREATE TRIGGER schedules_note_insert
+	BEFORE INSERT ON resonate.schedules FOR EACH STATEMENT
+	EXECUTE FUNCTION resonate.note_insert();

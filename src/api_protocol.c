@@ -1,0 +1,113 @@
+/*-------------------------------------------------------------------------
+ *
+ * api_protocol.c
+ *	  SQL functions that the SDKs call beside resonate_rpc.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+
+#include "address.h"
+#include "args.h"
+#include "background.h"
+#include "clock.h"
+#include "delivery.h"
+#include "rpc_encode.h"
+
+#define DEQUEUE_LIMIT_DEFAULT	100
+#define DEQUEUE_LIMIT_MAX		10000
+
+PG_FUNCTION_INFO_V1(resonate_outbox_channel);
+PG_FUNCTION_INFO_V1(resonate_process_timeouts);
+PG_FUNCTION_INFO_V1(resonate_dequeue_execute);
+PG_FUNCTION_INFO_V1(resonate_dequeue_unblock);
+
+/*
+ * An address as the protocol has it, which is any string: a target need not be
+ * one that this extension could send to.
+ */
+static text *
+check_queue(text *address)
+{
+	return rsn_check_id(address, RSN_ADDRESS_LEN_MAX, "address", 0);
+}
+
+static int
+check_limit(FunctionCallInfo fcinfo, int arg)
+{
+	return rsn_check_limit(RSN_ARG_INT32(arg, DEQUEUE_LIMIT_DEFAULT),
+						   DEQUEUE_LIMIT_MAX);
+}
+
+/* resonate.outbox_channel(address) */
+Datum
+resonate_outbox_channel(PG_FUNCTION_ARGS)
+{
+	text	   *address = check_queue(RSN_ARG_TEXT(0));
+
+	PG_RETURN_TEXT_P(cstring_to_text(rsn_delivery_channel(address)));
+}
+
+/* resonate.process_timeouts() */
+Datum
+resonate_process_timeouts(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(rsn_background_process_timeouts(rsn_clock_now()));
+}
+
+/* resonate.dequeue_execute(address, limit) */
+Datum
+resonate_dequeue_execute(PG_FUNCTION_ARGS)
+{
+	text	   *address = check_queue(RSN_ARG_TEXT(0));
+	int			limit = check_limit(fcinfo, 1);
+	ReturnSetInfo *result;
+	RsnTaskRow *rows;
+	int			n;
+
+	InitMaterializedSRF(fcinfo, 0);
+	result = (ReturnSetInfo *) fcinfo->resultinfo;
+	n = rsn_engine_dequeue_tasks(address, limit, rsn_clock_now(), &rows);
+	for (int i = 0; i < n; i++)
+	{
+		Datum		values[2];
+		bool		nulls[2] = {0};
+
+		values[0] = PointerGetDatum(rows[i].id);
+		values[1] = Int32GetDatum(rows[i].core.version);
+		tuplestore_putvalues(result->setResult, result->setDesc, values,
+							 nulls);
+	}
+	return (Datum) 0;
+}
+
+/* resonate.dequeue_unblock(address, limit) */
+Datum
+resonate_dequeue_unblock(PG_FUNCTION_ARGS)
+{
+	text	   *address = check_queue(RSN_ARG_TEXT(0));
+	int			limit = check_limit(fcinfo, 1);
+	ReturnSetInfo *result;
+	RsnMessageRow *rows;
+	int			n;
+
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	result = (ReturnSetInfo *) fcinfo->resultinfo;
+	n = rsn_delivery_dequeue_unblock(address, limit, rsn_clock_now(), &rows);
+	for (int i = 0; i < n; i++)
+	{
+		Datum		values[1];
+		bool		nulls[1] = {0};
+
+		if (!rows[i].has_promise)
+			continue;
+		values[0] = JsonbPGetDatum(JsonbValueToJsonb(rsn_json_promise(&rows[i].promise)));
+		tuplestore_putvalues(result->setResult, result->setDesc, values,
+							 nulls);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,286 @@
+/*-------------------------------------------------------------------------
+ *
+ * api_schedule.c
+ *	  SQL functions on schedules: decode, call the engine, encode.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+
+#include "args.h"
+#include "clock.h"
+#include "guc.h"
+#include "record.h"
+#include "schedule.h"
+
+/* What the promises are called unless the caller says otherwise. */
+#define PROMISE_ID_DEFAULT "{{.id}}.{{.timestamp}}"
+
+#define SEARCH_LIMIT_DEFAULT	100
+#define SEARCH_LIMIT_MAX		1000
+
+/* Columns of the result types, of which the first is the status or cursor. */
+#define SCHEDULE_NCOLUMNS 14
+
+PG_FUNCTION_INFO_V1(resonate_create_schedule);
+PG_FUNCTION_INFO_V1(resonate_get_schedule);
+PG_FUNCTION_INFO_V1(resonate_delete_schedule);
+PG_FUNCTION_INFO_V1(resonate_search_schedules);
+
+static void
+set_schedule(Datum *values, bool *nulls, const RsnScheduleRow *row)
+{
+	rsn_set_varlena(values, nulls, 1, row->id);
+	rsn_set_varlena(values, nulls, 2, row->cron);
+	rsn_set_varlena(values, nulls, 3, row->time_zone);
+	rsn_set_datum(values, nulls, 4,
+				  CStringGetTextDatum(rsn_catch_up_name(row->catch_up)));
+	rsn_set_varlena(values, nulls, 5, row->promise_id);
+	rsn_set_interval(values, nulls, 6, row->promise_timeout_ms);
+	rsn_set_payload(values, nulls, 7, &row->param);
+	rsn_set_varlena(values, nulls, 10, row->promise_tags);
+	rsn_set_time(values, nulls, 11, row->created_at_ms);
+	rsn_set_time(values, nulls, 12, row->next_run_at_ms);
+	if (row->last_run_at_ms >= 0)
+		rsn_set_time(values, nulls, 13, row->last_run_at_ms);
+}
+
+/* A resonate.schedule_result; the schedule is NULL where there is none. */
+static Datum
+record_schedule(FunctionCallInfo fcinfo, RsnStatus status, text *id,
+				const RsnScheduleRow *row)
+{
+	Datum		values[SCHEDULE_NCOLUMNS];
+	bool		nulls[SCHEDULE_NCOLUMNS];
+
+	rsn_set_null(values, nulls, lengthof(values));
+	rsn_set_datum(values, nulls, 0, Int32GetDatum(status));
+	rsn_set_varlena(values, nulls, 1, id);
+	if (row != NULL)
+		set_schedule(values, nulls, row);
+	return rsn_record_form(fcinfo, values, nulls);
+}
+
+/* A set of resonate.schedule_search_result; cursor as in search_promises. */
+static void
+put_schedules(FunctionCallInfo fcinfo, const RsnScheduleRow *rows, int n,
+			  text *cursor)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	for (int i = 0; i < n; i++)
+	{
+		Datum		values[SCHEDULE_NCOLUMNS];
+		bool		nulls[SCHEDULE_NCOLUMNS];
+
+		rsn_set_null(values, nulls, lengthof(values));
+		if (i == n - 1)
+			rsn_set_varlena(values, nulls, 0, cursor);
+		set_schedule(values, nulls, &rows[i]);
+		tuplestore_putvalues(result->setResult, result->setDesc, values,
+							 nulls);
+	}
+}
+
+static text *
+check_schedule_id(text *id)
+{
+	return rsn_check_id(id, RSN_SCHEDULE_ID_MAX, "id", 0);
+}
+
+static void
+invalid_value(const char *name, const text *value, const char *reason)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for %s: \"%s\"", rsn_arg_where(name, 0),
+					rsn_quote(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value))),
+			 errdetail("%s", reason)));
+}
+
+/* When the schedule will run first. */
+static int64
+check_rule(text *cron, text *time_zone, int64 now_ms)
+{
+	RsnCronRule rule;
+	const char *reason;
+	int64		next_ms;
+
+	if (cron == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", rsn_arg_where("cron", 0))));
+	if (!rsn_schedule_parse_rule(cron, NULL, &rule, &reason))
+		invalid_value("cron", cron, reason);
+	if (!rsn_schedule_parse_rule(cron, time_zone, &rule, &reason))
+		invalid_value("time_zone", time_zone, reason);
+	if (!rsn_schedule_next(&rule, now_ms, &next_ms))
+		invalid_value("cron", cron, "It has no occurrence any more.");
+	return next_ms;
+}
+
+/* The template of the ids of the promises. */
+static text *
+check_template(text *promise_id, const text *schedule_id)
+{
+	int			len;
+
+	if (promise_id == NULL)
+		promise_id = cstring_to_text(PROMISE_ID_DEFAULT);
+	rsn_check_id(promise_id, RSN_PROMISE_ID_MAX, "promise_id", 0);
+	len = rsn_schedule_id_len_max(promise_id, schedule_id);
+	if (len > RSN_PROMISE_ID_MAX)
+		invalid_value("promise_id", promise_id,
+					  psprintf("The ids of the promises could have %d bytes; the limit is %d.",
+							   len, RSN_PROMISE_ID_MAX));
+	return promise_id;
+}
+
+static RsnCatchUp
+check_catch_up(text *catch_up)
+{
+	RsnCatchUp	result = RSN_CATCH_UP_ALL;
+
+	if (catch_up != NULL &&
+		!rsn_catch_up_from_name(text_to_cstring(catch_up), &result))
+		invalid_value("catch_up", catch_up, "It must be all, last or none.");
+	return result;
+}
+
+static int64
+check_timeout(const Interval *timeout, int64 now_ms)
+{
+	if (timeout == NULL)
+		return rsn_guc_default_timeout_ms;
+	return rsn_check_interval(timeout, now_ms, "timeout", 0, NULL);
+}
+
+/* The schedule that the arguments of create_schedule describe. */
+static void
+schedule_from_args(FunctionCallInfo fcinfo, RsnScheduleRow *row)
+{
+	int64		now_ms = rsn_clock_now();
+
+	memset(row, 0, sizeof(RsnScheduleRow));
+	row->id = check_schedule_id(RSN_ARG_TEXT(0));
+	row->cron = RSN_ARG_TEXT(1);
+	row->promise_id = check_template(RSN_ARG_TEXT(2), row->id);
+	row->promise_timeout_ms = check_timeout(RSN_ARG_INTERVAL(3), now_ms);
+	row->param = rsn_check_payload(RSN_ARG_JSONB(5), RSN_ARG_JSONB(4),
+								   "param", 0);
+	row->promise_tags = rsn_tags_with_default(rsn_check_strings(RSN_ARG_JSONB(6),
+																"tags", 0));
+	(void) rsn_check_traits(row->promise_tags, 0);
+	row->time_zone = RSN_ARG_TEXT(7);
+	row->catch_up = check_catch_up(RSN_ARG_TEXT(8));
+	row->created_at_ms = now_ms;
+	row->next_run_at_ms = check_rule(row->cron, row->time_zone, now_ms);
+	row->last_run_at_ms = -1;
+}
+
+static bool
+is_same_value(const void *a, const void *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return datum_image_eq(PointerGetDatum(a), PointerGetDatum(b), false, -1);
+}
+
+/* Headers that are absent are the same as none. */
+static bool
+is_same_headers(Jsonb *a, Jsonb *b)
+{
+	bool		has_a = a != NULL && JB_ROOT_COUNT(a) > 0;
+	bool		has_b = b != NULL && JB_ROOT_COUNT(b) > 0;
+
+	if (!has_a || !has_b)
+		return has_a == has_b;
+	return compareJsonbContainers(&a->root, &b->root) == 0;
+}
+
+/* True when both would fire the same promises at the same instants. */
+static bool
+is_same_definition(const RsnScheduleRow *a, const RsnScheduleRow *b)
+{
+	return is_same_value(a->cron, b->cron) &&
+		is_same_value(a->time_zone, b->time_zone) &&
+		is_same_value(a->promise_id, b->promise_id) &&
+		a->promise_timeout_ms == b->promise_timeout_ms &&
+		a->catch_up == b->catch_up &&
+		is_same_headers(a->param.headers, b->param.headers) &&
+		is_same_value(a->param.data, b->param.data) &&
+		is_same_value(a->param.text, b->param.text) &&
+		compareJsonbContainers(&a->promise_tags->root,
+							   &b->promise_tags->root) == 0;
+}
+
+/* resonate.create_schedule(id, cron, promise_id, timeout, param, headers, ...) */
+Datum
+resonate_create_schedule(PG_FUNCTION_ARGS)
+{
+	RsnScheduleRow wanted;
+	RsnScheduleRow *stored;
+	bool		is_created;
+	RsnStatus	status = RSN_STATUS_CREATED;
+
+	schedule_from_args(fcinfo, &wanted);
+	stored = rsn_engine_create_schedule(&wanted, &is_created);
+	if (!is_created)
+		status = is_same_definition(stored, &wanted) ? RSN_STATUS_OK
+			: RSN_STATUS_CONFLICT;
+	return record_schedule(fcinfo, status, wanted.id, stored);
+}
+
+/* resonate.get_schedule(id) */
+Datum
+resonate_get_schedule(PG_FUNCTION_ARGS)
+{
+	text	   *id = check_schedule_id(RSN_ARG_TEXT(0));
+	RsnScheduleRow *row = rsn_engine_get_schedule(id);
+
+	return record_schedule(fcinfo,
+						   row == NULL ? RSN_STATUS_NOT_FOUND : RSN_STATUS_OK,
+						   id, row);
+}
+
+/* resonate.delete_schedule(id) */
+Datum
+resonate_delete_schedule(PG_FUNCTION_ARGS)
+{
+	text	   *id = check_schedule_id(RSN_ARG_TEXT(0));
+
+	PG_RETURN_INT32(rsn_engine_delete_schedule(id) ? RSN_STATUS_OK
+					: RSN_STATUS_NOT_FOUND);
+}
+
+/* resonate.search_schedules(tags, limit, cursor) */
+Datum
+resonate_search_schedules(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *tags = rsn_check_strings(RSN_ARG_JSONB(0), "tags", 0);
+	int			limit = rsn_check_limit(RSN_ARG_INT32(1, SEARCH_LIMIT_DEFAULT),
+										SEARCH_LIMIT_MAX);
+	text	   *after_id = RSN_ARG_TEXT(2);
+	text	   *cursor = NULL;
+	RsnScheduleRow *rows;
+	int			n;
+
+	if (after_id == NULL)
+		after_id = cstring_to_text("");
+	InitMaterializedSRF(fcinfo, 0);
+
+	/* One more than wanted tells whether there is another page. */
+	n = rsn_engine_search_schedules(tags, after_id, limit + 1, &rows);
+	if (n > limit)
+	{
+		n = limit;
+		cursor = rows[n - 1].id;
+	}
+	put_schedules(fcinfo, rows, n, cursor);
+	return (Datum) 0;
+}

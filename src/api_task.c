@@ -1,0 +1,433 @@
+/*-------------------------------------------------------------------------
+ *
+ * api_task.c
+ *	  SQL functions on tasks: decode, call the engine, encode.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "args.h"
+#include "batch_args.h"
+#include "clock.h"
+#include "record_task.h"
+
+#define PID_LEN_MAX				1024
+#define SEARCH_LIMIT_DEFAULT	100
+#define SEARCH_LIMIT_MAX		1000
+
+PG_FUNCTION_INFO_V1(resonate_create_promise_and_task);
+PG_FUNCTION_INFO_V1(resonate_get_task);
+PG_FUNCTION_INFO_V1(resonate_acquire_task);
+PG_FUNCTION_INFO_V1(resonate_release_task);
+PG_FUNCTION_INFO_V1(resonate_suspend_task);
+PG_FUNCTION_INFO_V1(resonate_fulfill_task);
+PG_FUNCTION_INFO_V1(resonate_fence_task);
+PG_FUNCTION_INFO_V1(resonate_heartbeat_tasks);
+PG_FUNCTION_INFO_V1(resonate_halt_task);
+PG_FUNCTION_INFO_V1(resonate_continue_task);
+PG_FUNCTION_INFO_V1(resonate_search_tasks);
+
+static void
+check_not_null(bool is_null, const char *name)
+{
+	if (is_null)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", rsn_arg_where(name, 0))));
+}
+
+static text *
+check_task_id(text *id)
+{
+	return rsn_check_id(id, RSN_PROMISE_ID_MAX, "id", 0);
+}
+
+static text *
+check_pid(text *pid)
+{
+	return rsn_check_id(pid, PID_LEN_MAX, "pid", 0);
+}
+
+static int32
+check_version(int32 version, const char *name)
+{
+	if (version < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be negative: %d", rsn_arg_where(name, 0),
+						version)));
+	return version;
+}
+
+/* The argument that is the version of a task. */
+static int32
+version_arg(FunctionCallInfo fcinfo, int n)
+{
+	check_not_null(PG_ARGISNULL(n), "version");
+	return check_version(PG_GETARG_INT32(n), "version");
+}
+
+/* The two arguments that say who takes a task, and for how long. */
+static RsnLease
+lease_args(FunctionCallInfo fcinfo, int n)
+{
+	RsnLease	lease;
+
+	lease.pid = check_pid(RSN_ARG_TEXT(n));
+	check_not_null(PG_ARGISNULL(n + 1), "ttl");
+	lease.ttl_ms = rsn_check_interval(PG_GETARG_INTERVAL_P(n + 1),
+									  rsn_clock_now(), "ttl", 0, NULL);
+	if (lease.ttl_ms == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be zero", rsn_arg_where("ttl", 0))));
+	return lease;
+}
+
+/* Refuses an array that has null elements, or that is a table. */
+static void
+check_array(ArrayType *array, const char *name)
+{
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be a one-dimensional array",
+						rsn_arg_where(name, 0))));
+	if (array_contains_nulls(array))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not contain nulls", rsn_arg_where(name, 0))));
+}
+
+/* The ids in an array, all of them checked. */
+static text **
+ids_from_array(ArrayType *array, const char *name, int *n)
+{
+	Datum	   *elements;
+	text	  **ids;
+
+	check_array(array, name);
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL,
+					  n);
+	ids = palloc(sizeof(text *) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+		ids[i] = rsn_check_id(DatumGetTextPP(elements[i]), RSN_PROMISE_ID_MAX,
+							  psprintf("%s[%d]", name, i + 1), 0);
+	return ids;
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	text	   *id_a = *(text *const *) a;
+	text	   *id_b = *(text *const *) b;
+	int			len_a = VARSIZE_ANY_EXHDR(id_a);
+	int			len_b = VARSIZE_ANY_EXHDR(id_b);
+	int			result = memcmp(VARDATA_ANY(id_a), VARDATA_ANY(id_b),
+								Min(len_a, len_b));
+
+	return result != 0 ? result : len_a - len_b;
+}
+
+static char *
+quoted(const text *id)
+{
+	return rsn_quote(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
+}
+
+/* resonate.create_promise_and_task(id, pid, ttl, timeout, param, headers, ...) */
+Datum
+resonate_create_promise_and_task(PG_FUNCTION_ARGS)
+{
+	int64		now_ms = rsn_clock_now();
+	RsnCreateArgs args;
+	RsnCreateRequest request;
+	RsnLease	lease;
+	RsnTaskOutcome outcome;
+
+	rsn_create_args_from_sql(&args, fcinfo, 0, 3);
+	rsn_make_create_request(&args, now_ms, &request);
+	lease = lease_args(fcinfo, 1);
+	if (!request.rule.is_targeted)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for %s", rsn_arg_where("tags", 0)),
+				 errdetail("A promise has a task when it has the tag \"resonate:target\" and is no timer.")));
+	outcome = rsn_engine_create_and_take(&request, &lease, true, now_ms);
+	return rsn_record_task(fcinfo, &outcome);
+}
+
+/* resonate.get_task(id) */
+Datum
+resonate_get_task(PG_FUNCTION_ARGS)
+{
+	text	   *id = check_task_id(RSN_ARG_TEXT(0));
+	RsnTaskOutcome outcome = rsn_engine_get_task(id);
+
+	return rsn_record_task(fcinfo, &outcome);
+}
+
+/* resonate.acquire_task(id, version, pid, ttl) */
+Datum
+resonate_acquire_task(PG_FUNCTION_ARGS)
+{
+	text	   *id = check_task_id(RSN_ARG_TEXT(0));
+	int32		version = version_arg(fcinfo, 1);
+	RsnLease	lease = lease_args(fcinfo, 2);
+	RsnTaskOutcome outcome = rsn_engine_acquire(id, version, &lease);
+
+	return rsn_record_task(fcinfo, &outcome);
+}
+
+/* resonate.release_task(id, version) */
+Datum
+resonate_release_task(PG_FUNCTION_ARGS)
+{
+	text	   *id = check_task_id(RSN_ARG_TEXT(0));
+	int32		version = version_arg(fcinfo, 1);
+	RsnTaskOutcome outcome = rsn_engine_release(id, version);
+
+	return rsn_record_task(fcinfo, &outcome);
+}
+
+/* The promises that a task wants to wait for. */
+static text **
+check_awaited(ArrayType *array, text *id, int *n)
+{
+	text	  **awaited = ids_from_array(array, "awaited", n);
+	text	  **sorted = palloc(sizeof(text *) * Max(*n, 1));
+
+	if (*n == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be empty", rsn_arg_where("awaited", 0))));
+	memcpy(sorted, awaited, sizeof(text *) * *n);
+	qsort(sorted, *n, sizeof(text *), compare_ids);
+	for (int i = 0; i < *n; i++)
+	{
+		if (compare_ids(&sorted[i], &id) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("%s must not contain the task itself",
+							rsn_arg_where("awaited", 0))));
+		if (i > 0 && compare_ids(&sorted[i - 1], &sorted[i]) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("%s must not contain duplicates",
+							rsn_arg_where("awaited", 0)),
+					 errdetail("It contains \"%s\" more than once.",
+							   quoted(sorted[i]))));
+	}
+	return awaited;
+}
+
+/* resonate.suspend_task(id, version, awaited) */
+Datum
+resonate_suspend_task(PG_FUNCTION_ARGS)
+{
+	text	   *id = check_task_id(RSN_ARG_TEXT(0));
+	int32		version = version_arg(fcinfo, 1);
+	text	  **awaited;
+	int			n;
+	RsnTaskOutcome outcome;
+
+	check_not_null(PG_ARGISNULL(2), "awaited");
+	awaited = check_awaited(PG_GETARG_ARRAYTYPE_P(2), id, &n);
+	outcome = rsn_engine_suspend(id, version, awaited, n);
+	return rsn_record_task(fcinfo, &outcome);
+}
+
+/* resonate.fulfill_task(id, version, state, value, headers) */
+Datum
+resonate_fulfill_task(PG_FUNCTION_ARGS)
+{
+	RsnSettleArgs args = {0};
+	RsnSettleRequest request;
+	int32		version;
+	RsnTaskOutcome outcome;
+
+	args.id = RSN_ARG_TEXT(0);
+	args.target = RSN_PROMISE_RESOLVED;
+	if (!PG_ARGISNULL(2))
+		args.target = rsn_check_target(PG_GETARG_TEXT_PP(2), 0);
+	args.value = RSN_ARG_JSONB(3);
+	args.headers = RSN_ARG_JSONB(4);
+	rsn_make_settle_request(&args, &request);
+	version = version_arg(fcinfo, 1);
+	outcome = rsn_engine_fulfill(version, &request);
+	return rsn_record_task(fcinfo, &outcome);
+}
+
+/* True for a create, false for a settlement. */
+static bool
+is_create_action(text *action)
+{
+	char	   *name;
+
+	check_not_null(action == NULL, "action");
+	name = text_to_cstring(action);
+	if (strcmp(name, "create") == 0)
+		return true;
+	if (strcmp(name, "settle") == 0)
+		return false;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for %s: \"%s\"", rsn_arg_where("action", 0),
+					quoted(action)),
+			 errhint("Use create or settle.")));
+}
+
+/* resonate.fence_task(id, version, action, promise) */
+Datum
+resonate_fence_task(PG_FUNCTION_ARGS)
+{
+	text	   *id = check_task_id(RSN_ARG_TEXT(0));
+	int32		version = version_arg(fcinfo, 1);
+	RsnCreateRequest create;
+	RsnSettleRequest settle;
+	RsnFenceAction action = {0};
+	RsnFenceOutcome outcome;
+	text	   *inner_id;
+
+	if (is_create_action(RSN_ARG_TEXT(2)))
+	{
+		rsn_create_request_from_json(RSN_ARG_JSONB(3), "promise",
+									 rsn_clock_now(), &create);
+		action.create = &create;
+		inner_id = create.id;
+	}
+	else
+	{
+		rsn_settle_request_from_json(RSN_ARG_JSONB(3), "promise", &settle);
+		action.settle = &settle;
+		inner_id = settle.id;
+	}
+	if (compare_ids(&inner_id, &id) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be the promise of the task itself",
+						rsn_arg_where("promise", 0)),
+				 errhint("The holder of a task settles its promise with fulfill_task.")));
+	outcome = rsn_engine_fence(id, version, &action);
+	return rsn_record_fence(fcinfo, inner_id, &outcome);
+}
+
+/* The tasks that a heartbeat names. */
+static RsnTaskRef *
+refs_from_arrays(ArrayType *ids, ArrayType *versions, int *n)
+{
+	text	  **id_list = ids_from_array(ids, "ids", n);
+	Datum	   *version_list;
+	int			nversions;
+	RsnTaskRef *refs;
+
+	check_array(versions, "versions");
+	deconstruct_array(versions, INT4OID, sizeof(int32), true, TYPALIGN_INT,
+					  &version_list, NULL, &nversions);
+	if (*n != nversions)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s and %s must have the same length",
+						rsn_arg_where("ids", 0), rsn_arg_where("versions", 0)),
+				 errdetail("They have %d and %d elements.", *n, nversions)));
+	refs = palloc(sizeof(RsnTaskRef) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+	{
+		refs[i].id = id_list[i];
+		refs[i].version = check_version(DatumGetInt32(version_list[i]),
+										psprintf("versions[%d]", i + 1));
+	}
+	return refs;
+}
+
+/* resonate.heartbeat_tasks(pid, ids, versions) */
+Datum
+resonate_heartbeat_tasks(PG_FUNCTION_ARGS)
+{
+	text	   *pid = check_pid(RSN_ARG_TEXT(0));
+	RsnTaskRef *refs;
+	int			n;
+
+	if (PG_ARGISNULL(1) && PG_ARGISNULL(2))
+		PG_RETURN_INT32(rsn_engine_heartbeat_all(pid));
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s and %s go together", rsn_arg_where("ids", 0),
+						rsn_arg_where("versions", 0))));
+	refs = refs_from_arrays(PG_GETARG_ARRAYTYPE_P(1), PG_GETARG_ARRAYTYPE_P(2),
+							&n);
+	PG_RETURN_INT32(rsn_engine_heartbeat(pid, refs, n));
+}
+
+/* resonate.halt_task(id) */
+Datum
+resonate_halt_task(PG_FUNCTION_ARGS)
+{
+	text	   *id = check_task_id(RSN_ARG_TEXT(0));
+	RsnTaskOutcome outcome = rsn_engine_halt(id);
+
+	return rsn_record_task(fcinfo, &outcome);
+}
+
+/* resonate.continue_task(id) */
+Datum
+resonate_continue_task(PG_FUNCTION_ARGS)
+{
+	text	   *id = check_task_id(RSN_ARG_TEXT(0));
+	RsnTaskOutcome outcome = rsn_engine_continue(id);
+
+	return rsn_record_task(fcinfo, &outcome);
+}
+
+static RsnTaskState
+check_state(text *state)
+{
+	RsnTaskState result;
+
+	if (!rsn_task_state_from_name(text_to_cstring(state), &result))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for %s: \"%s\"",
+						rsn_arg_where("state", 0), quoted(state)),
+				 errhint("Use pending, acquired, suspended, halted or fulfilled.")));
+	return result;
+}
+
+/* resonate.search_tasks(state, limit, cursor) */
+Datum
+resonate_search_tasks(PG_FUNCTION_ARGS)
+{
+	bool		is_any_state = PG_ARGISNULL(0);
+	RsnTaskState state = RSN_TASK_PENDING;
+	int			limit = rsn_check_limit(RSN_ARG_INT32(1, SEARCH_LIMIT_DEFAULT),
+										SEARCH_LIMIT_MAX);
+	text	   *after_id = RSN_ARG_TEXT(2);
+	text	   *cursor = NULL;
+	RsnTaskRow *rows;
+	int			n;
+
+	if (!is_any_state)
+		state = check_state(PG_GETARG_TEXT_PP(0));
+	if (after_id == NULL)
+		after_id = cstring_to_text("");
+	InitMaterializedSRF(fcinfo, 0);
+
+	/* One more than wanted tells whether there is another page. */
+	n = rsn_engine_search_tasks(state, is_any_state, after_id, limit + 1,
+								&rows);
+	if (n > limit)
+	{
+		n = limit;
+		cursor = rows[n - 1].id;
+	}
+	rsn_put_tasks(fcinfo, rows, n, cursor);
+	return (Datum) 0;
+}

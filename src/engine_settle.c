@@ -1,0 +1,207 @@
+/*-------------------------------------------------------------------------
+ *
+ * engine_settle.c
+ *	  What a settlement does beside the promise, and how tasks are written.
+ *
+ * There is one routine for every way in which promises settle: by a command,
+ * by their deadline, under a fence or at the end of a task.  In the transaction
+ * that settles it fulfils the promise's own task, resumes the tasks that await
+ * it, and turns its callbacks into messages.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "clock.h"
+#include "engine_internal.h"
+#include "wake.h"
+
+static int
+compare_task_to_id(const void *key, const void *row)
+{
+	return rsn_engine_compare_ids((const text *) key,
+								  ((const RsnTaskRow *) row)->id);
+}
+
+/* The task of that id, or NULL when the set has none. */
+RsnTaskRow *
+rsn_engine_find_task(const RsnTaskSet *set, const text *id)
+{
+	if (set->n == 0)
+		return NULL;
+	return bsearch(id, set->rows, set->n, sizeof(RsnTaskRow),
+				   compare_task_to_id);
+}
+
+/*
+ * Locks the tasks that the settlement of a locked promise concerns, and one
+ * more, unless NULL.
+ */
+RsnTaskSet
+rsn_engine_lock_tasks_for(const RsnPromiseRow *row, text *extra_id)
+{
+	RsnTaskSet	set;
+
+	set.n = rsn_store_lock_tasks_for(&row->id, 1, extra_id, &set.rows);
+	return set;
+}
+
+/* The task that a new promise is born with. */
+RsnTask
+rsn_engine_new_task(const RsnPromiseRow *row, const RsnCreateRequest *request)
+{
+	return rsn_task_new_pending(row->core.timeout_at_ms,
+								Max(row->core.created_at_ms,
+									request->offer_at_ms));
+}
+
+static void
+note_task(const RsnTask *task, int64 now_ms)
+{
+	if (task->state == RSN_TASK_PENDING && task->clock_at_ms <= now_ms)
+		rsn_wake_note_offer();
+	else if (task->state == RSN_TASK_PENDING ||
+			 task->state == RSN_TASK_ACQUIRED)
+		rsn_wake_note_deadline(task->clock_at_ms);
+}
+
+/* Inserts the task of a promise that was just inserted as pending. */
+void
+rsn_engine_insert_task(const RsnCreateRequest *request, const RsnTask *task,
+					   text *pid)
+{
+	RsnTaskRow	row = {0};
+
+	row.core = *task;
+	row.id = request->id;
+	row.address = request->target;
+	row.pid = pid;
+	rsn_store_insert_task(&row);
+	note_task(task, rsn_clock_now());
+}
+
+/* Performs the decision on a locked task; whoever acquires it has set the pid. */
+void
+rsn_engine_write_task(RsnTaskRow *row, const RsnTaskDecision *decision,
+					  int64 now_ms)
+{
+	row->core = decision->next;
+	if (!decision->next.has_pid)
+		row->pid = NULL;
+	if (!decision->is_changed)
+		return;
+	rsn_store_update_task(row);
+	note_task(&row->core, now_ms);
+}
+
+/* Raises the error for a pending promise that has a target but no task. */
+void
+rsn_engine_task_missing(const RsnPromiseRow *promise)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("promise \"%s\" has a target but no task",
+					text_to_cstring(promise->id))));
+}
+
+/* Deletes the task of a promise that settles, and keeps its version there. */
+static void
+fulfill_task(RsnPromiseRow *promise, const RsnTaskSet *tasks)
+{
+	RsnTaskRow *task = rsn_engine_find_task(tasks, promise->id);
+
+	if (task == NULL)
+	{
+		rsn_engine_task_missing(promise);
+		return;
+	}
+	promise->task_version = task->core.version;
+	rsn_store_delete_task(task->id);
+	task->core = rsn_task_fulfilled(task->core.version,
+									task->core.timeout_at_ms);
+}
+
+static int
+compare_texts(const void *a, const void *b)
+{
+	return rsn_engine_compare_ids(*(text *const *) a, *(text *const *) b);
+}
+
+/*
+ * Resumes tasks; an id that occurs twice has awaited two of the promises.  One
+ * that is not in the set is fulfilled.
+ */
+void
+rsn_engine_resume_tasks(text **ids, int n, const RsnTaskSet *tasks,
+						int64 now_ms)
+{
+	int			next;
+
+	qsort(ids, n, sizeof(text *), compare_texts);
+	for (int i = 0; i < n; i = next)
+	{
+		RsnTaskRow *task = rsn_engine_find_task(tasks, ids[i]);
+		RsnTaskDecision decision;
+
+		for (next = i + 1; next < n; next++)
+		{
+			if (rsn_engine_compare_ids(ids[i], ids[next]) != 0)
+				break;
+		}
+		if (task == NULL)
+			continue;
+		decision = rsn_task_resume(&task->core, next - i, now_ms);
+		if (decision.is_changed)
+			rsn_engine_write_task(task, &decision, now_ms);
+	}
+}
+
+/* The ids of those promises that somebody can wait for. */
+static int
+list_external(RsnPromiseRow *const *rows, int n, text **ids)
+{
+	int			nids = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (rows[i]->core.is_external)
+			ids[nids++] = rows[i]->id;
+	}
+	return nids;
+}
+
+/*
+ * Stores the settlement of locked promises that are changed already, with all
+ * that follows.  The tasks are those that it concerns, or NULL to lock them now.
+ */
+void
+rsn_engine_write_settled(RsnPromiseRow *const *rows, int n,
+						 const RsnTaskSet *tasks, int64 now_ms)
+{
+	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
+	int			nids = list_external(rows, n, ids);
+	RsnTaskSet	locked = {NULL, 0};
+	text	  **awaiters;
+	int			nawaiters = 0;
+
+	if (tasks == NULL && nids > 0)
+		locked.n = rsn_store_lock_tasks_for(ids, nids, NULL, &locked.rows);
+	if (tasks == NULL)
+		tasks = &locked;
+	if (nids > 0)
+		nawaiters = rsn_store_take_awaiters(ids, nids, &awaiters);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (rows[i]->core.is_targeted)
+			fulfill_task(rows[i], tasks);
+		rsn_store_settle_promise(rows[i]);
+		rsn_engine_note_write(rows[i]);
+	}
+	if (nawaiters > 0)
+		rsn_engine_resume_tasks(awaiters, nawaiters, tasks, now_ms);
+	if (nids > 0 && rsn_store_fire_callbacks(ids, nids, now_ms))
+		rsn_wake_note_offer();
+}

@@ -1,0 +1,804 @@
+/*-------------------------------------------------------------------------
+ *
+ * engine_task.c
+ *	  Lock, read, decide, write: operations on tasks.
+ *
+ * The locks that each operation takes are listed in docs/tasks.md.  In short:
+ * what concerns only the task locks only its row; what also concerns promises
+ * locks those first.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "clock.h"
+#include "engine_internal.h"
+#include "guc.h"
+#include "preload.h"
+#include "wake.h"
+
+static RsnTaskOutcome
+task_outcome(text *id, RsnStatus status)
+{
+	RsnTaskOutcome outcome = {0};
+
+	outcome.status = status;
+	outcome.id = id;
+	return outcome;
+}
+
+static void
+show_task(RsnTaskOutcome *outcome, const RsnTask *task, text *pid)
+{
+	outcome->has_task = true;
+	outcome->task = *task;
+	outcome->pid = task->has_pid ? pid : NULL;
+}
+
+static void
+show_fulfilled(RsnTaskOutcome *outcome, const RsnPromiseRow *promise)
+{
+	RsnTask		task = rsn_task_fulfilled(promise->task_version,
+										  promise->core.timeout_at_ms);
+
+	show_task(outcome, &task, NULL);
+}
+
+/* The answer for a task that has no row: none at all, or fulfilled. */
+static RsnTaskOutcome
+outcome_without_row(text *id)
+{
+	RsnPromiseRow *promise = rsn_store_read_promise(id);
+	RsnTaskOutcome outcome = task_outcome(id, RSN_STATUS_NOT_FOUND);
+
+	if (promise == NULL || !promise->core.is_targeted)
+		return outcome;
+	outcome.status = RSN_STATUS_CONFLICT;
+
+	/* It may still seem to be pending to a transaction with an old snapshot. */
+	if (promise->task_version >= 0)
+		show_fulfilled(&outcome, promise);
+	return outcome;
+}
+
+static void
+show_preload(RsnTaskOutcome *outcome, const RsnPromiseRow *promise,
+			 int64 now_ms)
+{
+	outcome->npreload = rsn_preload(promise, now_ms, &outcome->preload);
+}
+
+/* Performs the decision on a locked task and makes the outcome of it. */
+static RsnTaskOutcome
+apply_task(RsnTaskRow *row, const RsnTaskDecision *decision, int64 now_ms)
+{
+	RsnTaskOutcome outcome = task_outcome(row->id, decision->status);
+
+	rsn_engine_write_task(row, decision, now_ms);
+	show_task(&outcome, &row->core, row->pid);
+	return outcome;
+}
+
+/*
+ * How long a task waits after setbacks.  The jitter comes from what the task is,
+ * so that tasks which failed together do not come back together, and a test
+ * that runs twice sees the same.
+ */
+static RsnRetryPolicy
+retry_policy(const RsnTaskRow *row)
+{
+	RsnRetryPolicy policy;
+	uint32		hash = hash_bytes((unsigned char *) VARDATA_ANY(row->id),
+								  VARSIZE_ANY_EXHDR(row->id));
+
+	hash = murmurhash32(hash ^ (uint32) row->core.version);
+	policy.timeout_ms = rsn_guc_retry_timeout_ms;
+	policy.timeout_max_ms = Max(rsn_guc_retry_timeout_max_ms,
+								rsn_guc_retry_timeout_ms);
+	policy.backoff = rsn_guc_retry_backoff;
+	policy.jitter = 0.2 * ((double) hash / (double) PG_UINT32_MAX);
+	return policy;
+}
+
+/* The promise that was just created, with its task held by the creator. */
+static RsnTaskOutcome
+outcome_taken_at_birth(const RsnCreateRequest *request, const RsnLease *lease,
+					   RsnPromiseRow *promise, int64 now_ms)
+{
+	RsnTaskOutcome outcome = task_outcome(request->id, RSN_STATUS_CREATED);
+	RsnTask		task;
+
+	outcome.promise = promise;
+	if (promise->core.state != RSN_PROMISE_PENDING)
+	{
+		show_fulfilled(&outcome, promise);
+		return outcome;
+	}
+	task = rsn_task_new_acquired(promise->core.timeout_at_ms, lease->ttl_ms,
+								 now_ms);
+	rsn_engine_insert_task(request, &task, lease->pid);
+	show_task(&outcome, &task, lease->pid);
+	show_preload(&outcome, promise, now_ms);
+	return outcome;
+}
+
+/* Takes the task of a promise that is locked, pending and targeted. */
+static RsnTaskOutcome
+take_task(RsnPromiseRow *promise, const RsnLease *lease)
+{
+	RsnTaskOutcome outcome;
+	RsnTaskRow *row = rsn_store_lock_task(promise->id, false);
+	RsnTaskDecision decision;
+	int64		now_ms = rsn_clock_now();
+
+	if (row == NULL)
+	{
+		rsn_engine_task_missing(promise);
+		return task_outcome(promise->id, RSN_STATUS_CONFLICT);
+	}
+	decision = rsn_task_take(&row->core, lease->ttl_ms, now_ms);
+	if (decision.is_changed)
+		row->pid = lease->pid;
+	outcome = apply_task(row, &decision, now_ms);
+	outcome.promise = promise;
+	if (outcome.status == RSN_STATUS_OK)
+		show_preload(&outcome, promise, now_ms);
+	return outcome;
+}
+
+/*
+ * Takes the task of the promise that has the id; false when it is gone again.
+ * With keys, what another key has created is not taken.
+ */
+static bool
+try_take_existing(const RsnCreateRequest *request, const RsnLease *lease,
+				  bool has_keys, RsnTaskOutcome *outcome)
+{
+	RsnPromiseRow *promise = rsn_store_lock_promise(request->id);
+	RsnDecision decision;
+	int64		now_ms;
+
+	if (promise == NULL)
+		return false;
+	now_ms = rsn_clock_now();
+	decision = rsn_promise_create(&promise->core, &request->rule, now_ms);
+	(void) rsn_engine_apply(promise, &decision, NULL, NULL, now_ms);
+
+	*outcome = task_outcome(request->id, RSN_STATUS_OK);
+	if (has_keys && decision.status != RSN_STATUS_OK)
+		outcome->status = decision.status;
+	else if (!promise->core.is_targeted)
+		outcome->status = RSN_STATUS_UNFIT;
+	else if (promise->core.state != RSN_PROMISE_PENDING)
+		show_fulfilled(outcome, promise);
+	else
+		*outcome = take_task(promise, lease);
+	outcome->promise = promise;
+	return true;
+}
+
+/* Creates a targeted promise and takes its task, or takes that of the existing one. */
+RsnTaskOutcome
+rsn_engine_create_and_take(const RsnCreateRequest *request,
+						   const RsnLease *lease, bool has_keys,
+						   int64 now_ms)
+{
+	RsnTaskOutcome result;
+	RsnOutcome	created;
+
+	rsn_store_begin();
+	for (;;)
+	{
+		if (rsn_engine_try_insert(request, now_ms, &created))
+		{
+			result = outcome_taken_at_birth(request, lease, created.promise,
+											now_ms);
+			break;
+		}
+		if (try_take_existing(request, lease, has_keys, &result))
+			break;
+		CHECK_FOR_INTERRUPTS();
+	}
+	rsn_store_end();
+	return result;
+}
+
+static RsnTaskRow *
+read_task(text *id)
+{
+	RsnTaskRow *row;
+
+	rsn_store_begin();
+	row = rsn_store_read_task(id);
+	rsn_store_end();
+	return row;
+}
+
+/*
+ * Looks at a task once.  False when it was settled, or has lapsed, between the
+ * looks at the promise and at the task.
+ */
+static bool
+look_at_task(text *id, RsnTaskOutcome *result)
+{
+	RsnPromiseRow *promise = rsn_engine_get(id).promise;
+	RsnTaskRow *row;
+
+	*result = task_outcome(id, RSN_STATUS_NOT_FOUND);
+	if (promise == NULL || !promise->core.is_targeted)
+		return true;
+	result->status = RSN_STATUS_OK;
+	result->promise = promise;
+	if (promise->task_version >= 0)
+	{
+		show_fulfilled(result, promise);
+		return true;
+	}
+
+	row = read_task(id);
+	if (row == NULL)
+		return false;
+	if (promise->core.state != RSN_PROMISE_PENDING)
+	{
+		/* Projected, by somebody who cannot write. */
+		promise->task_version = row->core.version;
+		show_fulfilled(result, promise);
+		return true;
+	}
+	show_task(result, &row->core, row->pid);
+	return rsn_task_is_alive(&row->core, rsn_clock_now());
+}
+
+/* The task as it is now, with its promise. */
+RsnTaskOutcome
+rsn_engine_get_task(text *id)
+{
+	RsnTaskOutcome result;
+
+	/* It can lapse in between, or be settled, but not again and again. */
+	for (int i = 0; i < 3; i++)
+	{
+		if (look_at_task(id, &result))
+			return result;
+	}
+	rsn_engine_task_missing(result.promise);
+	return result;
+}
+
+/* Acquires the version of a task that an execute message has named. */
+RsnTaskOutcome
+rsn_engine_acquire(text *id, int32 version, const RsnLease *lease)
+{
+	RsnTaskOutcome result;
+	RsnTaskRow *row;
+
+	rsn_store_begin();
+	row = rsn_store_lock_task(id, false);
+	if (row == NULL)
+		result = outcome_without_row(id);
+	else
+	{
+		int64		now_ms = rsn_clock_now();
+		RsnTaskDecision decision = rsn_task_acquire(&row->core, version,
+													lease->ttl_ms, now_ms);
+
+		if (decision.is_changed)
+			row->pid = lease->pid;
+		result = apply_task(row, &decision, now_ms);
+		if (result.status == RSN_STATUS_OK)
+		{
+			/* Nobody can settle it while we have its task. */
+			result.promise = rsn_store_read_promise(id);
+			show_preload(&result, result.promise, now_ms);
+		}
+	}
+	rsn_store_end();
+	return result;
+}
+
+/* Gives a task back unfinished. */
+RsnTaskOutcome
+rsn_engine_release(text *id, int32 version)
+{
+	RsnTaskOutcome result;
+	RsnTaskRow *row;
+
+	rsn_store_begin();
+	row = rsn_store_lock_task(id, false);
+	if (row == NULL)
+		result = outcome_without_row(id);
+	else
+	{
+		int64		now_ms = rsn_clock_now();
+		RsnRetryPolicy policy = retry_policy(row);
+		RsnTaskDecision decision = rsn_task_release(&row->core, version,
+													&policy, now_ms);
+
+		result = apply_task(row, &decision, now_ms);
+	}
+	rsn_store_end();
+	return result;
+}
+
+typedef RsnTaskDecision (*TaskRule) (const RsnTask *stored, int64 now_ms);
+
+static RsnTaskOutcome
+change_task(text *id, TaskRule rule)
+{
+	RsnTaskOutcome result;
+	RsnTaskRow *row;
+
+	rsn_store_begin();
+	row = rsn_store_lock_task(id, false);
+	if (row == NULL)
+		result = outcome_without_row(id);
+	else
+	{
+		int64		now_ms = rsn_clock_now();
+		RsnTaskDecision decision = rule(&row->core, now_ms);
+
+		result = apply_task(row, &decision, now_ms);
+	}
+	rsn_store_end();
+	return result;
+}
+
+/* Keeps a task from being run. */
+RsnTaskOutcome
+rsn_engine_halt(text *id)
+{
+	return change_task(id, rsn_task_halt);
+}
+
+/* Lets a halted task run again. */
+RsnTaskOutcome
+rsn_engine_continue(text *id)
+{
+	return change_task(id, rsn_task_continue);
+}
+
+/* What a task that wants to wait finds; the promises are locked. */
+static RsnAwaited
+look_at_awaited(const RsnPromiseRow *rows, int nfound, int nwanted,
+				int64 now_ms)
+{
+	RsnAwaited	awaited = {0};
+
+	awaited.is_unfit = nfound < nwanted;
+	for (int i = 0; i < nfound; i++)
+	{
+		RsnPromise	seen = rsn_promise_observe(&rows[i].core, now_ms);
+
+		awaited.is_unfit |= !seen.is_external;
+		awaited.is_settled |= seen.state != RSN_PROMISE_PENDING;
+	}
+	return awaited;
+}
+
+/* Has a task wait for promises, which are all different and none is its own. */
+RsnTaskOutcome
+rsn_engine_suspend(text *id, int32 version, text *const *awaited_ids,
+				   int nawaited)
+{
+	RsnTaskOutcome result;
+	RsnPromiseRow *promises;
+	RsnTaskRow *row;
+	int			nfound;
+
+	rsn_store_begin();
+	nfound = rsn_store_lock_promises(awaited_ids, nawaited, &promises);
+	row = rsn_store_lock_task(id, false);
+	if (row == NULL)
+		result = outcome_without_row(id);
+	else
+	{
+		int64		now_ms = rsn_clock_now();
+		RsnAwaited	awaited = look_at_awaited(promises, nfound, nawaited,
+											  now_ms);
+		RsnTaskDecision decision = rsn_task_suspend(&row->core, version,
+													&awaited, now_ms);
+
+		result = apply_task(row, &decision, now_ms);
+		if (result.status == RSN_STATUS_OK)
+		{
+			for (int i = 0; i < nfound; i++)
+				(void) rsn_store_insert_awaiter(promises[i].id, id);
+		}
+		else if (result.status == RSN_STATUS_REDIRECT)
+			show_preload(&result, rsn_store_read_promise(id), now_ms);
+	}
+	rsn_store_end();
+	return result;
+}
+
+/* Settles a locked promise for the holder of its task. */
+static RsnTaskOutcome
+fulfill_locked(RsnPromiseRow *promise, int32 version,
+			   const RsnSettleRequest *request)
+{
+	RsnTaskSet	tasks = rsn_engine_lock_tasks_for(promise, NULL);
+	RsnTaskRow *row = rsn_engine_find_task(&tasks, promise->id);
+	RsnTaskOutcome result = task_outcome(promise->id, RSN_STATUS_CONFLICT);
+	int64		now_ms = rsn_clock_now();
+	RsnTaskDecision guard;
+	RsnDecision decision;
+
+	if (row == NULL)
+		return outcome_without_row(promise->id);
+	guard = rsn_task_guard(&row->core, version, now_ms);
+	if (guard.status != RSN_STATUS_OK)
+	{
+		show_task(&result, &guard.next, row->pid);
+		return result;
+	}
+	decision = rsn_promise_settle(&promise->core, &request->rule, now_ms);
+	if (decision.status != RSN_STATUS_CREATED)
+		elog(ERROR, "the task of a promise that cannot be settled is held");
+	(void) rsn_engine_apply(promise, &decision, request, &tasks, now_ms);
+
+	result.status = RSN_STATUS_OK;
+	result.promise = promise;
+	show_fulfilled(&result, promise);
+	return result;
+}
+
+/* Ends a task with the settlement of its promise. */
+RsnTaskOutcome
+rsn_engine_fulfill(int32 version, const RsnSettleRequest *request)
+{
+	RsnTaskOutcome result = task_outcome(request->id, RSN_STATUS_NOT_FOUND);
+	RsnPromiseRow *promise;
+
+	rsn_store_begin();
+	promise = rsn_store_lock_promise(request->id);
+	if (promise != NULL && promise->core.is_targeted)
+		result = fulfill_locked(promise, version, request);
+	rsn_store_end();
+	return result;
+}
+
+/* The status of a fence on a task that was just read, NULL for no row. */
+static RsnStatus
+guard_status(text *id, const RsnTaskRow *row, int32 version)
+{
+	if (row == NULL)
+		return outcome_without_row(id).status;
+	return rsn_task_guard(&row->core, version, rsn_clock_now()).status;
+}
+
+/*
+ * Does what a fence guards to the inner promise that exists: a settlement, or
+ * the answer to a create.  False when the promise is gone again.
+ */
+static bool
+try_fence_existing(text *id, int32 version, text *inner_id,
+				   const RsnFenceAction *action, RsnFenceOutcome *result)
+{
+	RsnPromiseRow *inner = rsn_store_lock_promise(inner_id);
+	RsnTaskSet	tasks;
+	RsnDecision decision;
+	int64		now_ms;
+
+	if (inner == NULL)
+		return false;
+	tasks = rsn_engine_lock_tasks_for(inner, id);
+	result->status = guard_status(id, rsn_engine_find_task(&tasks, id),
+								  version);
+	if (result->status != RSN_STATUS_OK)
+		return true;
+
+	now_ms = rsn_clock_now();
+	if (action->create != NULL)
+		decision = rsn_promise_create(&inner->core, &action->create->rule,
+									  now_ms);
+	else
+		decision = rsn_promise_settle(&inner->core, &action->settle->rule,
+									  now_ms);
+	result->inner = rsn_engine_apply(inner, &decision, action->settle, &tasks,
+									 now_ms);
+	return true;
+}
+
+/* Holds the task for as long as this transaction lasts; others may do so too. */
+static RsnStatus
+share_guard(text *id, int32 version)
+{
+	return guard_status(id, rsn_store_lock_task(id, true), version);
+}
+
+/*
+ * Creates the inner promise, unless it exists.  The promise has to be inserted
+ * before the task may be locked, so if the lease is lost by then, it is deleted
+ * again.
+ */
+static bool
+try_fence_insert(text *id, int32 version, const RsnCreateRequest *request,
+				 RsnFenceOutcome *result)
+{
+	RsnPromiseRow *inner;
+
+	if (!rsn_engine_try_insert(request, rsn_clock_now(), &result->inner))
+		return false;
+	inner = result->inner.promise;
+	result->status = share_guard(id, version);
+	if (result->status != RSN_STATUS_OK)
+		rsn_store_delete_promise(request->id);
+	else if (inner->core.is_targeted &&
+			 inner->core.state == RSN_PROMISE_PENDING)
+	{
+		RsnTask		task = rsn_engine_new_task(inner, request);
+
+		rsn_engine_insert_task(request, &task, NULL);
+	}
+	return true;
+}
+
+/* Answers the create of a promise that exists and has not lapsed. */
+static bool
+try_fence_answer(text *id, int32 version, const RsnCreateRequest *request,
+				 RsnFenceOutcome *result)
+{
+	RsnPromiseRow *inner = rsn_store_read_promise(request->id);
+	int64		now_ms = rsn_clock_now();
+	RsnDecision decision;
+
+	if (inner == NULL || rsn_promise_is_lapsed(&inner->core, now_ms))
+		return false;
+	result->status = share_guard(id, version);
+	decision = rsn_promise_create(&inner->core, &request->rule, now_ms);
+	decision.next = inner->core;
+	result->inner = rsn_engine_unwritten(inner, &decision);
+	return true;
+}
+
+static void
+fence_create(text *id, int32 version, const RsnFenceAction *action,
+			 RsnFenceOutcome *result)
+{
+	while (!try_fence_insert(id, version, action->create, result) &&
+		   !try_fence_answer(id, version, action->create, result) &&
+		   !try_fence_existing(id, version, action->create->id, action,
+							   result))
+		CHECK_FOR_INTERRUPTS();
+}
+
+static void
+fence_settle(text *id, int32 version, const RsnFenceAction *action,
+			 RsnFenceOutcome *result)
+{
+	if (try_fence_existing(id, version, action->settle->id, action, result))
+		return;
+	result->status = share_guard(id, version);
+	result->inner.status = RSN_STATUS_NOT_FOUND;
+	result->inner.id = action->settle->id;
+}
+
+/*
+ * Creates or settles another promise with proof of the lease, or does nothing.
+ * The other promise must not be the task's own.  Without an action it only
+ * proves the lease.
+ */
+RsnFenceOutcome
+rsn_engine_fence(text *id, int32 version, const RsnFenceAction *action)
+{
+	RsnFenceOutcome result = {0};
+
+	rsn_store_begin();
+	result.status = guard_status(id, rsn_store_read_task(id), version);
+	if (result.status == RSN_STATUS_OK && action->create != NULL)
+		fence_create(id, version, action, &result);
+	else if (result.status == RSN_STATUS_OK && action->settle != NULL)
+		fence_settle(id, version, action, &result);
+	else if (result.status == RSN_STATUS_OK)
+		result.status = share_guard(id, version);
+	if (result.status == RSN_STATUS_OK)
+		result.npreload = rsn_preload(rsn_store_read_promise(id),
+									  rsn_clock_now(), &result.preload);
+	else
+		memset(&result.inner, 0, sizeof(result.inner));
+	rsn_store_end();
+	return result;
+}
+
+static bool
+is_holder(const RsnTaskRow *row, const text *pid)
+{
+	return row->pid != NULL && rsn_engine_compare_ids(row->pid, pid) == 0;
+}
+
+/* Extends leases of a process; answers how many.  What it does not hold is left alone. */
+int
+rsn_engine_heartbeat(text *pid, const RsnTaskRef *refs, int n)
+{
+	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
+	RsnTaskSet	tasks;
+	int64		now_ms;
+	int			nextended = 0;
+
+	for (int i = 0; i < n; i++)
+		ids[i] = refs[i].id;
+	rsn_store_begin();
+	tasks.n = rsn_store_lock_tasks(ids, n, &tasks.rows);
+	now_ms = rsn_clock_now();
+	for (int i = 0; i < n; i++)
+	{
+		RsnTaskRow *row = rsn_engine_find_task(&tasks, refs[i].id);
+		RsnTaskDecision decision;
+
+		if (row == NULL)
+			continue;
+		decision = rsn_task_heartbeat(&row->core, refs[i].version,
+									  is_holder(row, pid), now_ms);
+		if (!decision.is_changed)
+			continue;
+		rsn_engine_write_task(row, &decision, now_ms);
+		nextended++;
+	}
+	rsn_store_end();
+	return nextended;
+}
+
+/* Extends all leases of a process; answers how many. */
+int
+rsn_engine_heartbeat_all(text *pid)
+{
+	RsnTaskRow *rows;
+	int64		now_ms;
+	int			nextended = 0;
+	int			n;
+
+	rsn_store_begin();
+	n = rsn_store_lock_tasks_of_pid(pid, &rows);
+	now_ms = rsn_clock_now();
+	for (int i = 0; i < n; i++)
+	{
+		RsnTaskDecision decision = rsn_task_heartbeat(&rows[i].core,
+													  rows[i].core.version,
+													  true, now_ms);
+
+		if (!decision.is_changed)
+			continue;
+		rsn_engine_write_task(&rows[i], &decision, now_ms);
+		nextended++;
+	}
+	rsn_store_end();
+	return nextended;
+}
+
+/* True for a promise that exists and has a task; is_alive says if that is not over. */
+static bool
+can_await(text *id, int64 now_ms, bool *is_alive)
+{
+	RsnPromiseRow *row = rsn_store_read_promise(id);
+
+	if (row == NULL || !row->core.is_targeted)
+		return false;
+	*is_alive = rsn_promise_observe(&row->core, now_ms).state ==
+		RSN_PROMISE_PENDING;
+	return true;
+}
+
+/* Has the task of a promise woken when another one settles. */
+RsnOutcome
+rsn_engine_register_awaiter(text *awaited_id, text *awaiter_id)
+{
+	RsnOutcome	result = {0};
+	RsnPromiseRow *awaited;
+
+	result.status = RSN_STATUS_NOT_FOUND;
+	result.id = awaited_id;
+	rsn_store_begin();
+	awaited = rsn_store_lock_promise(awaited_id);
+	if (awaited != NULL)
+	{
+		int64		now_ms = rsn_clock_now();
+		RsnDecision decision = rsn_promise_register(&awaited->core, false,
+													now_ms);
+		bool		is_alive = false;
+
+		if (!can_await(awaiter_id, now_ms, &is_alive))
+			decision.status = RSN_STATUS_UNFIT;
+		if (decision.status == RSN_STATUS_CREATED && is_alive)
+			(void) rsn_store_insert_awaiter(awaited_id, awaiter_id);
+		result = rsn_engine_apply(awaited, &decision, NULL, NULL, now_ms);
+	}
+	rsn_store_end();
+	return result;
+}
+
+/* Tasks in order of their ids, as they are now. */
+int
+rsn_engine_search_tasks(RsnTaskState state, bool is_any_state, text *after_id,
+						int limit, RsnTaskRow **rows)
+{
+	int			n;
+
+	rsn_store_begin();
+	n = rsn_store_search_tasks(state, is_any_state, after_id,
+							   rsn_clock_now(), limit, rows);
+	rsn_store_end();
+	return n;
+}
+
+static void
+end_lease(RsnTaskRow *row, int64 now_ms)
+{
+	RsnRetryPolicy policy = retry_policy(row);
+	RsnTaskDecision decision = rsn_task_end_lease(&row->core, &policy, now_ms);
+
+	rsn_engine_write_task(row, &decision, now_ms);
+}
+
+/* Puts one task back, if its lease has ended. */
+void
+rsn_engine_end_lease(text *id, int64 now_ms)
+{
+	RsnTaskRow *row;
+
+	rsn_store_begin();
+	row = rsn_store_lock_task(id, false);
+	if (row != NULL)
+		end_lease(row, now_ms);
+	rsn_store_end();
+}
+
+/* Puts at most limit tasks back whose lease has ended. */
+int
+rsn_engine_end_leases(int64 now_ms, int limit, text *const *set_aside,
+					  int nset_aside)
+{
+	RsnTaskRow *rows;
+	int			n;
+
+	rsn_store_begin();
+	n = rsn_store_lock_ended_leases(now_ms, limit, set_aside, nset_aside,
+									&rows);
+	for (int i = 0; i < n; i++)
+		end_lease(&rows[i], now_ms);
+	rsn_store_end();
+	return n;
+}
+
+static void
+offer_tasks(RsnTaskRow *rows, int n, int64 now_ms)
+{
+	for (int i = 0; i < n; i++)
+	{
+		RsnRetryPolicy policy = retry_policy(&rows[i]);
+		RsnTaskDecision decision = rsn_task_offer(&rows[i].core, &policy,
+												  now_ms);
+
+		rsn_engine_write_task(&rows[i], &decision, now_ms);
+	}
+}
+
+/* Offers tasks of an address that are due, the longest due first. */
+int
+rsn_engine_dequeue_tasks(text *address, int limit, int64 now_ms,
+						 RsnTaskRow **rows)
+{
+	int			n;
+
+	rsn_store_begin();
+	n = rsn_store_lock_due_tasks(address, now_ms, limit, rows);
+	offer_tasks(*rows, n, now_ms);
+	rsn_store_end();
+	return n;
+}
+
+/* Offers tasks of all notify:// addresses. */
+int
+rsn_engine_dequeue_notify_tasks(int limit, int64 now_ms, RsnTaskRow **rows)
+{
+	int			n;
+
+	rsn_store_begin();
+	n = rsn_store_lock_due_notify_tasks(now_ms, limit, rows);
+	offer_tasks(*rows, n, now_ms);
+	rsn_store_end();
+	return n;
+}

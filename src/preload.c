@@ -1,0 +1,85 @@
+/*-------------------------------------------------------------------------
+ *
+ * preload.c
+ *	  What is sent along with a task to save its holder round trips.
+ *
+ * The promises that have the same tag resonate:branch as the promise of the
+ * task.  Leaving one out is always safe, so there is a limit, and one whose
+ * state is in doubt is left out: it has lapsed, but somebody may just be
+ * committing a settlement that was made in time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "guc.h"
+#include "preload.h"
+#include "tags.h"
+
+/* The row of that id, or NULL. */
+static const RsnPromiseRow *
+find_row(const RsnPromiseRow *rows, int n, const text *id)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (VARSIZE_ANY_EXHDR(rows[i].id) == VARSIZE_ANY_EXHDR(id) &&
+			memcmp(VARDATA_ANY(rows[i].id), VARDATA_ANY(id),
+				   VARSIZE_ANY_EXHDR(id)) == 0)
+			return &rows[i];
+	}
+	return NULL;
+}
+
+/*
+ * Shows the rows as they are at now, without those in doubt.  A lapsed one is
+ * certain once we have its lock, which keeps until the end of the transaction
+ * anybody from settling it, and afterwards it is too late for that.  We do not
+ * wait for the lock, because our task is locked already.
+ */
+static int
+observe_certain(RsnPromiseRow *rows, int n, int64 now_ms)
+{
+	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
+	RsnPromiseRow *locked = NULL;
+	int			nlocked = 0;
+	int			nlapsed = 0;
+	int			ncertain = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (rsn_promise_is_lapsed(&rows[i].core, now_ms))
+			ids[nlapsed++] = rows[i].id;
+	}
+	if (nlapsed > 0)
+		nlocked = rsn_store_try_lock_promises(ids, nlapsed, &locked);
+
+	for (int i = 0; i < n; i++)
+	{
+		const RsnPromiseRow *row = &rows[i];
+
+		if (rsn_promise_is_lapsed(&rows[i].core, now_ms))
+			row = find_row(locked, nlocked, rows[i].id);
+		if (row == NULL)
+			continue;
+		rows[ncertain] = *row;
+		rows[ncertain].core = rsn_promise_observe(&row->core, now_ms);
+		ncertain++;
+	}
+	return ncertain;
+}
+
+/* The siblings of a promise as they are at now, in order of their ids. */
+int
+rsn_preload(const RsnPromiseRow *promise, int64 now_ms, RsnPromiseRow **rows)
+{
+	Jsonb	   *branch = NULL;
+	int			n;
+
+	*rows = NULL;
+	if (promise != NULL && rsn_guc_preload_limit > 0)
+		branch = rsn_tags_branch(promise->tags);
+	if (branch == NULL)
+		return 0;
+	n = rsn_store_branch(branch, promise->id, rsn_guc_preload_limit, rows);
+	return observe_certain(*rows, n, now_ms);
+}

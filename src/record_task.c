@@ -1,0 +1,104 @@
+/*-------------------------------------------------------------------------
+ *
+ * record_task.c
+ *	  Rows of the result types of the functions on tasks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "funcapi.h"
+#include "utils/builtins.h"
+
+#include "record.h"
+#include "record_task.h"
+
+/* Columns of resonate.task_result before those of the promise. */
+#define TASK_NCOLUMNS 6
+
+/* Columns of resonate.fence_result before those of the promise. */
+#define FENCE_NCOLUMNS 2
+
+/* Columns of resonate.task_search_result. */
+#define FOUND_NCOLUMNS 8
+
+/* The columns from state to ttl, which all result types have for a task. */
+static void
+set_task(Datum *values, bool *nulls, const RsnTask *task, text *pid)
+{
+	rsn_set_datum(values, nulls, 0,
+				  CStringGetTextDatum(rsn_task_state_name(task->state)));
+	rsn_set_datum(values, nulls, 1, Int32GetDatum(task->version));
+	rsn_set_datum(values, nulls, 2, Int32GetDatum(task->resumes));
+	if (task->state == RSN_TASK_ACQUIRED)
+	{
+		rsn_set_varlena(values, nulls, 3, pid);
+		rsn_set_interval(values, nulls, 4, task->ttl_ms);
+	}
+}
+
+/* A resonate.task_result. */
+Datum
+rsn_record_task(FunctionCallInfo fcinfo, const RsnTaskOutcome *outcome)
+{
+	Datum		values[TASK_NCOLUMNS + RSN_PROMISE_NCOLUMNS];
+	bool		nulls[TASK_NCOLUMNS + RSN_PROMISE_NCOLUMNS];
+
+	rsn_set_null(values, nulls, lengthof(values));
+	rsn_set_datum(values, nulls, 0, Int32GetDatum(outcome->status));
+	if (outcome->has_task)
+		set_task(values + 1, nulls + 1, &outcome->task, outcome->pid);
+	rsn_set_varlena(values, nulls, TASK_NCOLUMNS, outcome->id);
+	if (outcome->promise != NULL)
+		rsn_set_promise(values + TASK_NCOLUMNS, nulls + TASK_NCOLUMNS,
+						outcome->promise);
+	return rsn_record_form(fcinfo, values, nulls);
+}
+
+/*
+ * A resonate.fence_result.  Where the fence does not hold, what the engine may
+ * have seen of the inner promise is no part of the answer.
+ */
+Datum
+rsn_record_fence(FunctionCallInfo fcinfo, text *inner_id,
+				 const RsnFenceOutcome *outcome)
+{
+	Datum		values[FENCE_NCOLUMNS + RSN_PROMISE_NCOLUMNS];
+	bool		nulls[FENCE_NCOLUMNS + RSN_PROMISE_NCOLUMNS];
+	const RsnOutcome *inner = &outcome->inner;
+
+	rsn_set_null(values, nulls, lengthof(values));
+	rsn_set_datum(values, nulls, 0, Int32GetDatum(outcome->status));
+	rsn_set_varlena(values, nulls, FENCE_NCOLUMNS, inner_id);
+	if (outcome->status == RSN_STATUS_OK)
+	{
+		rsn_set_datum(values, nulls, 1, Int32GetDatum(inner->status));
+		if (inner->promise != NULL)
+			rsn_set_promise(values + FENCE_NCOLUMNS, nulls + FENCE_NCOLUMNS,
+							inner->promise);
+	}
+	return rsn_record_form(fcinfo, values, nulls);
+}
+
+/* A set of resonate.task_search_result; cursor, if any, goes into the last row. */
+void
+rsn_put_tasks(FunctionCallInfo fcinfo, const RsnTaskRow *rows, int n,
+			  text *cursor)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	for (int i = 0; i < n; i++)
+	{
+		Datum		values[FOUND_NCOLUMNS];
+		bool		nulls[FOUND_NCOLUMNS];
+
+		rsn_set_null(values, nulls, lengthof(values));
+		if (i == n - 1)
+			rsn_set_varlena(values, nulls, 0, cursor);
+		rsn_set_varlena(values, nulls, 1, rows[i].id);
+		set_task(values + 2, nulls + 2, &rows[i].core, rows[i].pid);
+		rsn_set_time(values, nulls, 7, rows[i].core.timeout_at_ms);
+		tuplestore_putvalues(result->setResult, result->setDesc, values,
+							 nulls);
+	}
+}

@@ -1,0 +1,200 @@
+/*-------------------------------------------------------------------------
+ *
+ * rpc_promise.c
+ *	  Requests of the wire protocol on promises.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "address.h"
+#include "clock.h"
+#include "rpc.h"
+#include "rpc_promise.h"
+
+#define SEARCH_LIMIT_DEFAULT	100
+#define SEARCH_LIMIT_MAX		1000
+
+/* A success with the promise as the only member. */
+RsnAnswer
+rsn_answer_promise(const RsnPromiseRow *promise)
+{
+	RsnJson		json;
+
+	rsn_json_begin_object(&json);
+	rsn_json_add(&json, "promise", rsn_json_promise(promise));
+	return rsn_answer_data(rsn_json_end_object(&json));
+}
+
+/*
+ * The protocol has no strict mode and no keys: whatever the typed status says
+ * about how the record came about, the record is the answer.
+ */
+RsnAnswer
+rsn_answer_outcome(const RsnOutcome *outcome)
+{
+	if (outcome->promise == NULL)
+		return rsn_answer(RSN_HTTP_NOT_FOUND, "promise not found");
+	return rsn_answer_promise(outcome->promise);
+}
+
+static RsnAnswer
+promise_get(const RsnRequest *request)
+{
+	RsnDecoder	decoder = {0};
+	text	   *id = rsn_decode_text(&decoder, request->data, "id",
+									 RSN_PROMISE_ID_MAX);
+	RsnOutcome	outcome;
+
+	if (rsn_is_malformed(&decoder))
+		return rsn_answer_malformed(&decoder);
+	outcome = rsn_engine_get(id);
+	return rsn_answer_outcome(&outcome);
+}
+
+static RsnAnswer
+promise_create(const RsnRequest *request)
+{
+	RsnDecoder	decoder = {0};
+	RsnCreateRequest command = rsn_decode_create(&decoder, request->data);
+	RsnOutcome	outcome;
+
+	if (rsn_is_malformed(&decoder))
+		return rsn_answer_malformed(&decoder);
+	outcome = rsn_engine_create(&command, rsn_clock_now());
+	return rsn_answer_outcome(&outcome);
+}
+
+static RsnAnswer
+promise_settle(const RsnRequest *request)
+{
+	RsnDecoder	decoder = {0};
+	RsnSettleRequest command = rsn_decode_settle(&decoder, request->data);
+	RsnOutcome	outcome;
+
+	if (rsn_is_malformed(&decoder))
+		return rsn_answer_malformed(&decoder);
+	outcome = rsn_engine_settle(&command);
+	return rsn_answer_outcome(&outcome);
+}
+
+static bool
+is_same_text(const text *a, const text *b)
+{
+	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
+		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+}
+
+static RsnAnswer
+promise_register_callback(const RsnRequest *request)
+{
+	RsnDecoder	decoder = {0};
+	text	   *awaited = rsn_decode_text(&decoder, request->data, "awaited",
+										  RSN_PROMISE_ID_MAX);
+	text	   *awaiter = rsn_decode_text(&decoder, request->data, "awaiter",
+										  RSN_PROMISE_ID_MAX);
+	RsnOutcome	outcome;
+
+	if (!rsn_is_malformed(&decoder) && is_same_text(awaited, awaiter))
+		rsn_decode_fail(&decoder, "a promise cannot await itself");
+	if (rsn_is_malformed(&decoder))
+		return rsn_answer_malformed(&decoder);
+	outcome = rsn_engine_register_awaiter(awaited, awaiter);
+	if (outcome.status == RSN_STATUS_UNFIT)
+		return rsn_answer(RSN_HTTP_UNFIT,
+						  "awaiter must exist and have a target, and awaited must be external");
+	return rsn_answer_outcome(&outcome);
+}
+
+/* What the protocol lets be told: less exact than the typed functions are. */
+static bool
+is_listener_address(const text *address)
+{
+	char	   *string = text_to_cstring(address);
+
+	if (strncmp(string, "http://", 7) == 0 ||
+		strncmp(string, "https://", 8) == 0)
+		return true;
+	return strncmp(string, "poll://", 7) == 0 && strchr(string, '@') != NULL;
+}
+
+static RsnAnswer
+promise_register_listener(const RsnRequest *request)
+{
+	RsnDecoder	decoder = {0};
+	RsnCallbackRow listener = {0};
+	RsnOutcome	outcome;
+
+	listener.kind = RSN_CALLBACK_LISTENER;
+	listener.promise_id = rsn_decode_text(&decoder, request->data, "awaited",
+										  RSN_PROMISE_ID_MAX);
+	listener.address = rsn_decode_text(&decoder, request->data, "address",
+									   RSN_ADDRESS_LEN_MAX);
+	listener.callback_id = listener.address;
+	if (!rsn_is_malformed(&decoder) && !is_listener_address(listener.address))
+		rsn_decode_fail(&decoder, "address must be poll://any@group, poll://any@group/id, poll://uni@group/id, or http(s)://host/path");
+	if (rsn_is_malformed(&decoder))
+		return rsn_answer_malformed(&decoder);
+	outcome = rsn_engine_register(&listener);
+	if (outcome.status == RSN_STATUS_NOT_EXTERNAL)
+		return rsn_answer(RSN_HTTP_UNFIT, "awaited must be external");
+	return rsn_answer_outcome(&outcome);
+}
+
+/* The state to search for; all when there is none. */
+static void
+decode_wanted_states(RsnDecoder *decoder, JsonbContainer *data, bool *wants)
+{
+	text	   *state = rsn_decode_optional_text(decoder, data, "state");
+	RsnPromiseState wanted;
+
+	for (int i = 0; i < RSN_PROMISE_NSTATES; i++)
+		wants[i] = state == NULL;
+	if (state == NULL)
+		return;
+	if (rsn_promise_state_from_name(text_to_cstring(state), &wanted))
+		wants[wanted] = true;
+	else
+		rsn_decode_fail(decoder, "state is not one of a promise");
+}
+
+static RsnAnswer
+promise_search(const RsnRequest *request)
+{
+	RsnDecoder	decoder = {0};
+	RsnIdSearch search = {0};
+	RsnPromiseRow *rows;
+	RsnJson		json;
+	int			limit;
+	int			n;
+
+	decode_wanted_states(&decoder, request->data, search.wants);
+	limit = (int) rsn_decode_optional_int(&decoder, request->data, "limit", 1,
+										  SEARCH_LIMIT_MAX,
+										  SEARCH_LIMIT_DEFAULT);
+	search.after_id = rsn_decode_cursor(&decoder, request->data);
+	search.tags = rsn_decode_search_tags(&decoder, request->data);
+	if (rsn_is_malformed(&decoder))
+		return rsn_answer_malformed(&decoder);
+
+	/* One more, to know whether this page is the last. */
+	search.limit = limit + 1;
+	n = rsn_engine_search_by_id(&search, &rows);
+	rsn_json_begin_object(&json);
+	rsn_json_add(&json, "promises", rsn_json_promises(rows, Min(n, limit)));
+	if (n > limit)
+		rsn_json_add_text(&json, "cursor", rows[limit - 1].id);
+	return rsn_answer_data(rsn_json_end_object(&json));
+}
+
+const RsnHandlerDef rsn_promise_handlers[] = {
+	{"promise.get", promise_get},
+	{"promise.create", promise_create},
+	{"promise.settle", promise_settle},
+	{"promise.register_callback", promise_register_callback},
+	{"promise.register_listener", promise_register_listener},
+	{"promise.search", promise_search},
+	{NULL, NULL}
+};

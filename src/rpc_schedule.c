@@ -1,0 +1,150 @@
+/*-------------------------------------------------------------------------
+ *
+ * rpc_schedule.c
+ *	  Requests of the wire protocol on schedules.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "clock.h"
+#include "rpc.h"
+#include "schedule.h"
+#include "tags.h"
+
+#define SEARCH_LIMIT_DEFAULT	10
+#define SEARCH_LIMIT_MAX		1000
+
+static RsnAnswer
+answer_schedule(const RsnScheduleRow *schedule)
+{
+	RsnJson		json;
+
+	if (schedule == NULL)
+		return rsn_answer(RSN_HTTP_NOT_FOUND, "schedule not found");
+	rsn_json_begin_object(&json);
+	rsn_json_add(&json, "schedule", rsn_json_schedule(schedule));
+	return rsn_answer_data(rsn_json_end_object(&json));
+}
+
+static RsnAnswer
+schedule_get(const RsnRequest *request)
+{
+	RsnDecoder	decoder = {0};
+	text	   *id = rsn_decode_text(&decoder, request->data, "id",
+									 RSN_SCHEDULE_ID_MAX);
+
+	if (rsn_is_malformed(&decoder))
+		return rsn_answer_malformed(&decoder);
+	return answer_schedule(rsn_engine_get_schedule(id));
+}
+
+/* What its promises will be like must be well-formed now. */
+static void
+check_template(RsnDecoder *decoder, const RsnScheduleRow *row)
+{
+	RsnTraits	traits;
+	const char *reason;
+
+	if (!rsn_tags_traits(row->promise_tags, &traits, &reason))
+		rsn_decode_fail(decoder, "%s", reason);
+	if (rsn_schedule_id_len_max(row->promise_id, row->id) >
+		RSN_PROMISE_ID_MAX)
+		rsn_decode_fail(decoder, "promiseId makes ids that are too long");
+}
+
+/* The schedule that is asked for; it runs first after now. */
+static void
+decode_schedule(RsnDecoder *decoder, JsonbContainer *data,
+				RsnScheduleRow *row)
+{
+	RsnCronRule rule;
+	const char *reason;
+
+	row->id = rsn_decode_text(decoder, data, "id", RSN_SCHEDULE_ID_MAX);
+	row->cron = rsn_decode_text(decoder, data, "cron", RSN_CRON_LEN_MAX);
+	row->promise_id = rsn_decode_text(decoder, data, "promiseId",
+									  RSN_PROMISE_ID_MAX);
+	row->promise_timeout_ms = rsn_decode_int(decoder, data, "promiseTimeout",
+											 0, PG_INT64_MAX);
+	row->param = rsn_decode_payload(decoder, data, "promiseParam");
+	row->promise_tags = rsn_decode_tags(decoder, data, "promiseTags");
+	row->catch_up = RSN_CATCH_UP_ALL;
+	row->created_at_ms = rsn_clock_now();
+	row->last_run_at_ms = -1;
+	if (decoder->error != NULL)
+		return;
+	check_template(decoder, row);
+	if (!rsn_schedule_parse_rule(row->cron, NULL, &rule, &reason))
+		rsn_decode_fail(decoder, "%s", reason);
+	else if (!rsn_schedule_next(&rule, row->created_at_ms,
+								&row->next_run_at_ms))
+		rsn_decode_fail(decoder, "cron never comes again");
+}
+
+static RsnAnswer
+schedule_create(const RsnRequest *request)
+{
+	RsnDecoder	decoder = {0};
+	RsnScheduleRow row = {0};
+	bool		is_created;
+
+	decode_schedule(&decoder, request->data, &row);
+	if (rsn_is_malformed(&decoder))
+		return rsn_answer_malformed(&decoder);
+	return answer_schedule(rsn_engine_create_schedule(&row, &is_created));
+}
+
+static RsnAnswer
+schedule_delete(const RsnRequest *request)
+{
+	RsnDecoder	decoder = {0};
+	text	   *id = rsn_decode_text(&decoder, request->data, "id",
+									 RSN_SCHEDULE_ID_MAX);
+
+	if (rsn_is_malformed(&decoder))
+		return rsn_answer_malformed(&decoder);
+	if (!rsn_engine_delete_schedule(id))
+		return answer_schedule(NULL);
+	return rsn_answer_empty();
+}
+
+static RsnAnswer
+schedule_search(const RsnRequest *request)
+{
+	RsnDecoder	decoder = {0};
+	Jsonb	   *tags = rsn_decode_search_tags(&decoder, request->data);
+	int			limit = (int) rsn_decode_optional_int(&decoder, request->data,
+													  "limit", 1,
+													  SEARCH_LIMIT_MAX,
+													  SEARCH_LIMIT_DEFAULT);
+	text	   *after_id = rsn_decode_cursor(&decoder, request->data);
+	RsnScheduleRow *rows;
+	RsnJson		json;
+	RsnJson		schedules;
+	int			n;
+
+	if (rsn_is_malformed(&decoder))
+		return rsn_answer_malformed(&decoder);
+
+	/* One more, to know whether this page is the last. */
+	n = rsn_engine_search_schedules(tags, after_id, limit + 1, &rows);
+	rsn_json_begin_array(&schedules);
+	for (int i = 0; i < Min(n, limit); i++)
+		rsn_json_append(&schedules, rsn_json_schedule(&rows[i]));
+	rsn_json_begin_object(&json);
+	rsn_json_add(&json, "schedules", rsn_json_end_array(&schedules));
+	if (n > limit)
+		rsn_json_add_text(&json, "cursor", rows[limit - 1].id);
+	return rsn_answer_data(rsn_json_end_object(&json));
+}
+
+const RsnHandlerDef rsn_schedule_handlers[] = {
+	{"schedule.get", schedule_get},
+	{"schedule.create", schedule_create},
+	{"schedule.delete", schedule_delete},
+	{"schedule.search", schedule_search},
+	{NULL, NULL}
+};

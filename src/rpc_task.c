@@ -1,0 +1,458 @@
+/*-------------------------------------------------------------------------
+ *
+ * rpc_task.c
+ *	  Requests of the wire protocol on tasks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+
+#include "clock.h"
+#include "guc.h"
+#include "rpc.h"
+#include "rpc_promise.h"
+
+#define SEARCH_LIMIT_DEFAULT	100
+#define SEARCH_LIMIT_MAX		1000
+
+/* The answer to what went wrong with a task. */
+static RsnAnswer
+answer_refused(RsnStatus status)
+{
+	switch (status)
+	{
+		case RSN_STATUS_NOT_FOUND:
+			return rsn_answer(RSN_HTTP_NOT_FOUND, "task not found");
+		case RSN_STATUS_UNFIT:
+			return rsn_answer(RSN_HTTP_UNFIT,
+							  "the promise cannot play that role");
+		default:
+			return rsn_answer(RSN_HTTP_CONFLICT,
+							  "the task is not in that state, or of another version");
+	}
+}
+
+/* The answer to who holds a task now. */
+static RsnAnswer
+answer_holder(const RsnTaskOutcome *outcome)
+{
+	RsnJson		json;
+
+	rsn_json_begin_object(&json);
+	rsn_json_add(&json, "task", rsn_json_task(outcome->id, &outcome->task,
+											  outcome->pid));
+	rsn_json_add(&json, "promise", rsn_json_promise(outcome->promise));
+	rsn_json_add(&json, "preload", rsn_json_promises(outcome->preload,
+													 outcome->npreload));
+	return rsn_answer_data(rsn_json_end_object(&json));
+}
+
+static RsnAnswer
+answer_done(const RsnTaskOutcome *outcome)
+{
+	return outcome->status == RSN_STATUS_OK ? rsn_answer_empty()
+		: answer_refused(outcome->status);
+}
+
+static RsnAnswer
+task_get(const RsnRequest *request)
+{
+	RsnDecoder	decoder = {0};
+	text	   *id = rsn_decode_text(&decoder, request->data, "id",
+									 RSN_PROMISE_ID_MAX);
+	RsnTaskOutcome outcome;
+	RsnJson		json;
+
+	if (rsn_is_malformed(&decoder))
+		return rsn_answer_malformed(&decoder);
+	outcome = rsn_engine_get_task(id);
+	if (outcome.status != RSN_STATUS_OK)
+		return answer_refused(outcome.status);
+	rsn_json_begin_object(&json);
+	rsn_json_add(&json, "task", rsn_json_task(id, &outcome.task,
+											  outcome.pid));
+	return rsn_answer_data(rsn_json_end_object(&json));
+}
+
+static RsnLease
+decode_lease(RsnDecoder *decoder, JsonbContainer *data)
+{
+	RsnLease	lease;
+
+	lease.pid = rsn_decode_text(decoder, data, "pid", RSN_PID_LEN_MAX);
+	lease.ttl_ms = rsn_decode_int(decoder, data, "ttl", 1, PG_INT64_MAX);
+	return lease;
+}
+
+/* The task and the version that the client believes to be current. */
+static RsnTaskRef
+decode_ref(RsnDecoder *decoder, JsonbContainer *data)
+{
+	RsnTaskRef	ref;
+
+	ref.id = rsn_decode_text(decoder, data, "id", RSN_PROMISE_ID_MAX);
+	ref.version = (int32) rsn_decode_int(decoder, data, "version", 0,
+										 PG_INT32_MAX);
+	return ref;
+}
+
+static RsnAnswer
+task_create(const RsnRequest *request)
+{
+	RsnDecoder	decoder = {0};
+	RsnLease	lease = decode_lease(&decoder, request->data);
+	JsonbContainer *action = rsn_decode_action(&decoder, request->data,
+											   "action");
+	RsnCreateRequest command = rsn_decode_create(&decoder, action);
+	RsnTaskOutcome outcome;
+
+	if (!rsn_is_malformed(&decoder) && !command.rule.is_targeted)
+		rsn_decode_fail(&decoder,
+						"action.data.tags must have \"resonate:target\"");
+	if (rsn_is_malformed(&decoder))
+		return rsn_answer_malformed(&decoder);
+	outcome = rsn_engine_create_and_take(&command, &lease, false,
+										 rsn_clock_now());
+	if (outcome.status != RSN_STATUS_OK &&
+		outcome.status != RSN_STATUS_CREATED)
+		return answer_refused(outcome.status);
+	return answer_holder(&outcome);
+}
+
+static RsnAnswer
+task_acquire(const RsnRequest *request)
+{
+	RsnDecoder	decoder = {0};
+	RsnTaskRef	ref = decode_ref(&decoder, request->data);
+	RsnLease	lease = decode_lease(&decoder, request->data);
+	RsnTaskOutcome outcome;
+
+	if (rsn_is_malformed(&decoder))
+		return rsn_answer_malformed(&decoder);
+	outcome = rsn_engine_acquire(ref.id, ref.version, &lease);
+	if (outcome.status != RSN_STATUS_OK)
+		return answer_refused(outcome.status);
+	return answer_holder(&outcome);
+}
+
+static RsnAnswer
+task_release(const RsnRequest *request)
+{
+	RsnDecoder	decoder = {0};
+	RsnTaskRef	ref = decode_ref(&decoder, request->data);
+	RsnTaskOutcome outcome;
+
+	if (rsn_is_malformed(&decoder))
+		return rsn_answer_malformed(&decoder);
+	outcome = rsn_engine_release(ref.id, ref.version);
+	return answer_done(&outcome);
+}
+
+static int
+compare_texts(const void *a, const void *b)
+{
+	const text *text_a = *(text *const *) a;
+	const text *text_b = *(text *const *) b;
+	int			len_a = VARSIZE_ANY_EXHDR(text_a);
+	int			len_b = VARSIZE_ANY_EXHDR(text_b);
+	int			result = memcmp(VARDATA_ANY(text_a), VARDATA_ANY(text_b),
+								Min(len_a, len_b));
+
+	return result != 0 ? result : len_a - len_b;
+}
+
+/* Whom a task wants to wait for: others, at least one, and each only once. */
+static int
+decode_awaited(RsnDecoder *decoder, JsonbContainer *data, text *id,
+			   text ***awaited)
+{
+	JsonbContainer **actions;
+	int			n = rsn_decode_objects(decoder, data, "actions", &actions);
+
+	*awaited = palloc(sizeof(text *) * Max(n, 1));
+	if (n == 0)
+		rsn_decode_fail(decoder, "actions must not be empty");
+	for (int i = 0; i < n; i++)
+	{
+		JsonbContainer *action = rsn_decode_action_data(decoder, actions[i]);
+		text	   *awaiter = rsn_decode_text(decoder, action, "awaiter",
+											  RSN_PROMISE_ID_MAX);
+
+		(*awaited)[i] = rsn_decode_text(decoder, action, "awaited",
+										RSN_PROMISE_ID_MAX);
+		if (decoder->error != NULL)
+			return 0;
+		if (compare_texts(&awaiter, &id) != 0)
+			rsn_decode_fail(decoder, "awaiter must be the task");
+		if (compare_texts(&(*awaited)[i], &id) == 0)
+			rsn_decode_fail(decoder, "a task cannot await itself");
+	}
+	qsort(*awaited, n, sizeof(text *), compare_texts);
+	for (int i = 1; i < n; i++)
+	{
+		if (compare_texts(&(*awaited)[i - 1], &(*awaited)[i]) == 0)
+			rsn_decode_fail(decoder, "actions must not await a promise twice");
+	}
+	return n;
+}
+
+static RsnAnswer
+task_suspend(const RsnRequest *request)
+{
+	RsnDecoder	decoder = {0};
+	RsnTaskRef	ref = decode_ref(&decoder, request->data);
+	text	  **awaited = NULL;
+	int			nawaited = 0;
+	RsnTaskOutcome outcome;
+	RsnAnswer	redirect;
+	RsnJson		json;
+
+	if (decoder.error == NULL)
+		nawaited = decode_awaited(&decoder, request->data, ref.id, &awaited);
+	if (rsn_is_malformed(&decoder))
+		return rsn_answer_malformed(&decoder);
+	outcome = rsn_engine_suspend(ref.id, ref.version, awaited, nawaited);
+	if (outcome.status != RSN_STATUS_REDIRECT)
+		return answer_done(&outcome);
+
+	rsn_json_begin_object(&json);
+	rsn_json_add(&json, "preload", rsn_json_promises(outcome.preload,
+													 outcome.npreload));
+	redirect = rsn_answer_data(rsn_json_end_object(&json));
+	redirect.status = RSN_HTTP_REDIRECT;
+	return redirect;
+}
+
+static RsnAnswer
+task_fulfill(const RsnRequest *request)
+{
+	RsnDecoder	decoder = {0};
+	RsnTaskRef	ref = decode_ref(&decoder, request->data);
+	JsonbContainer *action = rsn_decode_action(&decoder, request->data,
+											   "action");
+	RsnSettleRequest command = rsn_decode_settle(&decoder, action);
+	RsnTaskOutcome outcome;
+
+	if (!rsn_is_malformed(&decoder) &&
+		compare_texts(&command.id, &ref.id) != 0)
+		rsn_decode_fail(&decoder, "action.data.id must be the task");
+	if (rsn_is_malformed(&decoder))
+		return rsn_answer_malformed(&decoder);
+	outcome = rsn_engine_fulfill(ref.version, &command);
+	if (outcome.status != RSN_STATUS_OK)
+		return answer_refused(outcome.status);
+	return rsn_answer_promise(outcome.promise);
+}
+
+/* What a fence is to do.  It can be malformed and yet have to wait for the fence. */
+typedef struct FenceRequest
+{
+	const char *kind;
+	RsnCreateRequest create;
+	RsnSettleRequest settle;
+	RsnFenceAction action;
+} FenceRequest;
+
+static void
+decode_fence(RsnDecoder *decoder, JsonbContainer *data, text *id,
+			 FenceRequest *fence)
+{
+	JsonbContainer *action = rsn_decode_object(decoder, data, "action");
+	JsonbContainer *inner = rsn_decode_object(decoder, action, "data");
+	text	   *inner_id = NULL;
+
+	memset(fence, 0, sizeof(FenceRequest));
+	fence->kind = rsn_decode_peek_string(action, "kind");
+	if (fence->kind != NULL && strcmp(fence->kind, "promise.create") == 0)
+	{
+		fence->create = rsn_decode_create(decoder, inner);
+		fence->action.create = &fence->create;
+		inner_id = fence->create.id;
+	}
+	else if (fence->kind != NULL &&
+			 strcmp(fence->kind, "promise.settle") == 0)
+	{
+		fence->settle = rsn_decode_settle(decoder, inner);
+		fence->action.settle = &fence->settle;
+		inner_id = fence->settle.id;
+	}
+	else
+		rsn_decode_fail(decoder,
+						"action.kind must be promise.create or promise.settle");
+	if (decoder->error == NULL && compare_texts(&inner_id, &id) == 0)
+		rsn_decode_fail(decoder, "a task cannot fence its own promise");
+}
+
+static RsnAnswer
+task_fence(const RsnRequest *request)
+{
+	RsnDecoder	decoder = {0};
+	RsnTaskRef	ref = decode_ref(&decoder, request->data);
+	FenceRequest fence;
+	RsnFenceAction nothing = {NULL, NULL};
+	RsnFenceOutcome outcome;
+	RsnAnswer	inner;
+	RsnJson		json;
+
+	decode_fence(&decoder, request->data, ref.id, &fence);
+	if (decoder.error != NULL)
+		return rsn_answer_malformed(&decoder);
+	outcome = rsn_engine_fence(ref.id, ref.version, decoder.unfit != NULL
+							   ? &nothing : &fence.action);
+	if (outcome.status != RSN_STATUS_OK)
+		return answer_refused(outcome.status);
+
+	inner = decoder.unfit != NULL ? rsn_answer_malformed(&decoder)
+		: rsn_answer_outcome(&outcome.inner);
+	rsn_json_begin_object(&json);
+	rsn_json_add(&json, "action", rsn_rpc_envelope(fence.kind,
+												   request->corr_id, &inner));
+	rsn_json_add(&json, "preload", rsn_json_promises(outcome.preload,
+													 outcome.npreload));
+	return rsn_answer_data(rsn_json_end_object(&json));
+}
+
+/* The leases to extend; a version that no task can have is left out. */
+static int
+decode_refs(RsnDecoder *decoder, JsonbContainer *data, RsnTaskRef **refs)
+{
+	JsonbContainer **elements;
+	int			n = rsn_decode_objects(decoder, data, "tasks", &elements);
+	int			nrefs = 0;
+
+	*refs = palloc(sizeof(RsnTaskRef) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		text	   *id = rsn_decode_text(decoder, elements[i], "id",
+										 RSN_PROMISE_ID_MAX);
+		int64		version = rsn_decode_int(decoder, elements[i], "version",
+											 PG_INT64_MIN, PG_INT64_MAX);
+
+		if (version < 0 || version > PG_INT32_MAX)
+			continue;
+		(*refs)[nrefs].id = id;
+		(*refs)[nrefs].version = (int32) version;
+		nrefs++;
+	}
+	return decoder->error != NULL ? 0 : n == 0 ? 0 : nrefs;
+}
+
+static RsnAnswer
+task_heartbeat(const RsnRequest *request)
+{
+	RsnDecoder	decoder = {0};
+	text	   *pid = rsn_decode_text(&decoder, request->data, "pid",
+									  RSN_PID_LEN_MAX);
+	RsnTaskRef *refs;
+	JsonbContainer **elements;
+	int			nlisted = rsn_decode_objects(&decoder, request->data, "tasks",
+											 &elements);
+	int			nrefs = decode_refs(&decoder, request->data, &refs);
+
+	if (rsn_is_malformed(&decoder))
+		return rsn_answer_malformed(&decoder);
+	if (nlisted == 0 && rsn_guc_profile == RSN_PROFILE_SDK)
+		(void) rsn_engine_heartbeat_all(pid);
+	else if (nrefs > 0)
+		(void) rsn_engine_heartbeat(pid, refs, nrefs);
+	return rsn_answer_empty();
+}
+
+/*
+ * True if the caller may halt and continue tasks, as the typed functions would
+ * let him: this function runs with the rights of its owner and must not lend
+ * them out.
+ */
+static bool
+is_admin(void)
+{
+	Oid			admin = get_role_oid("resonate_admin", true);
+
+	return superuser_arg(GetOuterUserId()) ||
+		(OidIsValid(admin) && has_privs_of_role(GetOuterUserId(), admin));
+}
+
+static RsnAnswer
+change_task(const RsnRequest *request, RsnTaskOutcome (*operation) (text *id))
+{
+	RsnDecoder	decoder = {0};
+	text	   *id = rsn_decode_text(&decoder, request->data, "id",
+									 RSN_PROMISE_ID_MAX);
+	RsnTaskOutcome outcome;
+
+	if (rsn_is_malformed(&decoder))
+		return rsn_answer_malformed(&decoder);
+	if (!is_admin())
+		return rsn_answer(RSN_HTTP_FORBIDDEN,
+						  "only members of resonate_admin may do that");
+	outcome = operation(id);
+	return answer_done(&outcome);
+}
+
+static RsnAnswer
+task_halt(const RsnRequest *request)
+{
+	return change_task(request, rsn_engine_halt);
+}
+
+static RsnAnswer
+task_continue(const RsnRequest *request)
+{
+	return change_task(request, rsn_engine_continue);
+}
+
+static RsnAnswer
+task_search(const RsnRequest *request)
+{
+	RsnDecoder	decoder = {0};
+	text	   *state_name = rsn_decode_optional_text(&decoder, request->data,
+													  "state");
+	RsnTaskState state = RSN_TASK_PENDING;
+	int			limit = (int) rsn_decode_optional_int(&decoder, request->data,
+													  "limit", 1,
+													  SEARCH_LIMIT_MAX,
+													  SEARCH_LIMIT_DEFAULT);
+	text	   *after_id = rsn_decode_cursor(&decoder, request->data);
+	RsnTaskRow *rows;
+	RsnJson		json;
+	RsnJson		tasks;
+	int			n;
+
+	if (state_name != NULL &&
+		!rsn_task_state_from_name(text_to_cstring(state_name), &state))
+		rsn_decode_fail(&decoder, "state is not one of a task");
+	if (rsn_is_malformed(&decoder))
+		return rsn_answer_malformed(&decoder);
+
+	/* One more, to know whether this page is the last. */
+	n = rsn_engine_search_tasks(state, state_name == NULL, after_id, limit + 1,
+								&rows);
+	rsn_json_begin_array(&tasks);
+	for (int i = 0; i < Min(n, limit); i++)
+		rsn_json_append(&tasks, rsn_json_task(rows[i].id, &rows[i].core,
+											  rows[i].pid));
+	rsn_json_begin_object(&json);
+	rsn_json_add(&json, "tasks", rsn_json_end_array(&tasks));
+	if (n > limit)
+		rsn_json_add_text(&json, "cursor", rows[limit - 1].id);
+	return rsn_answer_data(rsn_json_end_object(&json));
+}
+
+const RsnHandlerDef rsn_task_handlers[] = {
+	{"task.get", task_get},
+	{"task.create", task_create},
+	{"task.acquire", task_acquire},
+	{"task.release", task_release},
+	{"task.suspend", task_suspend},
+	{"task.fulfill", task_fulfill},
+	{"task.fence", task_fence},
+	{"task.heartbeat", task_heartbeat},
+	{"task.halt", task_halt},
+	{"task.continue", task_continue},
+	{"task.search", task_search},
+	{NULL, NULL}
+};

@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * schedule.h
+ *	  What a schedule does at which instants.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RSN_SCHEDULE_H
+#define RSN_SCHEDULE_H
+
+#include "cron.h"
+#include "engine.h"
+#include "zone.h"
+
+typedef struct RsnCronRule
+{
+	RsnCron		cron;
+	RsnZone		zone;
+	bool		is_utc;
+} RsnCronRule;
+
+extern bool rsn_schedule_parse_rule(const text *cron, const text *time_zone,
+									RsnCronRule *rule, const char **reason);
+extern bool rsn_schedule_next(const RsnCronRule *rule, int64 after_ms,
+							  int64 *next_ms);
+extern int	rsn_schedule_advance(RsnScheduleRow *schedule, int64 now_ms,
+								 int limit, int64 *occurrences);
+extern int	rsn_schedule_id_len_max(const text *promise_id,
+									const text *schedule_id);
+extern void rsn_schedule_make_request(const RsnScheduleRow *schedule,
+									  int64 at_ms, RsnCreateRequest *request);
+
+#endif							/* RSN_SCHEDULE_H */
