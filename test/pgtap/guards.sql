@@ -88,7 +88,7 @@ BEGIN
 	INSERT INTO resonate.promises
 	SELECT (jsonb_populate_record(NULL::resonate.promises, '{
 		"created_at": 1000, "timeout_at": 2000, "settled_at": null, "state": "pending",
-		"timer": false, "external": true, "id": "x", "idempotency_key_for_create": null,
+		"timer": false, "external": true, "targeted": false, "id": "x", "idempotency_key_for_create": null,
 		"idempotency_key_for_complete": null, "tags": {}, "param_headers": null, "param_data": null,
 		"value_headers": null, "value_data": null}'::jsonb || changes)).*;
 END
@@ -141,13 +141,13 @@ FROM (VALUES
 ) AS v (changes);
 
 SELECT throws_ok($$SELECT insert_with('{"state": "done"}')$$, '22P02', NULL, 'there is no other state');
-SELECT throws_ok($$INSERT INTO resonate.callbacks VALUES (1, 'p', '', 'poll://any@g')$$, '23514', NULL,
+SELECT throws_ok($$INSERT INTO resonate.callbacks VALUES (1, 'callback', 'p', '', 'poll://any@g')$$, '23514', NULL,
 				 'a callback has an id');
-SELECT throws_ok($$INSERT INTO resonate.callbacks VALUES (1, 'p', repeat('c', 256), 'poll://any@g')$$, '23514',
+SELECT throws_ok($$INSERT INTO resonate.callbacks VALUES (1, 'callback', 'p', repeat('c', 256), 'poll://any@g')$$, '23514',
 				 NULL, 'of at most 255 bytes');
-SELECT throws_ok($$INSERT INTO resonate.callbacks VALUES (1, 'p', 'c', 'a'), (1, 'p', 'c', 'b')$$, '23505',
+SELECT throws_ok($$INSERT INTO resonate.callbacks VALUES (1, 'callback', 'p', 'c', 'a'), (1, 'callback', 'p', 'c', 'b')$$, '23505',
 				 NULL, 'that is unique in its promise');
-SELECT throws_ok($$INSERT INTO resonate.messages VALUES (1, 1, 0, 'p', 'c', 'a'), (1, 1, 0, 'p', 'c', 'b')$$,
+SELECT throws_ok($$INSERT INTO resonate.messages VALUES (1, 1, 0, 'callback', 'p', 'c', 'a'), (1, 1, 0, 'callback', 'p', 'c', 'b')$$,
 				 '23505', NULL, 'as is that of a message');
 
 -- What somebody managed to store in spite of that is not decided upon.

@@ -9,7 +9,7 @@ $$
 	SELECT coalesce(string_agg(format('%s/%s #%s until %s', m.promise_id, m.callback_id, m.attempt,
 									  ms(m.visible_at)), ', ' ORDER BY n), 'none')
 	FROM resonate.receive(address, count, visibility) WITH ORDINALITY AS
-		m (promise_id, callback_id, address, attempt, visible_at, state, value, value_headers,
+		m (kind, promise_id, callback_id, address, attempt, visible_at, state, value, value_headers,
 		   value_data, settled_at, n)
 $$;
 

@@ -91,7 +91,7 @@ FROM pg_settings WHERE name = 'resonate.profile';
 
 SELECT at(0);
 SELECT throws_ok($$SELECT resonate.create_promise('targeted', tags => '{"resonate:target": ""}')$$,
-				 '0A000', NULL, 'a target is refused as long as there are no tasks');
+				 '22023', NULL, 'a target is not empty');
 SELECT is_empty($$SELECT FROM resonate.promises WHERE id = 'targeted'$$, 'with nothing written');
 
 SELECT finish();

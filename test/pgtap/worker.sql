@@ -1,4 +1,5 @@
--- The steps of the worker, run by hand: timeout, deliver, reconcile, prune; and
+-- The steps of the worker, run by hand: timeout, deliver, reconcile, prune (those
+-- on tasks and schedules have tests of their own); and
 -- what resonate.stats says of them.
 \ir helpers.psql
 
@@ -38,6 +39,7 @@ SELECT is(step(), 'idle 0 next 1000', 'a millisecond too early');
 SELECT at(1000);
 SELECT is(step(), 'timeout 1 next 2000', 'in time');
 SELECT is(stored('b'), 'rejected_timedout at 1000', 'the promise is settled');
+SELECT is(step(), 'dispatch 1 next 2000', 'whoever can dequeue is told');
 SELECT is(step(), 'idle 0 next 2000', 'once');
 SELECT at(10000);
 SELECT is(step(2), 'timeout 2 next 3000', 'late: the earliest first, as many as limit says');
@@ -48,6 +50,7 @@ SELECT is((SELECT string_agg(format('%s due %s', promise_id, due_at - 4000000000
 							 ORDER BY promise_id) FROM resonate.messages),
 		  'b due 1000, c due 10000', 'their messages are due now');
 SELECT is(step(2), 'timeout 1', 'the rest');
+SELECT is(step(2), 'dispatch 1', 'who can dequeue one more is told');
 SELECT is(step(2), 'idle 0', 'and nothing is left that would come due');
 SELECT is(stored('internal'), 'pending', 'an internal promise is left alone');
 SELECT is(stored('for ever'), 'pending', 'and one without a deadline');
@@ -89,6 +92,7 @@ FROM generate_series(1, 5) AS n;
 SELECT at(10);
 SELECT is((resonate.resolve('d' || n)).status, 2010, 'resolve') FROM generate_series(1, 5) AS n;
 SELECT is(brief(resonate.worker_step(ts(9))), 'idle 0 next 10', 'no message is due before it is written');
+SELECT is(step(3), 'dispatch 1 next 10', 'who can dequeue is told');
 SELECT is(step(3), 'deliver 3 next 10', 'notifications are sent, as many as limit says');
 SELECT is(step(3), 'deliver 1', 'the rest; other addresses keep nobody awake');
 SELECT is(step(3), 'idle 0', 'once');
@@ -251,17 +255,20 @@ SELECT is((SELECT ROW(pending, resolved, rejected, rejected_canceled, rejected_t
 SELECT sweeps, promises_timed_out, deliveries, notifications_sent, delivery_failures, promises_pruned,
 	rows_set_aside FROM resonate.stats \gset was_
 SELECT is(step(), 'timeout 2 next 0', 'a sweep');
+SELECT is(step(), 'dispatch 1 next 0', 'one can dequeue');
 SELECT is(step(), 'deliver 1 next 3600000', 'a delivery');
 SELECT at(retention_ms());
 SELECT is(brief(resonate.worker_step(ts(retention_ms()), 1)), 'timeout 1 next 3600000', 'a sweep');
 SELECT is(brief(resonate.worker_step(ts(retention_ms()), 1)),
 		  'timeout 1 next ' || retention_ms(), 'another, whose message is due at once');
+SELECT is(brief(resonate.worker_step(ts(retention_ms()), 2)),
+		  'dispatch 1 next ' || retention_ms(), 'one can dequeue more');
 SELECT is(brief(resonate.worker_step(ts(retention_ms()), 2)), 'deliver 1', 'a delivery');
 SELECT is(brief(resonate.worker_step(ts(retention_ms()), 3)), 'prune 3', 'pruning');
 SELECT is((SELECT ROW(sweeps, promises_timed_out, deliveries, notifications_sent, delivery_failures,
 					  promises_pruned, rows_set_aside)::text FROM resonate.stats),
 		  ROW(:was_sweeps + 3, :was_promises_timed_out + 4, :was_deliveries + 2,
-			  :was_notifications_sent + 2, :was_delivery_failures, :was_promises_pruned + 3,
+			  :was_notifications_sent + 4, :was_delivery_failures, :was_promises_pruned + 3,
 			  :was_rows_set_aside)::text,
 		  'the counters have counted');
 

@@ -40,6 +40,7 @@ FROM resonate.messages ORDER BY callback_id;
 -- The worker sends the notifications; the others wait for who asks for them.
 SELECT * FROM resonate.worker_step();
 SELECT * FROM resonate.worker_step();
+SELECT * FROM resonate.worker_step();
 SELECT callback_id, address FROM resonate.messages ORDER BY callback_id;
 
 -- A promise past its deadline is settled first.

@@ -93,7 +93,10 @@ INSERT INTO bad (statement) VALUES
 	($$SELECT resonate.create_promise('new', tags => '{"a": {}}')$$),
 	($$SELECT resonate.create_promise('new', tags => '{"a": ["b"]}')$$),
 	($$SELECT resonate.create_promise('new', tags => '{"resonate:timer": true}')$$),
-	($$SELECT resonate.create_promise('new', tags => '{"resonate:target": "poll://any@g"}')$$),
+	($$SELECT resonate.create_promise('new', tags => '{"resonate:target": ""}')$$),
+	($$SELECT resonate.create_promise('new', tags => '{"resonate:target": "x", "resonate:timer": "true"}')$$),
+	($$SELECT resonate.create_promise('new', tags => '{"resonate:target": "x", "resonate:delay": "soon"}')$$),
+	($$SELECT resonate.create_promise('new', '1 s', tags => '{"resonate:target": "x", "resonate:delay": "5000000000000"}')$$),
 	($$SELECT resonate.resolve('p', headers => '[]')$$),
 	($$SELECT resonate.reject('p', headers => '{"a": 1}')$$),
 	($$SELECT resonate.cancel('p', headers => '{"a": []}')$$),
@@ -162,7 +165,7 @@ FROM (VALUES (1, '"new"'), (2, '1'), (3, 'null'), (4, 'true'), (5, '[]'), (6, '{
 	  (26, '{"id": "a", "timeout_at": "some day"}'), (27, '{"id": "a", "timeout_at": "-infinity"}'),
 	  (28, '{"id": "a", "headers": []}'), (29, '{"id": "a", "headers": {"a": 1}}'), (30, '{"id": "a", "headers": "text"}'),
 	  (31, '{"id": "a", "tags": 1}'), (32, '{"id": "a", "tags": {"a": null}}'),
-	  (33, '{"id": "a", "tags": {"resonate:target": "x"}}'), (34, '{"id": "a", "idempotency_key": 1}'),
+	  (33, '{"id": "a", "tags": {"resonate:target": ""}}'), (34, '{"id": "a", "idempotency_key": 1}'),
 	  (36, '{"id": "a", "strict": "true"}'),
 	  (37, '{"id": "a", "strict": 1}')) AS v (n, item) ORDER BY n;
 INSERT INTO bad (statement) VALUES
