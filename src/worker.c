@@ -62,6 +62,7 @@ typedef struct Worker
 	int64		next_due_ms;	/* as of the last look */
 	int64		looked_at_ms;	/* before the steps of this turn */
 	int64		next_offer_ms;	/* when the next task is to be offered */
+	bool		must_poll_offers;	/* once in this turn */
 	int64		locked_wait_ms;
 } Worker;
 
@@ -290,16 +291,17 @@ step_one_by_one(Worker *worker, RsnStep step)
 
 /*
  * Offers are looked for when somebody has committed one, or the clock of a task
- * has come.  What was told before is then told again, since a commit that came
+ * has come, or commits may go unnoticed.  What was told before is then told again, since a commit that came
  * late can have added to it.
  */
 static bool
 is_dispatch_wanted(Worker *worker)
 {
 	if (pg_atomic_exchange_u32(&worker->slot->must_offer, 0) == 0 &&
-		pg_atomic_read_u32(&worker->slot->must_poll) == 0 &&
+		!worker->must_poll_offers &&
 		rsn_clock_now() < worker->next_offer_ms)
 		return false;
+	worker->must_poll_offers = false;
 	worker->next_offer_ms = RSN_TIME_NEVER;
 	rsn_delivery_forget_told();
 	return true;
@@ -480,6 +482,8 @@ run_turn(Worker *worker)
 	pg_memory_barrier();
 	forget_set_aside(worker);
 	worker->looked_at_ms = rsn_clock_now();
+	worker->must_poll_offers =
+		pg_atomic_read_u32(&worker->slot->must_poll) != 0;
 	while (!is_paused(worker) && run_steps(worker))
 	{
 		CHECK_FOR_INTERRUPTS();
