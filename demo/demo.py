@@ -1,110 +1,51 @@
 """The story of the demonstration.
 
-    demo.py DIR FILES LOG
+    demo.py DIR LIST JOURNAL
 
-FILES is what files.py wrote; LOG is where the workers write.  The environment
-says how to reach the server, which server.sh can crash and start.
+LIST is what files.py wrote; JOURNAL is where the workers write.  The
+environment says how to reach the server, which server.sh can crash and start.
 """
 
-import collections
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
 
 import psycopg2
 
+import verify
+from crew import HERE, Crew
 from database import Database
-from files import ID_PREFIX, count_of
-from listener import CHANNEL, ConnectionLost, Listener
-from verify import Computations, Failure, check_manifest, some
+from failure import Failure, some
+from files import count_of, load
+from journal import Journal, Reader
+from narrator import Narrator
+from plan import (CHILD_PREFIX, COORDINATOR, COORDINATORS, HASHER_COUNT,
+                  LEASE_S, PATIENCE_S, ROOT_ID, SCHEDULE_ID, SCHEDULE_PREFIX,
+                  WINDOW)
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-EVERY_ID = f"{ID_PREFIX}*"
-ADDRESS = f"notify://{CHANNEL}"
-WORKERS = 4
-BATCH = 1000
+# Let somebody get to work before anything happens to him, unless there is so
+# little to do that everybody might have finished.
+DONE_BEFORE_KILL = 2
+FEW_TASKS = 2 * WINDOW
 TICK_S = 0.05
 
-# A small directory would be done before anybody could interrupt it.
-LEAST_RUN_S = 8.0
-LONGEST_PACE_S = 0.25
+# How long the server may take for a statement that is under way already.
+UNDER_WAY_S = 0.2
 
-DEADLINE_S = 1.5
+# At which part of a second the server is crashed: it is down when the next one
+# begins, so that the schedule misses that.
+CRASH_AT_S = 0.75
 
-# More than any of this takes on a busy machine.
-NOTIFY_PATIENCE_S = 30.0
-
-
-class Progress:
-    """One line that changes on a terminal, or a line for every tenth."""
-
-    def __init__(self, total):
-        self._total = total
-        self._is_terminal = sys.stdout.isatty()
-        self._shown = 0
-        self._next_at = 0.0
-
-    def show(self, done):
-        """Call as often as you like."""
-        if self._is_terminal:
-            if done == self._total or time.monotonic() >= self._next_at:
-                self._next_at = time.monotonic() + 0.1
-                print(f"\r{self._line(done)}", end="", flush=True)
-        elif done * 10 // self._total > self._shown:
-            self._shown = done * 10 // self._total
-            print(self._line(done))
-
-    def interrupt(self, done):
-        """The line as it is now; what follows starts a new one."""
-        if self._is_terminal:
-            print(f"\r{self._line(done)}")
-
-    def _line(self, done):
-        return (f"    {done} of {self._total} files done "
-                f"({done * 100 // self._total} %)")
+# Both clocks that are compared are cut to a millisecond.
+PRECISION_S = 0.002
 
 
-class Workers:
-    """The processes that compute, one for each share."""
-
-    def __init__(self, directory, log_path, pace_s):
-        self._arguments = directory, log_path
-        self._pace_s = pace_s
-        self._processes = {}
-        # The workers only append to it.
-        with open(log_path, "wb"):
-            pass
-
-    def start(self, share):
-        """Starts the worker of a share, or the successor of one."""
-        self._processes[share] = subprocess.Popen(
-            [sys.executable, os.path.join(HERE, "worker.py"),
-             *self._arguments, str(share), str(self._pace_s)])
-
-    def kill(self, share):
-        """Kills a worker, which cannot notice, and answers its process id."""
-        process = self._processes.pop(share)
-        if process.poll() is not None:
-            raise Failure(f"worker {share} ended before it could be killed")
-        process.kill()
-        process.wait()
-        return process.pid
-
-    def are_running(self):
-        """Whether any has not finished; it is a failure if one has failed."""
-        statuses = [process.poll() for process in self._processes.values()]
-        failed = [status for status in statuses if status]
-        if failed:
-            raise Failure(f"a worker ended with status {failed[0]}")
-        return None in statuses
-
-    def stop(self):
-        """Ends those that a failure has left; signals end all by themselves."""
-        for process in self._processes.values():
-            process.kill()
-            process.wait()
+def describe_s(seconds):
+    """A duration that can be read."""
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
 def server(action):
@@ -112,284 +53,305 @@ def server(action):
     subprocess.run([os.path.join(HERE, "server.sh"), action], check=True)
 
 
-def share_of(position):
-    """To which worker the file at a position of the list belongs."""
-    return position % WORKERS
-
-
-def create_batch(database, batch):
-    """Creates promises with callbacks, in one statement, so both or none.
-
-    Answers how often which status was given, for either.
-    """
-    return database.query("""
-        SELECT promise.status, callback.status
-        FROM resonate.create_promises(%s) AS promise
-        CROSS JOIN LATERAL
-            resonate.create_callback(promise.id, 'demo', %s) AS callback""",
-                          (json.dumps(batch), ADDRESS))
-
-
-def create_promises(database, files):
-    """One promise per file.  Answers how often which statuses were given."""
-    promises = [{"id": ID_PREFIX + file["path"],
-                 "timeout": "1 day",
-                 "param": {"path": file["path"]},
-                 "tags": {"share": str(share_of(position))},
-                 "idempotency_key": "demo"}
-                for position, file in enumerate(files)]
-    statuses = collections.Counter()
-    for start in range(0, len(promises), BATCH):
-        statuses.update(create_batch(database, promises[start:start + BATCH]))
-    return statuses
-
-
 class Demonstration:
     """Everything that the steps share."""
 
-    def __init__(self, directory, files, log_path):
+    def __init__(self, directory, list_path, journal_path):
         self._directory = directory
-        self._files = files
-        self._log_path = log_path
+        self._list_path = list_path
+        self._tasks = load(list_path)
+        self._own_journal = Journal(journal_path, "demo")
+        self._journal = Reader(journal_path)
+        self._crew = Crew(journal_path)
         self._database = Database()
-        self._listener = Listener()
-        self._progress = Progress(len(files))
-        self._pace_s = min(LONGEST_PACE_S, LEAST_RUN_S * WORKERS / len(files))
-        self._workers = Workers(directory, log_path, self._pace_s)
-        # What is known to be done, and how it came to be known.
-        self._done = set()
-        self._announced = set()
-        self._announced_again = 0
-        self._found = set()
+        self._narrator = Narrator(time.time())
 
     def run(self):
         """The whole story; answers the lines of the summary."""
         began = time.monotonic()
         try:
-            self._create()
-            self._start()
-            self._watch(self._half_way)
-            victim, killed_pid, downtime_s = self._crash()
-            self._catch_up()
-            self._create_again()
-            self._replace(victim)
-            self._watch(lambda: len(self._done) == len(self._files))
-            self._await_end_of_workers()
+            created_s = self._begin()
+            killed_s, vacant_a_s = self._kill_one()
+            paused_s, vacant_b_s, refused_s = self._pause_one()
+            down_at, up_at = self._crash()
+            manifest = self._await_root()
+            job_s = time.monotonic() - began
+            last_s = self._end_schedule()
         finally:
-            self._workers.stop()
-        elapsed_s = time.monotonic() - began
-        summary = self._verify(killed_pid)
-        lateness_ms = self._show_deadline()
-        return [*summary,
-                ("server down for", f"{downtime_s:.1f} s"),
-                ("the job took, crash included", f"{elapsed_s:.1f} s"),
-                ("NOTIFY of the deadline was late by", f"{lateness_ms:.1f} ms")]
-
-    def _create(self):
-        statuses = create_promises(self._database, self._files)
-        if statuses != {(2010, 2010): len(self._files)}:
-            raise Failure(f"creating promises was answered {dict(statuses)}")
-        print(f"Created {count_of(len(self._files), 'promise')}, one per file, "
-              f"each with a callback to {ADDRESS}.")
-
-    def _start(self):
-        print(f"Started {WORKERS} worker processes, each taking "
-              f"{self._pace_s * 1000:.1f} ms or more per file; listening.")
-        for share in range(WORKERS):
-            self._workers.start(share)
-
-    def _half_way(self):
-        """Half of the files, or at once if there are too few for halves."""
-        total = len(self._files)
-        half = total // 2 if total > WORKERS else 0
-        return len(self._done) >= half and os.path.getsize(self._log_path) > 0
-
-    def _watch(self, is_reached):
-        """Receives completions until the condition holds."""
-        while not is_reached():
-            is_working = self._workers.are_running()
-            # Once all is settled, the last messages may still be on their way.
-            promises = self._receive(
-                TICK_S if is_working else NOTIFY_PATIENCE_S)
-            if not promises and not is_working:
-                raise Failure(f"all workers have finished, but only "
-                              f"{len(self._done)} files are done")
-            for promise_id, state in promises:
-                if state != "resolved":
-                    self._refuse(promise_id)
-            self._progress.show(len(self._done))
-
-    def _receive(self, timeout_s):
-        """Notes what the listener hears, and answers it."""
-        _, promises = self._listener.wait(timeout_s)
-        for promise_id, state in promises:
-            if state == "resolved":
-                self._announced_again += promise_id in self._announced
-                self._announced.add(promise_id)
-                self._done.add(promise_id)
-        return promises
-
-    def _crash(self):
-        """The worst moment: a worker and the server die."""
-        victim, left = self._slowest_share()
-        killed_pid = self._workers.kill(victim)
-        stopped_at = time.monotonic()
-        server("crash")
-        self._drain()
-        self._progress.interrupt(len(self._done))
-        print(f"At {len(self._done)} of {len(self._files)}: killed worker "
-              f"{victim} (process {killed_pid}, {left} of its files to go)\n"
-              f"with SIGKILL, and stopped the server in immediate mode, which "
-              f"is a crash.")
-        server("start")
-        downtime_s = time.monotonic() - stopped_at
-        return victim, killed_pid, downtime_s
-
-    def _slowest_share(self):
-        """The share with most left to do, so that its worker is at work."""
-        left = collections.Counter(
-            share_of(position) for position, file in enumerate(self._files)
-            if ID_PREFIX + file["path"] not in self._done)
-        # In a tie the first one, whose share is the largest.
-        share = max(range(WORKERS), key=lambda share: left[share])
-        return share, left[share]
-
-    def _drain(self):
-        """Receives what was on its way, down to the end of the connection."""
-        try:
-            while True:
-                if not self._receive(NOTIFY_PATIENCE_S):
-                    raise Failure("the connection survived the crash")
-        except ConnectionLost:
-            pass
-
-    def _catch_up(self):
-        """Listens again, then looks at what was missed, in this order."""
-        self._listener = Listener()
-        self._found = {promise_id for promise_id, _, _
-                       in self._database.search(EVERY_ID, "resolved")}
-        self._done |= self._found
-        for promise_id, _, _ in self._database.search(EVERY_ID, "rejected"):
-            self._refuse(promise_id)
-        lost = self._announced - self._found
-        if lost:
-            raise Failure(f"{len(lost)} settlements that had been announced "
-                          f"are gone: {some(lost)}")
-        print("Started the server; the other workers reconnect by themselves.\n"
-              f"Every file announced before is still settled: "
-              f"{len(self._announced)}. The client listened again,\nthen "
-              f"looked, and found {len(self._found - self._announced)} more, "
-              f"whose NOTIFY it had not heard.")
-
-    def _create_again(self):
-        """What an application does that does not know how far it had come."""
-        statuses = create_promises(self._database, self._files)
-        if statuses != {(2000, 2000): len(self._files)}:
-            raise Failure(f"creating again was answered {dict(statuses)}")
-        print("Created all promises again with the same idempotency keys: each "
-              "was known already.")
-
-    def _replace(self, victim):
-        """No handover is needed: what is left of a share is what is pending."""
-        self._workers.start(victim)
-        print(f"Started a successor of worker {victim}, which takes what is "
-              f"pending.")
-
-    def _refuse(self, promise_id):
-        """Files that disappear or change have no place in a comparison."""
-        [(state, value)] = self._database.query(
-            "SELECT state, value FROM resonate.get_promise(%s)", (promise_id,))
-        raise Failure(f"{promise_id!r} ended as {state} with {value}")
-
-    def _await_end_of_workers(self):
-        """They end by themselves when nothing is pending."""
-        give_up_at = time.monotonic() + NOTIFY_PATIENCE_S
-        while self._workers.are_running():
-            if time.monotonic() > give_up_at:
-                raise Failure("a worker does not end although all is done")
-            time.sleep(TICK_S)
-        self._progress.interrupt(len(self._done))
-
-    def _verify(self, killed_pid):
-        """Checks the result; answers the lines of the summary about it."""
-        print("Comparing the manifest with sha256sum, and the log of the "
-              "workers with the promises.")
-        promises = list(self._database.search(EVERY_ID, None))
-        check_manifest(self._directory, self._files,
-                       {promise_id: value for promise_id, value, _ in promises})
-        computations = Computations(self._log_path)
-        late = computations.begun_late({promise_id: settled_ms for
-                                        promise_id, _, settled_ms in promises})
-        if late:
-            raise Failure(f"{len(late)} files were computed again after their "
-                          f"promise was settled: {some(late)}")
-        twice = computations.begun_twice(killed_pid)
-        repeats = computations.repeats
+            self._crew.stop()
+        versions, latencies, seconds = self._verify(manifest, created_s,
+                                                    last_s)
+        missed = sum(down_at < second < up_at for second in seconds)
+        find = self._journal.find
+        wakes = len(find("acquired", who=COORDINATOR)) - 1
+        repeated = sum(record["repeated"] for record
+                       in find("fulfilled") + find("refused"))
         return [
-            ("files, and promises", len(self._files)),
-            ("settled when the server came back", len(self._found)),
-            ("completions heard by NOTIFY", len(self._announced)),
-            ("  of these heard twice", self._announced_again),
-            ("completions found only by looking",
-             len(self._found - self._announced)),
-            ("digests computed in total", computations.total),
-            ("  after the promise was settled", len(late)),
-            ("  again, lost with the killed worker", len(twice)),
-            ("settlements repeated after the crash", sum(repeats.values())),
-            ("  and had been committed before it", repeats[2000]),
-            ("manifest compared with sha256sum", "equal"),
+            ("files in the manifest, all as sha256sum says", len(manifest)),
+            ("tasks, each fulfilled exactly once", len(self._tasks)),
+            *((f"  acquired {count_of(version, 'time')}", count)
+              for version, count in sorted(versions.items())),
+            ("heartbeats that renewed a lease", len(find("renewed"))),
+            ("answers refused by the fence", len(find("refused"))),
+            ("wake-ups of the coordinator", wakes),
+            ("from creation to acquisition, median",
+             f"{statistics.median(latencies) * 1000:.1f} ms"),
+            ("task of the killed hasher taken over after",
+             describe_s(killed_s)),
+            ("  of which its lease had ended for", describe_s(vacant_a_s)),
+            ("task of the paused hasher taken over after",
+             describe_s(paused_s)),
+            ("  of which its lease had ended for", describe_s(vacant_b_s)),
+            ("  and its late answer refused after", describe_s(refused_s)),
+            ("server down for", describe_s(up_at - down_at)),
+            ("answers sent again because of that", repeated),
+            ("seconds, each with a promise of the schedule", len(seconds)),
+            ("  of these while the server was down", missed),
+            ("invariants violated", 0),
+            ("the job took", f"{job_s:.1f} s"),
         ]
 
-    def _show_deadline(self):
-        """A promise that nobody settles; answers the lateness of its NOTIFY."""
-        [(status, deadline_ms)] = self._database.query("""
-            SELECT status, (extract(epoch FROM timeout_at) * 1000)::bigint
-            FROM resonate.create_promise_and_callback(
-                'demo/deadline', 'demo', %s, %s * interval '1 s')""",
-                                                       (ADDRESS, DEADLINE_S))
-        if status != 2010:
-            raise Failure(f"creating the last promise was answered {status}")
-        print(f"Created one more promise, with a timeout of {DEADLINE_S} s, "
-              f"which nobody will settle.")
-        lateness_ms = self._await_deadline() - deadline_ms
-        [(state, settled_ms)] = self._database.query("""
-            SELECT state, (extract(epoch FROM settled_at) * 1000)::bigint
-            FROM resonate.get_promise('demo/deadline')""")
-        if (state, settled_ms) != ("rejected_timedout", deadline_ms):
-            raise Failure(f"the last promise is {state}, settled "
-                          f"{settled_ms - deadline_ms} ms after its deadline")
-        if lateness_ms < 0:
-            raise Failure(f"NOTIFY came {-lateness_ms:.1f} ms before the "
-                          f"deadline")
-        print(f"It is {state}, settled at its deadline exactly; the NOTIFY "
-              f"arrived {lateness_ms:.1f} ms later.")
-        return lateness_ms
+    def _tell(self, text):
+        """Adds a line to the story, at its place in time."""
+        self._own_journal.write("told", text=text)
+        self._listen()
 
-    def _await_deadline(self):
-        """When the last promise was announced, in ms since the epoch."""
-        give_up_at = time.monotonic() + DEADLINE_S + NOTIFY_PATIENCE_S
-        while time.monotonic() < give_up_at:
-            arrived_at, promises = self._listener.wait(TICK_S)
-            if ("demo/deadline", "rejected_timedout") in promises:
-                return arrived_at * 1000
-        raise Failure("no NOTIFY of a promise whose deadline has passed")
+    def _listen(self):
+        """Tells what the workers have done, and sees that they live."""
+        self._narrator.tell(self._journal.read())
+        self._crew.check()
+
+    def _until(self, condition, what):
+        """What a condition answers, as soon as it is true."""
+        give_up_at = time.monotonic() + PATIENCE_S
+        while True:
+            self._listen()
+            result = condition()
+            if result:
+                return result
+            if time.monotonic() > give_up_at:
+                raise Failure(f"waited in vain until {what}")
+            time.sleep(TICK_S)
+
+    def _done(self):
+        """The children of which a worker knows that they are fulfilled."""
+        return {record["id"] for record in self._journal.find("fulfilled")
+                if record["id"] != ROOT_ID}
+
+    def _begin(self):
+        """Creates root and schedule; answers when the latter was created."""
+        [(status, created_s)] = self._database.query("""
+            SELECT status, extract(epoch FROM created_at)::float8
+            FROM resonate.create_schedule(
+                %s, '* * * * * *', promise_id => %s, timeout => '1 hour')""",
+            (SCHEDULE_ID, SCHEDULE_PREFIX + "{{.timestamp}}"))
+        self._expect(status, 2010, "creating the schedule")
+        self._tell(f"created schedule {SCHEDULE_ID}, a promise every second")
+        [(status,)] = self._database.query("""
+            SELECT status FROM resonate.create_promise(
+                %s, timeout => '1 day', tags => %s,
+                idempotency_key => 'demo')""",
+            (ROOT_ID, json.dumps({"resonate:target": COORDINATORS})))
+        self._expect(status, 2010, "creating the root")
+        self._tell(f"created task {ROOT_ID} for {COORDINATORS}")
+        self._crew.start("coordinator.py", COORDINATOR, self._list_path)
+        for number in range(1, HASHER_COUNT + 1):
+            self._crew.start("hasher.py", f"hasher {number}", self._directory)
+        self._tell(f"started a coordinator and {HASHER_COUNT} hashers")
+        return created_s
+
+    def _expect(self, status, expected, what):
+        """Fails if the answer is not what it should be."""
+        if status != expected:
+            raise Failure(f"{what} was answered {status}")
+
+    def _pause_a_holder(self):
+        """Stops a hasher in the middle of a task.
+
+        Answers who it is, the task with its version, and when that was.  A
+        task that was taken over before is the second choice, because it would
+        have to wait before it is offered a third time.
+        """
+        def attempt():
+            holders = self._database.query("""
+                SELECT pid, id, version
+                FROM resonate.search_tasks('acquired')
+                WHERE starts_with(id, %s)
+                ORDER BY version, id DESC""", (CHILD_PREFIX,))
+            for victim, task_id, version in holders:
+                self._crew.pause(victim)
+                paused_at = time.time()
+                self._tell(f"PAUSED {victim} (SIGSTOP), which holds {task_id}, "
+                           f"version {version}")
+                # It may have fulfilled the task before it could be stopped.
+                time.sleep(UNDER_WAY_S)
+                if self._holds(victim, task_id, version):
+                    return victim, task_id, version, paused_at
+                self._crew.resume(victim)
+                self._tell(f"let {victim} go on (SIGCONT), for it had finished")
+            return None
+
+        return self._until(attempt, "a hasher holds a task")
+
+    def _holds(self, name, task_id, version):
+        """Whether somebody holds a task, in that version."""
+        return self._database.query("""
+            SELECT pid, version FROM resonate.get_task(%s)
+            WHERE task_state = 'acquired'""", (task_id,)) == [(name, version)]
+
+    def _await_takeover(self, task_id, version):
+        """When a task was acquired by another, and how long after the lease.
+
+        The journal may lack the last heartbeat of a worker that was killed; no
+        lease ends before what is in it allows.
+        """
+        [record] = self._until(
+            lambda: self._journal.find("acquired", id=task_id,
+                                       version=version + 1),
+            f"{task_id} is taken over")
+        held_since = max(
+            held["asked_at"]
+            for held in self._journal.find("acquired", id=task_id,
+                                           version=version) +
+            self._journal.find("renewed", id=task_id, version=version))
+        vacant_s = record["at"] - held_since - LEASE_S
+        if vacant_s < -PRECISION_S:
+            raise Failure(f"{task_id} was taken over {-vacant_s:.3f} s before "
+                          f"the lease had ended")
+        return record["at"], max(vacant_s, 0.0)
+
+    def _kill_one(self):
+        """A hasher dies.
+
+        Answers how long it took until its task was taken over, and how much of
+        that was after its lease.
+        """
+        if len(self._tasks) > FEW_TASKS:
+            self._until(lambda: len(self._done()) >= DONE_BEFORE_KILL,
+                        "some tasks are done")
+        victim, task_id, version, _ = self._pause_a_holder()
+        self._crew.kill(victim)
+        killed_at = time.time()
+        self._tell(f"KILLED {victim} (SIGKILL), before it could go on")
+        taken_at, vacant_s = self._await_takeover(task_id, version)
+        self._tell(f"that was {describe_s(taken_at - killed_at)} after the "
+                   f"kill, {describe_s(vacant_s)} after the lease had ended")
+        return taken_at - killed_at, vacant_s
+
+    def _pause_one(self):
+        """A hasher sleeps too long, which it cannot know.
+
+        Answers how long it took until its task was taken over, how much of that
+        was after its lease, and how long it took until its answer was refused.
+        """
+        victim, task_id, version, paused_at = self._pause_a_holder()
+        taken_at, vacant_s = self._await_takeover(task_id, version)
+        self._tell(f"that was {describe_s(taken_at - paused_at)} after the "
+                   f"pause began, {describe_s(vacant_s)} after the lease had "
+                   f"ended")
+        self._crew.resume(victim)
+        self._tell(f"let {victim} go on (SIGCONT); it works on {task_id} as if "
+                   f"nothing had happened")
+        [refused] = self._until(
+            lambda: self._journal.find("refused", who=victim, id=task_id,
+                                       version=version),
+            f"the late answer of {victim} is refused")
+        self._expect(refused["status"], 4090, "the late answer")
+        return taken_at - paused_at, vacant_s, refused["at"] - paused_at
+
+    def _crash(self):
+        """The server dies, and comes back; answers when."""
+        self._until(lambda: len(self._done()) >= len(self._tasks) // 2,
+                    "half of the tasks are done")
+        self._sleep_until(CRASH_AT_S)
+        server("crash")
+        down_at = time.time()
+        self._tell("CRASHED the server (immediate mode)")
+        done = self._done()
+        self._sleep_until(0)
+        server("start")
+        resolved = {promise_id for promise_id, state, _, _
+                    in self._database.search(CHILD_PREFIX + "*")
+                    if state == "resolved"}
+        up_at = time.time()
+        lost = done - resolved
+        if lost:
+            raise Failure(f"{len(lost)} answers were lost in the crash: "
+                          f"{some(lost)}")
+        self._tell(f"started the server; {count_of(len(done), 'answer')} "
+                   f"given before, none lost; all workers reconnect")
+        return down_at, up_at
+
+    def _sleep_until(self, part_s):
+        """Sleeps until a second is so old."""
+        time.sleep((part_s - time.time()) % 1)
+
+    def _await_root(self):
+        """The manifest, when it is there."""
+        def settled():
+            [(status, state, value)] = self._database.query("""
+                SELECT status, state, value
+                FROM resonate.await_promise(%s, '200 ms')""", (ROOT_ID,))
+            return (state, value) if status != 4080 else None
+
+        state, value = self._until(settled, "the root is settled")
+        self._until(lambda: self._journal.find("fulfilled", id=ROOT_ID),
+                    "the coordinator knows that, too")
+        self._tell(f"awaited {ROOT_ID}: {state}")
+        if state != "resolved":
+            raise Failure(f"{ROOT_ID} ended as {state} with {value}")
+        return value
+
+    def _end_schedule(self):
+        """Deletes the schedule; answers when it fired for the last time."""
+        [(last_s, status)] = self._database.query("""
+            SELECT extract(epoch FROM last_run_at)::float8,
+                   resonate.delete_schedule(id)
+            FROM resonate.get_schedule(%s)""", (SCHEDULE_ID,))
+        self._expect(status, 2000, "deleting the schedule")
+        self._tell(f"deleted schedule {SCHEDULE_ID}")
+        return last_s
+
+    def _verify(self, manifest, created_s, last_s):
+        """Checks everything.
+
+        Answers how many children ended in which version, how long each waited
+        for its first worker, and the seconds on which the schedule fired.
+        """
+        self._listen()
+        self._tell("comparing the manifest with sha256sum, and the journal of "
+                   "the workers with the tasks")
+        verify.check_manifest(self._directory,
+                              [name for names in self._tasks for name in names],
+                              manifest)
+        versions = verify.check_children(self._database, self._journal,
+                                         len(self._tasks))
+        seconds = verify.check_schedule(self._database, created_s, last_s)
+        verify.check_invariants()
+        return versions, self._latencies(), seconds
+
+    def _latencies(self):
+        """How long each child existed before it was acquired."""
+        created = {promise_id: created_at for promise_id, _, _, created_at
+                   in self._database.search(CHILD_PREFIX + "*")}
+        return [record["at"] - created[record["id"]]
+                for record in self._journal.find("acquired", version=1)
+                if record["id"] != ROOT_ID]
 
 
 def print_summary(lines):
     """A table of two columns."""
     print()
     for name, value in lines:
-        print(f"    {name:<40} {value:>10}")
+        print(f"    {name:<48} {value:>8}")
     print("\nEverything was as it should be.")
 
 
-def main(directory, files_path, log_path):
+def main(directory, list_path, journal_path):
     """Tells the story; fails when it did not come true."""
-    with open(files_path, encoding="utf-8") as stream:
-        files = json.load(stream)["files"]
     try:
-        print_summary(Demonstration(directory, files, log_path).run())
-    except (Failure, ConnectionLost, psycopg2.Error,
+        print_summary(Demonstration(directory, list_path, journal_path).run())
+    except (Failure, psycopg2.Error,
             subprocess.CalledProcessError) as error:
         sys.exit(f"\ndemo: FAILED: {error or type(error).__name__}")
 

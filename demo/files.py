@@ -2,8 +2,11 @@
 
     files.py DIR OUTPUT
 
-Writes the list to OUTPUT, once and for all, and says what is in it and what
-was left out.  Fails when there is nothing to work on.
+Divides them among tasks, writes that to OUTPUT, once and for all, and says
+what is in it and what was left out.  Fails when there is nothing to work on.
+
+File names are bytes, and JSON has text only.  So in all that goes into the
+database a name is what it is in a URL, and for most files simply the name.
 """
 
 import collections
@@ -12,24 +15,29 @@ import os
 import pwd
 import stat
 import sys
+import urllib.parse
 
-ID_PREFIX = "sha256/"
-ID_LIMIT = 1024
+from plan import TASKS_MAX
 
 UNITS = {"GB": 1000 ** 3, "MB": 1000 ** 2, "kB": 1000}
 
+# The manifest has for each file its name and a digest, and is one value.
+VALUE_LIMIT = 64 << 20
+DIGEST_BYTES = 80
 
-def reason_to_skip(name, path):
-    """Why there can be no promise for a file, or None.
 
-    name is relative to the directory and becomes the id; path leads there.
-    """
-    try:
-        promise_id = (ID_PREFIX + name).encode("utf-8")
-    except UnicodeEncodeError:
-        return "name is not UTF-8"
-    if len(promise_id) > ID_LIMIT:
-        return "name is too long for an id"
+def to_name(path):
+    """What a relative path is called in the database."""
+    return urllib.parse.quote(os.fsencode(path))
+
+
+def to_path(name):
+    """The relative path behind a name, as bytes."""
+    return urllib.parse.unquote_to_bytes(name)
+
+
+def reason_to_skip(path):
+    """Why a file cannot be hashed, or None."""
     try:
         mode = os.lstat(path).st_mode
     except OSError:
@@ -42,8 +50,8 @@ def reason_to_skip(name, path):
 
 
 def list_files(directory):
-    """The files below a directory and a count of those skipped, by reason."""
-    files = []
+    """Names and sizes of the files, and a count of those skipped, by reason."""
+    sizes = {}
     skipped = collections.Counter()
 
     def note_unreadable(_error):
@@ -57,13 +65,22 @@ def list_files(directory):
                  if os.path.islink(os.path.join(parent, name))]
         for name in sorted(names + links):
             path = os.path.join(parent, name)
-            relative = os.path.relpath(path, directory)
-            reason = reason_to_skip(relative, path)
+            reason = reason_to_skip(path)
             if reason:
                 skipped[reason] += 1
             else:
-                files.append({"path": relative, "bytes": os.path.getsize(path)})
-    return files, skipped
+                relative = os.path.relpath(path, directory)
+                sizes[to_name(relative)] = os.path.getsize(path)
+    return sizes, skipped
+
+
+def divide(names):
+    """The names for each task: one, or more if there are many.
+
+    Neighbours are alike, so they go to different tasks.
+    """
+    count = min(len(names), TASKS_MAX)
+    return [names[start::count] for start in range(count)]
 
 
 def describe_skipped(skipped):
@@ -95,14 +112,23 @@ def main(directory, output):
         user = pwd.getpwuid(os.getuid()).pw_name
         sys.exit(f"demo: cannot read {directory!r} as user {user}: "
                  f"{error.strerror}")
-    files, skipped = list_files(directory)
-    print(f"Directory {directory!r}: {count_of(len(files), 'file')}, "
-          f"{describe_bytes(sum(file['bytes'] for file in files))}; "
+    sizes, skipped = list_files(directory)
+    print(f"Directory {directory!r}: {count_of(len(sizes), 'file')}, "
+          f"{describe_bytes(sum(sizes.values()))}; "
           f"skipped: {describe_skipped(skipped)}.")
-    if not files:
+    if not sizes:
         sys.exit("demo: no file there can be read, so there is nothing to show")
+    if sum(len(name) + DIGEST_BYTES for name in sizes) > VALUE_LIMIT:
+        sys.exit(f"demo: the manifest of so many files exceeds "
+                 f"{VALUE_LIMIT >> 20} MB, the limit of a value")
     with open(output, "w", encoding="utf-8") as stream:
-        json.dump({"files": files, "skipped": skipped}, stream)
+        json.dump(divide(list(sizes)), stream)
+
+
+def load(path):
+    """The names for each task."""
+    with open(path, encoding="utf-8") as stream:
+        return json.load(stream)
 
 
 if __name__ == "__main__":

@@ -4,86 +4,96 @@ import collections
 import os
 import subprocess
 
-import worklog
-from files import ID_PREFIX
+import psycopg2
+
+from failure import Failure, some
+from files import to_name, to_path
+from plan import CHILD_PREFIX, SCHEDULE_ID, SCHEDULE_PREFIX
+
+# As whom run.sh has made the cluster; the demonstration itself has no such
+# privileges.
+SUPERUSER = "postgres"
 
 
-class Failure(Exception):
-    """The demonstration did not show what it set out to show."""
-
-
-def some(names):
-    """A few of many names, for a message."""
-    names = sorted(names)
-    return ", ".join(map(repr, names[:3])) + (", ..." if names[3:] else "")
-
-
-def sha256sum(directory, paths):
-    """The digests that the program sha256sum computes, by path."""
-    # With "./" no name is taken for an option or for standard input; with -z
+def sha256sum(directory, names):
+    """The digests that the program sha256sum computes, by name."""
+    # With "./" no file is taken for an option or for standard input; with -z
     # none is escaped.
-    names = b"".join(b"./" + os.fsencode(path) + b"\0" for path in paths)
+    paths = b"".join(b"./" + to_path(name) + b"\0" for name in names)
     run = subprocess.run(["xargs", "-0", "sha256sum", "-z", "--"],
-                         cwd=directory, input=names, stdout=subprocess.PIPE,
+                         cwd=directory, input=paths, stdout=subprocess.PIPE,
                          check=False)
     if run.returncode != 0:
         raise Failure("sha256sum could not read every file")
     digests = {}
     for line in run.stdout.split(b"\0")[:-1]:
-        digest, name = line.split(b"  ", 1)
-        digests[os.fsdecode(name[2:])] = digest.decode()
+        digest, path = line.split(b"  ", 1)
+        digests[to_name(os.fsdecode(path[2:]))] = digest.decode()
     return digests
 
 
-def check_manifest(directory, files, values):
-    """The promises have the same files and digests as sha256sum."""
-    expected = sha256sum(directory, [file["path"] for file in files])
-    manifest = {promise_id[len(ID_PREFIX):]: value["sha256"]
-                for promise_id, value in values.items()}
+def check_manifest(directory, names, manifest):
+    """The manifest has the same files and digests as sha256sum."""
+    expected = sha256sum(directory, names)
     if manifest != expected:
-        different = [path for path in expected.keys() | manifest.keys()
-                     if expected.get(path) != manifest.get(path)]
+        different = [name for name in expected.keys() | manifest.keys()
+                     if expected.get(name) != manifest.get(name)]
         raise Failure(f"the manifest differs from sha256sum for "
                       f"{len(different)} files, for example {some(different)} "
                       f"(did somebody write to them meanwhile?)")
 
 
-class Computations:
-    """What the log of the workers says."""
+def check_children(database, journal, count):
+    """Each child was fulfilled by one worker, and by the last to acquire it.
 
-    def __init__(self, log_path):
-        self.total = 0
-        self.repeats = collections.Counter()
-        self._runs = collections.defaultdict(list)
-        for record in worklog.read(log_path):
-            if record["event"] == "compute":
-                self.total += 1
-                self._runs[record["id"]].append(record)
-            else:
-                self.repeats[record["status"]] += 1
+    Answers how many children ended in which version.
+    """
+    versions = collections.Counter()
+    children = [promise_id for promise_id, _, _, _
+                in database.search(CHILD_PREFIX + "*")]
+    if len(children) != count:
+        raise Failure(f"there are {len(children)} tasks instead of {count}")
+    for child in children:
+        [(task_state, version, state)] = database.query(
+            "SELECT task_state, version, state FROM resonate.get_task(%s)",
+            (child,))
+        if (task_state, state) != ("fulfilled", "resolved"):
+            raise Failure(f"{child} is {task_state}, and {state}")
+        fulfilled = [record["version"] for record
+                     in journal.find("fulfilled", id=child)]
+        if fulfilled != [version]:
+            raise Failure(f"{child} is in version {version}, but the workers "
+                          f"fulfilled versions {fulfilled}")
+        acquired = [record["version"] for record
+                    in journal.find("acquired", id=child)]
+        if len(set(acquired)) != len(acquired) or max(acquired) != version:
+            raise Failure(f"{child} is in version {version}, but the workers "
+                          f"acquired versions {acquired}")
+        versions[version] += 1
+    return versions
 
-    def begun_late(self, settled_ms):
-        """The ids that were worked on after they were settled.
 
-        settled_ms has the time of settlement of every promise.
-        """
-        missing = settled_ms.keys() - self._runs.keys()
-        if missing:
-            raise Failure(f"settled but never computed: {some(missing)}")
-        return [promise_id for promise_id, runs in self._runs.items()
-                if any(run["at_ms"] > settled_ms[promise_id] for run in runs)]
+def check_schedule(database, created_s, last_s):
+    """There is one promise for each second; answers all these seconds.
 
-    def begun_twice(self, killed_pid):
-        """The ids that the killed worker took into its grave.
+    created_s is when the schedule was created, last_s its last occurrence.
+    """
+    seconds = sorted(int(promise_id[len(SCHEDULE_PREFIX):]) / 1000
+                     for promise_id, _, _, _
+                     in database.search(SCHEDULE_PREFIX + "*"))
+    expected = [float(second) for second
+                in range(int(created_s) + 1, int(last_s) + 1)]
+    if seconds != expected:
+        raise Failure(f"{SCHEDULE_ID} fired {len(seconds)} times instead of "
+                      f"{len(expected)}, at {seconds}")
+    return seconds
 
-        Nothing else explains a second computation: the other workers kept
-        their digests through the crash.
-        """
-        twice = {promise_id: runs for promise_id, runs in self._runs.items()
-                 if len(runs) > 1}
-        odd = [promise_id for promise_id, runs in twice.items()
-               if len(runs) > 2 or runs[0]["pid"] != killed_pid]
-        if odd:
-            raise Failure(f"{len(odd)} files were computed more often than the "
-                          f"kill of a worker explains: {some(odd)}")
-        return list(twice)
+
+def check_invariants():
+    """The database finds nothing wrong with what it has stored."""
+    with psycopg2.connect("", user=SUPERUSER) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT * FROM resonate.check_invariants()")
+            violated = [name for name, in cursor]
+    if violated:
+        raise Failure(f"invariants do not hold: {some(violated)}")

@@ -1,93 +1,141 @@
-"""One of the processes that compute.
+"""A process that executes tasks: what coordinator and hashers have in common.
 
-    worker.py DIR LOG SHARE PACE
-
-Takes the pending promises of its share, settles each with the SHA-256 of its
-file, and ends when none is left.  Takes at least PACE seconds for a file.
-
-There is no state here that a kill could destroy: what is to be done is what is
-pending in the database.
+There is no state here that a kill could destroy.  A worker is told of a task,
+acquires it, and holds it as long as its heartbeats arrive; when they do not,
+the task is offered to another.
 """
 
-import hashlib
 import json
 import os
-import sys
+import threading
 import time
+from dataclasses import dataclass
 
 from database import Database
-from worklog import WorkLog
+from journal import Journal
+from plan import HEARTBEAT_S, LEASE_S
 
-CHUNK_BYTES = 1 << 20
+# A notification can be missed, so look now and then without one.
+POLL_S = 1.0
 
-STATE_AFTER = {"resolve": "resolved", "reject": "rejected"}
+
+@dataclass
+class Task:
+    """A task that this process has acquired."""
+
+    id: str
+    version: int
+    param: dict
 
 
-def digest_of(path):
-    """The value of a promise: digest and size of a file."""
-    digest = hashlib.sha256()
-    size = 0
-    with open(path, "rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            digest.update(chunk)
-            size += len(chunk)
-    return {"sha256": digest.hexdigest(), "bytes": size}
+class Heart(threading.Thread):
+    """Renews the lease of the task that is held, while others things happen.
+
+    It does not tell when a lease is lost: that another works on the task may
+    be known a moment too late in any case.  What protects the task is its
+    version, which every change under the lease has to present.
+    """
+
+    def __init__(self, name, journal):
+        super().__init__(daemon=True)
+        self._pid = name
+        self._journal = journal
+        self._database = Database()
+        self._parent = os.getppid()
+        self.held = None
+
+    def run(self):
+        """Beats until the process ends, or nobody waits for it any more."""
+        while True:
+            time.sleep(HEARTBEAT_S)
+            if os.getppid() != self._parent:
+                os._exit(1)
+            task = self.held
+            if task is not None:
+                self._beat(task)
+
+    def _beat(self, task):
+        asked_at = time.time()
+        [(renewed,)] = self._database.query(
+            "SELECT resonate.heartbeat_tasks(%s, %s, %s)",
+            (self._pid, [task.id], [task.version]))
+        if renewed:
+            self._journal.write("renewed", id=task.id, version=task.version,
+                                asked_at=asked_at)
 
 
 class Worker:
-    """Computes, and settles."""
+    """Executes the tasks of an address, one at a time.
 
-    def __init__(self, directory, log_path, share, pace_s):
-        self._directory = directory
-        self._log = WorkLog(log_path)
-        self._share = share
-        self._pace_s = pace_s
-        self._database = Database()
-        self._parent = os.getppid()
+    A subclass has execute(), which is called with a task that was acquired.
+    """
 
-    def _next_promises(self):
-        """Some promises that are left to do; none when all are done."""
-        return self._database.query("""
-            SELECT id, param
-            FROM resonate.search_promises('sha256/*', 'pending', %s)""",
-                                    (json.dumps({"share": self._share}),))
-
-    def _compute(self, promise_id, path):
-        """Which function to settle with, and the value."""
-        self._log.write("compute", promise_id)
-        began = time.monotonic()
-        try:
-            outcome = "resolve", digest_of(os.path.join(self._directory, path))
-        except OSError as error:
-            outcome = "reject", {"error": error.strerror}
-        time.sleep(max(0.0, began + self._pace_s - time.monotonic()))
-        return outcome
-
-    def _settle(self, promise_id, function, value):
-        """Settles, and again if the answer is lost: the key makes that safe.
-
-        2010 is "settled by this call", 2000 "settled before, with this key".
-        """
-        repeated = self._database.repeated
-        [(status, state)] = self._database.query(f"""
-            SELECT status, state
-            FROM resonate.{function}(%s, %s, idempotency_key => %s)""",
-            (promise_id, json.dumps(value), promise_id))
-        if status not in (2010, 2000) or state != STATE_AFTER[function]:
-            sys.exit(f"worker {self._share}: settling {promise_id!r} was "
-                     f"answered {status}, and it is {state}")
-        if self._database.repeated > repeated:
-            self._log.write("repeat", promise_id, status=status)
+    def __init__(self, name, address, journal_path):
+        self.name = name
+        self.journal = Journal(journal_path, name)
+        self.database = Database(address)
+        self._address = address
+        self._heart = Heart(name, self.journal)
 
     def run(self):
-        """Works until nothing is left, or nobody waits for it any more."""
-        while promises := self._next_promises():
-            for promise_id, param in promises:
-                if os.getppid() != self._parent:
-                    sys.exit(f"worker {self._share}: left alone")
-                function, value = self._compute(promise_id, param["path"])
-                self._settle(promise_id, function, value)
+        """Works until it is ended."""
+        self._heart.start()
+        while True:
+            offers = self.database.query("""
+                SELECT task_id, version
+                FROM resonate.dequeue_execute(%s, "limit" => 1)""",
+                                         (self._address,))
+            for task_id, version in offers:
+                self._take(task_id, version)
+            if not offers:
+                self.database.wait(POLL_S)
 
+    def _take(self, task_id, version):
+        """Acquires a task and executes it, unless another was faster.
 
-if __name__ == "__main__":
-    Worker(*sys.argv[1:4], float(sys.argv[4])).run()
+        Were the answer lost with the server, the repetition finds the task
+        acquired.  That lease ends without ever having been used.
+        """
+        asked_at = time.time()
+        [(status, version, param)] = self.database.query("""
+            SELECT status, version, param
+            FROM resonate.acquire_task(%s, %s, pid => %s, ttl => %s)""",
+            (task_id, version, self.name, f"{LEASE_S} s"))
+        if status != 2000:
+            self.journal.write("missed", id=task_id, status=status)
+            return
+        self.journal.write("acquired", id=task_id, version=version,
+                           asked_at=asked_at)
+        task = Task(task_id, version, param)
+        self._heart.held = task
+        try:
+            self.execute(task)
+        finally:
+            self._heart.held = None
+
+    def fulfill(self, task, state, value):
+        """Settles the promise of a task, if this process still holds that.
+
+        If the answer to a first attempt was lost, the second is refused
+        because the first was not.  No version is given out twice, so a task
+        that was fulfilled in this one was fulfilled here.
+        """
+        repeated = self.database.repeated
+        [(status, task_state, version)] = self.database.query("""
+            SELECT status, task_state, version
+            FROM resonate.fulfill_task(%s, %s, %s, %s)""",
+            (task.id, task.version, state, json.dumps(value)))
+        is_repeated = self.database.repeated > repeated
+        is_stored_before = is_repeated and status == 4090 and (
+            (task_state, version) == ("fulfilled", task.version))
+        facts = {"id": task.id, "version": task.version, "state": state,
+                 "status": status, "repeated": is_repeated}
+        if status == 2000 or is_stored_before:
+            self.journal.write("fulfilled", **facts)
+        else:
+            self.journal.write("refused", **facts, now_state=task_state,
+                               now_version=version)
+
+    def execute(self, task):
+        """Does the work of a task, and fulfills or suspends it."""
+        raise NotImplementedError

@@ -237,6 +237,13 @@ check_expected()
 	done
 }
 
+# What a reader pastes is what the tests run.
+check_example()
+{
+	[[ $(<README.md) == *"$(<test/sdk/example.mjs)"* ]] ||
+		echo "README.md does not show test/sdk/example.mjs as it is"
+}
+
 check "format" check_format
 check "typedefs.list" check_typedefs
 check "headers stand alone" check_headers
@@ -249,5 +256,6 @@ check "shellcheck" check_shell
 check "install script" check_install_script
 check "version" check_version
 check "expected output" check_expected
+check "example" check_example
 
 [[ $failures -eq 0 ]]
