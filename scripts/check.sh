@@ -13,14 +13,17 @@
 #	isolation	test/specs
 #	pgtap		test/pgtap
 #	tap			test/t
+#	sdk			test/sdk
 #	docs		docs/reference.md is what the database says
 #
 # A suite that stops early, takes too long or reports nothing counts as a
-# failed test: what is not seen to pass has failed.
+# failed test: what is not seen to pass has failed.  The exception is "sdk":
+# where there is no Node.js or no network, it is reported as skipped, unless CI
+# is set.
 #
 set -euo pipefail
 
-all_suites=(build lint unit regress isolation pgtap tap docs)
+all_suites=(build lint unit regress isolation pgtap tap sdk docs)
 suites=("${@:-${all_suites[@]}}")
 
 for suite in "${suites[@]}"; do
@@ -45,6 +48,7 @@ is_built=
 # What the current suite reports.
 passed=0
 failed=0
+skipped=
 log=
 
 ok()
@@ -269,6 +273,26 @@ suite_tap()
 	check_crashes tmp_check/log/*.log
 }
 
+# Prints what each workflow gave, too.
+suite_sdk()
+{
+	local status=0 directory=$RSN_WORKDIR/node
+
+	run test/sdk/prepare.sh "$directory" || status=$?
+	if [[ $status -eq 77 ]]; then
+		skipped=$(sed -n 's/^skipped: //p' "$log")
+		return 0
+	elif [[ $status -ne 0 ]]; then
+		count_plain "$status"
+		return 0
+	fi
+	start sdk || return 0
+	run test/sdk/run.sh "$directory" sdk || status=$?
+	count_plain "$status"
+	stop
+	grep '^# ' "$log" || :
+}
+
 suite_docs()
 {
 	start docs || return 0
@@ -290,6 +314,7 @@ run_suite()
 
 	passed=0
 	failed=0
+	skipped=
 	log=$RSN_WORKDIR/suite.$1.log
 	: >"$log"
 	case $1 in
@@ -304,6 +329,10 @@ run_suite()
 			fi
 			;;
 	esac
+	if [[ -n $skipped ]]; then
+		printf '%-10s skipped: %s\n' "$1" "$skipped"
+		return
+	fi
 	if [[ $((passed + failed)) -eq 0 ]]; then
 		not_ok "there are tests"
 	fi

@@ -112,6 +112,7 @@ rsn_copy_tree()
 			--exclude='*.bc' --exclude='*.dylib' --exclude=./results \
 			--exclude=./log --exclude=./tmp_check --exclude=./tmp_check_iso \
 			--exclude=./output_iso --exclude=./demo/out \
+			--exclude=node_modules \
 			--exclude='./regression.*' --exclude='*.zip' . ||
 			[[ $? -eq 1 ]]
 	} | tar -C "$1" --no-same-owner -xf -

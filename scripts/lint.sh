@@ -116,11 +116,11 @@ text_files()
 {
 	find . \( -path ./.git -o -path ./results -o -path ./log \
 		-o -path ./output_iso -o -path './tmp_check*' -o -path ./expected \
-		-o -path ./demo/out \) -prune -o -type f \
+		-o -path ./demo/out -o -name node_modules \) -prune -o -type f \
 		\( -name '*.[ch]' -o -name '*.sql' -o -name '*.spec' -o -name '*.pl' \
 		-o -name '*.py' -o -name '*.sh' -o -name '*.md' -o -name '*.conf' \
 		-o -name '*.control' -o -name '*.json' -o -name '*.list' \
-		-o -name '*.csv' -o -name Makefile -o -name LICENSE \
+		-o -name '*.csv' -o -name '*.mjs' -o -name Makefile -o -name LICENSE \
 		-o -name '.git[ai]*' -o -name .editorconfig -o -path ./.ci/run \) \
 		-print | LC_ALL=C sort
 }

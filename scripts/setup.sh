@@ -12,6 +12,9 @@ PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
 
 missing=()
 
+# What only test/sdk needs, which is skipped without: never a reason to fail.
+optional=()
+
 # want PACKAGE COMMAND...: the package is missing unless the command succeeds.
 want()
 {
@@ -73,7 +76,7 @@ pgtap_files()
 	return 1
 }
 
-# Fills missing[]; $1 is the major version to ask for.
+# Fills missing[] and optional[]; $1 is the major version to ask for.
 look()
 {
 	missing=()
@@ -92,24 +95,30 @@ look()
 	want shellcheck has shellcheck
 	want python3 has python3
 	want python3-psycopg2 python3 -c 'import psycopg2'
+
+	optional=()
+	has node >/dev/null || optional+=(nodejs)
+	has npm >/dev/null || optional+=(npm)
 }
 
 look "$(server_version)"
-if [[ ${#missing[@]} -eq 0 ]]; then
+if [[ ${#missing[@]} -eq 0 && ${#optional[@]} -eq 0 ]]; then
 	exit 0
 fi
 
 if ! command -v apt-get >/dev/null; then
+	[[ ${#missing[@]} -ne 0 ]] || exit 0
 	echo "setup: this needs the equivalents of these Debian packages:" >&2
-	printf '  %s\n' "${missing[@]}" >&2
+	printf '  %s\n' "${missing[@]}" "${optional[@]}" >&2
 	exit 1
 fi
 
 as_root=()
 if [[ $(id -u) -ne 0 ]]; then
 	if ! command -v sudo >/dev/null; then
+		[[ ${#missing[@]} -ne 0 ]] || exit 0
 		echo "setup: not root, and there is no sudo; as root, run" >&2
-		echo "  apt-get install ${missing[*]}" >&2
+		echo "  apt-get install ${missing[*]} ${optional[*]}" >&2
 		exit 1
 	fi
 	as_root=(sudo)
@@ -120,7 +129,7 @@ export DEBIAN_FRONTEND=noninteractive
 apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
 	apt-get -y -q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300)
 
-"${apt[@]}" update
+"${apt[@]}" update || [[ ${#missing[@]} -eq 0 ]]
 version=$(server_version)
 version=${version:-$(distribution_version)}
 look "${version:-15}"
@@ -134,7 +143,11 @@ if [[ " ${missing[*]} " =~ " postgresql-"[0-9]+" " && ! -e $veto ]]; then
 	echo "create_main_cluster = false" | "${as_root[@]}" tee "$veto" >/dev/null
 fi
 
-"${apt[@]}" install --no-install-recommends "${missing[@]}"
+[[ ${#missing[@]} -eq 0 ]] ||
+	"${apt[@]}" install --no-install-recommends "${missing[@]}"
+[[ ${#optional[@]} -eq 0 ]] ||
+	"${apt[@]}" install --no-install-recommends "${optional[@]}" ||
+	echo "setup: could not install ${optional[*]}" >&2
 
 look "${version:-15}"
 if [[ ${#missing[@]} -ne 0 ]]; then
