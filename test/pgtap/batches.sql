@@ -230,5 +230,6 @@ DELETE FROM resonate.messages;
 DELETE FROM resonate.callbacks;
 DELETE FROM resonate.promises;
 
+SELECT is_empty('SELECT * FROM resonate.check_invariants()', 'invariants hold');
 SELECT finish();
 ROLLBACK;

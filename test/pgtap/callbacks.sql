@@ -282,5 +282,6 @@ SELECT is(brief(resonate.create_callback('p5', 'cb13', 'poll://any@g')),
 		  '2010 pending -> cb13 poll://any@g', 'create cb13');
 SELECT is(callbacks_of('p5'), 'cb13->poll://any@g', 'now there is');
 
+SELECT is_empty('SELECT * FROM resonate.check_invariants()', 'invariants hold');
 SELECT finish();
 ROLLBACK;

@@ -41,21 +41,21 @@ SELECT is_empty(
 	$$SELECT identity FROM members WHERE type IN ('function', 'procedure', 'table', 'view', 'type')
 	  AND identity NOT LIKE 'resonate.%'$$, 'all objects of the extension are in its schema');
 
--- Functions
+-- Functions.  Only the check for tests is written in SQL.
 SELECT is(l.lanname, 'c', format('%s is in C', p.oid::regprocedure)) FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
-WHERE p.pronamespace = 'resonate'::regnamespace;
+WHERE p.pronamespace = 'resonate'::regnamespace AND p.proname <> 'check_invariants';
 SELECT matches(p.prosrc, '^resonate_[a-z_]+$', format('symbol %s', p.prosrc)) FROM pg_proc p
-WHERE p.pronamespace = 'resonate'::regnamespace;
+WHERE p.pronamespace = 'resonate'::regnamespace AND p.proname <> 'check_invariants';
 SELECT ok(p.prosrc = 'resonate_' || p.proname OR p.prokind = 'p' AND p.prosrc = 'resonate_' || p.proname || '_procedure',
 		  format('the symbol of %s is called after it', p.oid::regprocedure))
-FROM pg_proc p WHERE p.pronamespace = 'resonate'::regnamespace;
+FROM pg_proc p WHERE p.pronamespace = 'resonate'::regnamespace AND p.proname <> 'check_invariants';
 SELECT ok('search_path=pg_catalog, pg_temp' = ANY (p.proconfig),
 		  format('the search_path of %s is pinned', p.oid::regprocedure))
-FROM pg_proc p WHERE p.pronamespace = 'resonate'::regnamespace AND p.prosecdef;
+FROM pg_proc p WHERE p.pronamespace = 'resonate'::regnamespace AND (p.prosecdef OR p.proname = 'check_invariants');
 SELECT set_eq($$SELECT p.oid::regprocedure::text FROM pg_proc p
 				WHERE p.pronamespace = 'resonate'::regnamespace AND NOT p.prosecdef$$,
-			  '{"resonate.await_promise(text,interval,integer,text,jsonb)", resonate.guard_promise(),
-				resonate.note_insert(), resonate.start_worker()}'::text[],
+			  '{"resonate.await_promise(text,interval,integer,text,jsonb)", resonate.check_invariants(),
+				resonate.guard_promise(), resonate.note_insert(), resonate.start_worker()}'::text[],
 			  'these run with the rights of their callers, all others with those of the owner');
 SELECT ok(NOT has_function_privilege('public', p.oid, 'EXECUTE'), format('not for everybody: %s', p.oid::regprocedure))
 FROM pg_proc p WHERE p.pronamespace = 'resonate'::regnamespace;
@@ -99,5 +99,6 @@ SELECT ok(s.short_desc <> '' AND s.short_desc LIKE '%.', format('%s has a descri
 FROM pg_settings s WHERE s.name LIKE 'resonate.%';
 SELECT throws_ok('SET resonate.no_such_parameter = 1', '42602', NULL, 'the prefix of the parameters is reserved');
 
+SELECT is_empty('SELECT * FROM resonate.check_invariants()', 'invariants hold');
 SELECT finish();
 ROLLBACK;

@@ -238,5 +238,8 @@ SELECT is(brief(resonate.get_promise('timed out')), '2000 rejected_timedout at 6
 SELECT is(brief(resonate.resolve('timed out', strict => true)), '4033 rejected_timedout at 60000',
 		  'for commands too');
 
+-- The clock was set back; by this time all of it is the past.
+SELECT at(60000);
+SELECT is_empty('SELECT * FROM resonate.check_invariants()', 'invariants hold');
 SELECT finish();
 ROLLBACK;

@@ -65,5 +65,6 @@ SELECT is((SELECT count(*) FROM resonate.callbacks), 0::bigint, 'and no callback
 SELECT is(brief(resonate.worker_step("limit" => 100000)), 'deliver 100000', 'all are delivered');
 SELECT is((SELECT count(*) FROM resonate.messages), 0::bigint, 'and gone');
 
+SELECT is_empty('SELECT * FROM resonate.check_invariants()', 'invariants hold');
 SELECT finish();
 ROLLBACK;

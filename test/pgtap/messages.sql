@@ -156,5 +156,6 @@ SELECT is((SELECT count(DISTINCT m.promise_id) FROM resonate.receive('poll://any
 SELECT is((SELECT count(*) FROM resonate.messages WHERE address = 'poll://any@many' AND attempt = 1),
 		  1500::bigint, 'each was received once');
 
+SELECT is_empty('SELECT * FROM resonate.check_invariants()', 'invariants hold');
 SELECT finish();
 ROLLBACK;

@@ -194,5 +194,6 @@ SELECT is(as_role('resonate_client', format('SET LOCAL search_path = attack, pg_
 		  'ok', 'with a hostile search_path: ' || statement)
 FROM calls WHERE 'client' = ANY (may) AND statement LIKE 'SELECT%';
 
+SELECT is_empty('SELECT * FROM resonate.check_invariants()', 'invariants hold');
 SELECT finish();
 ROLLBACK;

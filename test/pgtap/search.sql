@@ -346,5 +346,6 @@ FROM (VALUES
 	('without tags', forge(substr(cursor_body(1, 0, 2, 'abcdefgh', '*', ''), 1, 27)))
 ) AS v (name, bad);
 
+SELECT is_empty('SELECT * FROM resonate.check_invariants()', 'invariants hold');
 SELECT finish();
 ROLLBACK;

@@ -94,5 +94,8 @@ SELECT throws_ok($$SELECT resonate.create_promise('targeted', tags => '{"resonat
 				 '22023', NULL, 'a target is not empty');
 SELECT is_empty($$SELECT FROM resonate.promises WHERE id = 'targeted'$$, 'with nothing written');
 
+-- The clock was set back; by this time all of it is the past.
+SELECT at(60000);
+SELECT is_empty('SELECT * FROM resonate.check_invariants()', 'invariants hold');
 SELECT finish();
 ROLLBACK;

@@ -238,5 +238,6 @@ SELECT check_case('transition/' || row_number() OVER w, c)
 FROM cases c
 WINDOW w AS (ORDER BY c.row, c.is_batch, c.stored_key, c.given_key, c.other_key);
 
+SELECT is_empty('SELECT * FROM resonate.check_invariants()', 'invariants hold');
 SELECT finish();
 ROLLBACK;
