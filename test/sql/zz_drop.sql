@@ -5,6 +5,10 @@ LOAD 'resonate';
 RESET client_min_messages;
 SET resonate.debug = on;
 SET resonate.test_clock = '4000000000000';
+
+-- What the tests before have left behind.
+SELECT * FROM resonate.check_invariants();
+
 SELECT status FROM resonate.create_promise_and_callback('old', 'c', 'notify://chan', '1 hour');
 SELECT status FROM resonate.create_promises('[{"id": "old"}]');
 

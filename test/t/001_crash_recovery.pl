@@ -248,5 +248,6 @@ do
 cmp_ok($left, '>', 0, 'there are messages left');
 is($received, $left, 'each of them can be received');
 
+invariants_hold($node);
 $node->stop;
 done_testing();

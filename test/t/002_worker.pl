@@ -271,6 +271,7 @@ is( $node->safe_psql(
 	'rejected_timedout',
 	'deadlines hold without a worker');
 is(crashes($node), '', 'nothing crashed but what was killed');
+invariants_hold($node, $_) foreach ('one', 'postgres', 'two');
 
 $node->stop;
 done_testing();

@@ -91,7 +91,9 @@ my $session = open_session($node);
 
 $session->ask('SET resonate.debug = on');
 is($session->ask('SELECT step FROM resonate.worker_step()'),
-	'idle', 'a step by hand finds nothing to do');
+	'dispatch', 'the first step of a session tells of the message that waits');
+is($session->ask('SELECT step FROM resonate.worker_step()'),
+	'idle', 'another one finds nothing to do');
 
 $before = settle();
 my @steps =
@@ -128,5 +130,7 @@ is( $session->ask(
 isnt(traces(), $before, 'and leaves traces');
 $session->close;
 
+# Until a time that is later than any of this.
+invariants_hold($node, 'postgres', 4_000_000_000_000);
 $node->stop;
 done_testing();

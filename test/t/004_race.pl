@@ -203,5 +203,6 @@ wait_for_worker($node);
 crowd('many', 20_000);
 crowd('more', 100_000);
 
+invariants_hold($node);
 $node->stop;
 done_testing();

@@ -366,5 +366,6 @@ $session->close;
 $other->close;
 
 is(crashes($node), '', 'no process has crashed');
+invariants_hold($node);
 $node->stop;
 done_testing();

@@ -72,6 +72,7 @@ SELECT status, state FROM resonate.await_promise('pending');
 END
 	"rejected_timedout\npending|rejected_timedout\nwaits|rejected_timedout\n0\n2000|rejected_timedout",
 	'a promise past its deadline shows as settled');
+invariants_hold($standby);
 
 #
 # Writes
@@ -189,5 +190,6 @@ like($listener->notification(qr/"new"/),
 	qr/"rejected_timedout"/, 'and of a deadline');
 $listener->close;
 
+invariants_hold($standby);
 $standby->stop;
 done_testing();

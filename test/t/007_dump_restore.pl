@@ -330,6 +330,7 @@ ok( $copy->poll_query_until(
 		 WHERE id = 'by app'"),
 	'its worker runs');
 
+invariants_hold($_, 'source') foreach ($node, $copy);
 $node->stop;
 $copy->stop;
 done_testing();

@@ -192,6 +192,7 @@ my @errors =
 is(join("\n", grep { !/terminating background worker/ } @errors),
 	'', 'worker and launcher have logged no error');
 is(crashes($node), '', 'no process has crashed');
+invariants_hold($node);
 
 $node->stop;
 done_testing();

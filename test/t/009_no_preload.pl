@@ -173,5 +173,6 @@ like(
 	qr/could not start the resonate worker.*Increase max_worker_processes/s,
 	'and the log says why there is none');
 
+invariants_hold($node);
 $node->stop;
 done_testing();

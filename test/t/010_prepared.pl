@@ -115,6 +115,7 @@ is($session->ask('SELECT count(*) FROM resonate.messages'),
 	0, 'no message is left');
 
 is(crashes($node), '', 'no process has crashed');
+invariants_hold($node);
 $session->close;
 $listener->close;
 $node->stop;

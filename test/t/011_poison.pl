@@ -42,7 +42,7 @@ BEGIN;
 SELECT count(*) FROM generate_series(1, 60) i, LATERAL
 	resonate.create_promise_and_callback('p' || i, 'cb', 'notify://done', '1 s');
 INSERT INTO resonate.messages
-SELECT 0, 9223372036854775806, 0, id, 'cb', 'poll://any@in-the-way'
+SELECT 0, 9223372036854775806, 0, 'callback', id, 'cb', 'poll://any@in-the-way'
 FROM unnest(ARRAY['p7', 'p33']) id;
 COMMIT;
 END
@@ -62,7 +62,7 @@ ok( $node->poll_query_until(
 is(stats('due'), 2, 'and show that they are due');
 like(
 	log_from($node, $offset),
-	qr/could not run step "timeout" for promise "$_"/,
+	qr/could not run step "timeout" for "$_"/,
 	"the log names $_") foreach ('p7', 'p33');
 isnt($listener->notification(qr/"p60"/),
 	undef, 'listeners of the others hear of them');
@@ -105,9 +105,9 @@ SELECT count(*) FROM generate_series(1, 60) i, LATERAL
 	resonate.create_promise_and_callback('m' || i, 'cb', 'notify://done', '1 day');
 SELECT count(*) FROM generate_series(1, 60) i, LATERAL resonate.resolve('m' || i);
 INSERT INTO resonate.messages VALUES
-	(0, 0, 0, 'm1', 'empty', 'notify://'),
-	(0, 0, 0, 'm1', 'long', 'notify://' || repeat('x', 64)),
-	(0, 0, 0, 'missing', 'cb', 'notify://done');
+	(0, 0, 0, 'callback', 'm1', 'empty', 'notify://'),
+	(0, 0, 0, 'callback', 'm1', 'long', 'notify://' || repeat('x', 64)),
+	(0, 0, 0, 'callback', 'missing', 'cb', 'notify://done');
 COMMIT;
 END
 ok( $node->poll_query_until(
@@ -156,16 +156,16 @@ BEGIN;
 SELECT resonate.create_promise('r' || i, '1 day') FROM generate_series(1, 20) i;
 SELECT resonate.resolve('r' || i) FROM generate_series(1, 20) i;
 INSERT INTO resonate.messages
-VALUES (0, 9223372036854775806, 0, 'r3', 'cb', 'poll://any@in-the-way');
+VALUES (0, 9223372036854775806, 0, 'callback', 'r3', 'cb', 'poll://any@in-the-way');
 INSERT INTO resonate.callbacks
-SELECT 0, 'r' || i, 'cb', 'notify://done' FROM generate_series(1, 20) i;
+SELECT 0, 'callback', 'r' || i, 'cb', 'notify://done' FROM generate_series(1, 20) i;
 COMMIT;
 END
 ok( $node->poll_query_until(
 		'postgres', "SELECT count(*) = 1 FROM resonate.callbacks
 		 WHERE promise_id LIKE 'r%'"),
 	'callbacks of settled promises fire, all but the one that cannot');
-like(log_from($node, $offset), qr/"r3"|\(r3, cb\)/, 'the log names that one');
+like(log_from($node, $offset), qr/"r3"|\(r3, callback, cb\)/, 'the log names that one');
 $node->safe_psql('postgres',
 	"DELETE FROM resonate.messages WHERE promise_id = 'r3'");
 ok( $node->poll_query_until(
@@ -200,12 +200,12 @@ is(worker_pid($node), $worker, 'it was the same worker all the time');
 
 $node->safe_psql('postgres', <<'END');
 INSERT INTO resonate.promises
-	(created_at, timeout_at, settled_at, state, timer, external, id, tags,
-	 value_data)
-SELECT 0, 10, 1, 'resolved', false, true, 'bytes' || i, '{}', v
+	(created_at, timeout_at, settled_at, state, timer, external, targeted, id,
+	 tags, value_data)
+SELECT 0, 10, 1, 'resolved', false, true, false, 'bytes' || i, '{}', v
 FROM unnest(ARRAY['no json'::bytea, '', '\xff00']) WITH ORDINALITY AS v (v, i);
 INSERT INTO resonate.messages
-SELECT 0, i, 0, 'bytes' || i, 'cb', 'notify://done' FROM generate_series(1, 3) i;
+SELECT 0, i, 0, 'callback', 'bytes' || i, 'cb', 'notify://done' FROM generate_series(1, 3) i;
 SELECT resonate.create_promise_and_callback('good', 'cb', 'notify://done', '1 day');
 SELECT resonate.resolve('good');
 END

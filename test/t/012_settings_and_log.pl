@@ -28,11 +28,18 @@ resonate.debug||superuser|off
 resonate.default_timeout|ms|user|10000
 resonate.delivery_batch_size||sighup|1000
 resonate.notify_payload||sighup|state
+resonate.preload_limit||user|100
 resonate.profile||superuser|sdk
 resonate.prune_batch_size||sighup|1000
 resonate.retention|s|sighup|604800
+resonate.retry_backoff||superuser|2
 resonate.retry_interval|ms|sighup|5000
+resonate.retry_timeout|ms|superuser|5000
+resonate.retry_timeout_max|ms|superuser|300000
+resonate.schedule_batch_size||sighup|1000
+resonate.schedule_grace|ms|superuser|60000
 resonate.sweep_batch_size||sighup|1000
+resonate.targeted_timers||superuser|refuse
 resonate.test_clock||superuser|
 resonate.visibility_timeout|ms|user|30000
 END
@@ -51,7 +58,13 @@ my @bad = (
 	[ 'resonate.debug', 'perhaps' ],
 	[ 'resonate.default_timeout', '-1' ],
 	[ 'resonate.default_timeout', '10 parsecs' ],
+	[ 'resonate.preload_limit', '10001' ],
 	[ 'resonate.profile', 'lenient' ],
+	[ 'resonate.retry_backoff', '0.9' ],
+	[ 'resonate.retry_timeout', '0' ],
+	[ 'resonate.retry_timeout_max', '0' ],
+	[ 'resonate.schedule_grace', '-1' ],
+	[ 'resonate.targeted_timers', 'perhaps' ],
 	[ 'resonate.test_clock', 'yesterday' ],
 	[ 'resonate.test_clock', '-1' ],
 	[ 'resonate.test_clock', '12 ' ],
@@ -68,6 +81,7 @@ my @bad_in_file = (
 	[ 'resonate.prune_batch_size', '0' ],
 	[ 'resonate.retention', '-2' ],
 	[ 'resonate.retry_interval', '0' ],
+	[ 'resonate.schedule_batch_size', '0' ],
 	[ 'resonate.sweep_batch_size', 'many' ]);
 
 is(error_of($node, "ALTER SYSTEM SET $_->[0] = '$_->[1]'"),
@@ -87,7 +101,9 @@ is(error_of($node, "SET $_ = '1'"), '42602', "$_ is refused")
 
 my $client = become($node, 'client');
 
-for my $name ('debug', 'profile', 'test_clock')
+for my $name (
+	'debug', 'profile', 'retry_backoff', 'retry_timeout',
+	'retry_timeout_max', 'schedule_grace', 'targeted_timers', 'test_clock')
 {
 	$client->ask("SET resonate.$name = DEFAULT");
 	is($client->{error}, '42501', "resonate.$name is for superusers");
@@ -190,7 +206,7 @@ is(log_from($node, $offset), '', 'and the log has nothing to say about it');
 
 # A worker's errors say whose they are.
 $node->safe_psql('postgres', <<'END');
-INSERT INTO resonate.messages VALUES (0, 0, 0, 'missing', 'cb', 'notify://done');
+INSERT INTO resonate.messages VALUES (0, 0, 0, 'callback', 'missing', 'cb', 'notify://done');
 END
 $node->wait_for_log(
 	qr/WARNING:  could not deliver.*CONTEXT:  resonate worker for database "postgres"/s,

@@ -43,6 +43,7 @@ our @EXPORT = qw(
   error_of
   log_from
   crashes
+  invariants_hold
   worker_pid
   wait_for_worker
 );
@@ -174,6 +175,30 @@ sub crashes
 		grep { /TRAP:|PANIC:|terminated by signal (?!9\b)/ }
 		  split /\n/,
 		log_from($node, 0));
+}
+
+=pod
+
+=item invariants_hold($node, $dbname, $at_ms)
+
+A test that nothing in a database violates an invariant, now or at the instant
+given, for what has run ahead of the time of day.
+
+=cut
+
+sub invariants_hold
+{
+	my ($node, $dbname, $at_ms) = @_;
+	my $clock = '';
+
+	$dbname //= 'postgres';
+	$clock = "SET resonate.debug = on; SET resonate.test_clock = '$at_ms';"
+	  if defined $at_ms;
+	return is(
+		$node->safe_psql(
+			$dbname, "$clock SELECT * FROM resonate.check_invariants()"),
+		'',
+		"invariants hold in database $dbname");
 }
 
 =pod
