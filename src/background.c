@@ -11,7 +11,10 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
 
 #include "background.h"
 #include "clock.h"
@@ -19,6 +22,9 @@
 #include "engine.h"
 #include "guc.h"
 #include "shared.h"
+
+/* How long a step that failed for a caller is left to the worker. */
+#define FAILED_STEP_WAIT_MS 60000
 
 static const char *const step_names[] = {
 	[RSN_STEP_SCHEDULE] = "schedule",
@@ -146,6 +152,65 @@ rsn_background_step(RsnStep step, int64 now_ms, int limit,
 	return 0;
 }
 
+/* False for errors that come from the transaction, the session or the server. */
+static bool
+is_fault_of_row(int sqlstate)
+{
+	int			category = ERRCODE_TO_CATEGORY(sqlstate);
+
+	return category != ERRCODE_TO_CATEGORY(ERRCODE_READ_ONLY_SQL_TRANSACTION) &&
+		category != ERRCODE_TO_CATEGORY(ERRCODE_T_R_SERIALIZATION_FAILURE) &&
+		category != ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES) &&
+		category != ERRCODE_TO_CATEGORY(ERRCODE_LOCK_NOT_AVAILABLE) &&
+		category != ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED);
+}
+
+/*
+ * Runs a step, and takes it back if it fails.  What cannot be dealt with is for
+ * the worker to find out and to set aside; it must not keep a caller who only
+ * wants his own work from it.  So the step is left to the worker for a while.
+ */
+static int
+try_step(RsnStep step, int64 now_ms)
+{
+	static int64 not_before_ms[RSN_NSTEPS];
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile int n = 0;
+
+	if (now_ms < not_before_ms[step])
+		return 0;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		n = rsn_background_step(step, now_ms, 0, &nobody);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		if (!is_fault_of_row(error->sqlerrcode))
+			ReThrowError(error);
+		not_before_ms[step] = rsn_deadline_after(now_ms, FAILED_STEP_WAIT_MS);
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("could not run step \"%s\": %s", step_names[step],
+						error->message),
+				 errdetail("It is left to the background worker for a minute.")));
+		n = 0;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return n;
+}
+
 /*
  * What every caller may have done for himself: schedules, deadlines and leases,
  * one batch of each, in the order in which locks are taken.  Answers how many.
@@ -155,9 +220,9 @@ rsn_background_process_timeouts(int64 now_ms)
 {
 	int			n = 0;
 
-	n += rsn_background_step(RSN_STEP_SCHEDULE, now_ms, 0, &nobody);
-	n += rsn_background_step(RSN_STEP_TIMEOUT, now_ms, 0, &nobody);
-	n += rsn_background_step(RSN_STEP_LEASE, now_ms, 0, &nobody);
+	n += try_step(RSN_STEP_SCHEDULE, now_ms);
+	n += try_step(RSN_STEP_TIMEOUT, now_ms);
+	n += try_step(RSN_STEP_LEASE, now_ms);
 	return n;
 }
 

@@ -22,13 +22,18 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/hsearch.h"
 #include "utils/json.h"
+#include "utils/memutils.h"
 
 #include "address.h"
 #include "delivery.h"
 #include "engine.h"
 #include "guc.h"
 #include "payload.h"
+
+/* For how long there can be more of the same instant: see is_news. */
+#define RECENT_MS 1000
 
 /* NOTIFY refuses a payload of this many bytes (async.c). */
 #define NOTIFY_PAYLOAD_MAX 8000
@@ -223,42 +228,92 @@ notify_task(const RsnTaskRow *task)
 	return true;
 }
 
-/* What was told last: the sum of a hash for each address. */
-static uint64 last_told = 0;
-
-/* Has the next rsn_delivery_offer tell everybody, even if nothing is new. */
-void
-rsn_delivery_forget_told(void)
+/* What an address was told, in this process. */
+typedef struct Told
 {
-	last_told = 0;
+	uint64		key;			/* hash of the address and of what waits there */
+	int64		newest_ms;		/* since when the last of it had been due */
+} Told;
+
+static HTAB *told = NULL;
+static bool must_retell_recent = false;
+
+/*
+ * Has the next rsn_delivery_offer tell those again who have something that became
+ * due in the last moments: more of the same instant can have been committed
+ * since they were told.
+ */
+void
+rsn_delivery_retell_recent(void)
+{
+	must_retell_recent = true;
+}
+
+static HTAB *
+make_told(int n)
+{
+	HASHCTL		control = {0};
+
+	control.keysize = sizeof(uint64);
+	control.entrysize = sizeof(Told);
+	control.hcxt = TopMemoryContext;
+	return hash_create("resonate addresses told", Max(n, 16), &control,
+					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+static uint64
+waiting_key(const RsnWaiting *row)
+{
+	return hash_bytes_extended((unsigned char *) VARDATA_ANY(row->address),
+							   VARSIZE_ANY_EXHDR(row->address),
+							   row->is_task ? 1 : 0);
+}
+
+/* True when the address has something new since it was told, and notes that. */
+static bool
+is_news(const RsnWaiting *row, HTAB *next_told, bool retell_recent,
+		int64 now_ms)
+{
+	uint64		key = waiting_key(row);
+	Told	   *before = told == NULL ? NULL
+	: hash_search(told, &key, HASH_FIND, NULL);
+	Told	   *after = hash_search(next_told, &key, HASH_ENTER, NULL);
+
+	after->newest_ms = row->newest_ms;
+	return before == NULL || before->newest_ms != row->newest_ms ||
+		(retell_recent && row->newest_ms > now_ms - RECENT_MS);
 }
 
 /*
- * Tells those who can dequeue something, unless that is what they were told the
- * last time.  Answers how many addresses there are.
+ * Tells those who can dequeue something new.  Answers how many.  An address that
+ * nobody listens to is so not told again with every change elsewhere.
  */
 static int
 tell_waiting(int64 now_ms)
 {
+	bool		retell_recent = must_retell_recent;
+	HTAB	   *next_told;
 	RsnWaiting *rows;
-	uint64		told = 0;
+	int			ntold = 0;
 	int			n;
 
+	must_retell_recent = false;
 	rsn_store_begin();
 	n = rsn_store_waiting_addresses(now_ms, &rows);
 	rsn_store_end();
+	next_told = make_told(n);
 	for (int i = 0; i < n; i++)
-		told += hash_bytes_extended((unsigned char *) VARDATA_ANY(rows[i].address),
-									VARSIZE_ANY_EXHDR(rows[i].address),
-									(uint64) rows[i].newest_ms * 2 +
-									(rows[i].is_task ? 1 : 0));
-	if (n == 0 || told == last_told)
-		return 0;
-	last_told = told;
-	for (int i = 0; i < n; i++)
+	{
+		if (!is_news(&rows[i], next_told, retell_recent, now_ms))
+			continue;
 		Async_Notify(rsn_delivery_channel(rows[i].address),
 					 rows[i].is_task ? "execute" : "unblock");
-	return n;
+		ntold++;
+	}
+	if (told != NULL)
+		hash_destroy(told);
+	told = next_told;
+	return ntold;
 }
 
 /*

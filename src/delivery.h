@@ -26,6 +26,6 @@ extern int	rsn_delivery_dequeue_unblock(text *address, int limit,
 										 int64 now_ms, RsnMessageRow **rows);
 extern char *rsn_delivery_channel(const text *address);
 extern RsnDelivered rsn_delivery_offer(int64 now_ms, int limit);
-extern void rsn_delivery_forget_told(void);
+extern void rsn_delivery_retell_recent(void);
 
 #endif							/* RSN_DELIVERY_H */

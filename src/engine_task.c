@@ -282,18 +282,22 @@ rsn_engine_acquire(text *id, int32 version, const RsnLease *lease)
 		result = outcome_without_row(id);
 	else
 	{
+		/* Nobody can settle it while we have its task. */
+		RsnPromiseRow *promise = rsn_store_read_promise(id);
 		int64		now_ms = rsn_clock_now();
 		RsnTaskDecision decision = rsn_task_acquire(&row->core, version,
 													lease->ttl_ms, now_ms);
 
+		/* There is none yet: somebody is restoring a dump. */
+		if (promise == NULL)
+			decision = rsn_task_guard(&row->core, -1, now_ms);
 		if (decision.is_changed)
 			row->pid = lease->pid;
 		result = apply_task(row, &decision, now_ms);
 		if (result.status == RSN_STATUS_OK)
 		{
-			/* Nobody can settle it while we have its task. */
-			result.promise = rsn_store_read_promise(id);
-			show_preload(&result, result.promise, now_ms);
+			result.promise = promise;
+			show_preload(&result, promise, now_ms);
 		}
 	}
 	rsn_store_end();

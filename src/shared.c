@@ -50,7 +50,7 @@ init_slot(RsnSlot *slot, Oid database_id)
 	pg_atomic_init_u32(&slot->pid, 0);
 	pg_atomic_init_u32(&slot->last_exit, RSN_EXIT_FAILED);
 	pg_atomic_init_u32(&slot->is_wanted, 0);
-	pg_atomic_init_u32(&slot->must_reconcile, 0);
+	pg_atomic_init_u32(&slot->must_reconcile, RSN_RECONCILE_NO);
 	pg_atomic_init_u32(&slot->must_offer, 0);
 	pg_atomic_init_u32(&slot->is_paused, 0);
 	pg_atomic_init_u32(&slot->must_poll, 0);

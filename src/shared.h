@@ -24,6 +24,14 @@ typedef enum RsnWorkerExit
 	RSN_EXIT_YIELDED			/* somebody needs the database for himself */
 } RsnWorkerExit;
 
+/* Why there may be rows that do not go together. */
+typedef enum RsnReconcile
+{
+	RSN_RECONCILE_NO,
+	RSN_RECONCILE_MORE,			/* there was more than one step can do */
+	RSN_RECONCILE_FOREIGN_ROWS	/* rows came past our functions */
+} RsnReconcile;
+
 /* What the worker of a database has done since it started. */
 typedef enum RsnCounter
 {
@@ -47,7 +55,7 @@ typedef struct RsnSlot
 	pg_atomic_uint32 pid;		/* of the worker, or 0 */
 	pg_atomic_uint32 last_exit; /* RsnWorkerExit */
 	pg_atomic_uint32 is_wanted; /* launcher: start a worker */
-	pg_atomic_uint32 must_reconcile;	/* rows came past our functions */
+	pg_atomic_uint32 must_reconcile;	/* RsnReconcile */
 	pg_atomic_uint32 must_offer;	/* something can be dequeued; tell of it */
 	pg_atomic_uint32 must_poll; /* counts PREPAREs; zero: none is left */
 	pg_atomic_uint32 is_paused; /* by debug.start of the wire protocol */

@@ -49,6 +49,16 @@
 
 #define ALIVE_AT(now)	"t.timeout_at OPERATOR(pg_catalog.>) " now
 
+/*
+ * False for an awaiter whose task is not there although its promise is pending:
+ * somebody is restoring a dump.  Scalar sub-selects, because those are never
+ * hashed.
+ */
+#define IS_AWAITER_COMPLETE \
+	"((SELECT true FROM resonate.tasks t WHERE t.id" EQ "a.awaiter_id)" \
+	" IS NOT NULL OR (SELECT p.settled_at IS NULL FROM resonate.promises p" \
+	" WHERE p.id" EQ "a.awaiter_id) IS NOT TRUE)"
+
 /* In the order that schedule_from_tuple reads. */
 #define SCHEDULE_COLUMNS \
 	"s.created_at, s.next_run_at, s.last_run_at, s.promise_timeout, " \
@@ -303,7 +313,8 @@ const RsnQueryDef rsn_queries[] = {
 	},
 	[RSN_QUERY_UNFIRED] = {
 		"SELECT w.id FROM (SELECT c.promise_id AS id FROM resonate.callbacks c"
-		" UNION ALL SELECT a.awaited_id FROM resonate.awaiters a) AS w"
+		" UNION ALL SELECT a.awaited_id FROM resonate.awaiters a"
+		" WHERE " IS_AWAITER_COMPLETE ") AS w"
 		" CROSS JOIN LATERAL (SELECT p.state FROM resonate.promises p"
 		" WHERE p.id" EQ "w.id OFFSET 0) AS p"
 		" WHERE p.state" NE STATE("pending")
@@ -555,7 +566,7 @@ const RsnQueryDef rsn_queries[] = {
 	},
 	[RSN_QUERY_TAKE_AWAITERS] = {
 		"DELETE FROM resonate.awaiters a WHERE a.awaited_id" EQ "ANY ($1)"
-		" RETURNING a.awaiter_id",
+		" AND " IS_AWAITER_COMPLETE " RETURNING a.awaiter_id",
 		SPI_OK_DELETE_RETURNING, PLAN_ONCE, 1, {TEXTARRAYOID}, true
 	},
 	[RSN_QUERY_BRANCH] = {

@@ -189,7 +189,8 @@ static void
 wake_worker(RsnSlot *slot)
 {
 	if (notes.has_foreign_rows)
-		pg_atomic_write_u32(&slot->must_reconcile, 1);
+		pg_atomic_write_u32(&slot->must_reconcile,
+							RSN_RECONCILE_FOREIGN_ROWS);
 	if (notes.has_offer)
 		pg_atomic_write_u32(&slot->must_offer, 1);
 	if (notes.has_work ||
@@ -227,7 +228,8 @@ at_prepare(void)
 		return;
 	pg_atomic_fetch_add_u32(&slot->must_poll, 1);
 	if (notes.has_foreign_rows)
-		pg_atomic_write_u32(&slot->must_reconcile, 1);
+		pg_atomic_write_u32(&slot->must_reconcile,
+							RSN_RECONCILE_FOREIGN_ROWS);
 	pg_memory_barrier();
 	rsn_shared_wake_proc(pg_atomic_read_u32(&slot->proc_number));
 	wake_everyone(all);

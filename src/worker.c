@@ -111,7 +111,7 @@ attach(void)
 		pg_atomic_write_u64(&slot->counters[i], 0);
 
 	/* What happened before we came is not known. */
-	pg_atomic_write_u32(&slot->must_reconcile, 1);
+	pg_atomic_write_u32(&slot->must_reconcile, RSN_RECONCILE_MORE);
 	pg_atomic_write_u32(&slot->must_offer, 1);
 	pg_atomic_write_u32(&slot->must_poll, 1);
 	return slot;
@@ -231,16 +231,25 @@ set_aside(Worker *worker, RsnStep step, text *id)
 			 errdetail("It is set aside; others are not affected.")));
 }
 
-/* Forgets who was set aside when it is time to try them again. */
+/*
+ * Forgets who was set aside when it is time to try them again, or when rows have
+ * come that they may have missed.
+ */
 static void
 forget_set_aside(Worker *worker)
 {
-	if (worker->set_aside.n == 0 || rsn_clock_now() < worker->forget_at_ms)
+	bool		has_foreign_rows =
+	pg_atomic_read_u32(&worker->slot->must_reconcile) ==
+	RSN_RECONCILE_FOREIGN_ROWS;
+
+	if (worker->set_aside.n == 0 ||
+		(rsn_clock_now() < worker->forget_at_ms && !has_foreign_rows))
 		return;
 	MemoryContextReset(worker->set_aside_context);
 	worker->set_aside.ids = NULL;
 	worker->set_aside.n = 0;
-	pg_atomic_write_u32(&worker->slot->must_reconcile, 1);
+	pg_atomic_write_u32(&worker->slot->must_reconcile,
+						RSN_RECONCILE_MORE);
 }
 
 /* Copies the ids that a step would take into a context that survives transactions. */
@@ -291,8 +300,7 @@ step_one_by_one(Worker *worker, RsnStep step)
 
 /*
  * Offers are looked for when somebody has committed one, or the clock of a task
- * has come, or commits may go unnoticed.  What was told before is then told again, since a commit that came
- * late can have added to it.
+ * has come, or commits may go unnoticed.
  */
 static bool
 is_dispatch_wanted(Worker *worker)
@@ -303,7 +311,7 @@ is_dispatch_wanted(Worker *worker)
 		return false;
 	worker->must_poll_offers = false;
 	worker->next_offer_ms = RSN_TIME_NEVER;
-	rsn_delivery_forget_told();
+	rsn_delivery_retell_recent();
 	return true;
 }
 
@@ -313,7 +321,8 @@ is_step_wanted(Worker *worker, RsnStep step)
 	if (rsn_clock_now() < worker->not_before_ms[step])
 		return false;
 	if (step == RSN_STEP_RECONCILE)
-		return pg_atomic_exchange_u32(&worker->slot->must_reconcile, 0) != 0;
+		return pg_atomic_exchange_u32(&worker->slot->must_reconcile,
+									  RSN_RECONCILE_NO) != RSN_RECONCILE_NO;
 	if (step == RSN_STEP_DISPATCH)
 		return is_dispatch_wanted(worker);
 	return true;
@@ -330,7 +339,8 @@ plan_step(Worker *worker, RsnStep step, int n)
 		worker->not_before_ms[step] = rsn_clock_now() + PRUNE_INTERVAL_MS;
 
 	if (n != 0 && step == RSN_STEP_RECONCILE)
-		pg_atomic_write_u32(&worker->slot->must_reconcile, 1);
+		pg_atomic_write_u32(&worker->slot->must_reconcile,
+							RSN_RECONCILE_MORE);
 	if (n < 0 && step == RSN_STEP_DISPATCH)
 		pg_atomic_write_u32(&worker->slot->must_offer, 1);
 }

@@ -150,6 +150,7 @@ UPDATE resonate.promises SET state = 'resolved', settled_at = created_at WHERE i
 SELECT at(10);
 SELECT is(resonate.prune('infinity'), 0, 'nothing is pruned that has callbacks to fire');
 SELECT is(step(2), 'reconcile 2 next 60000', 'callbacks of settled promises are fired');
+SELECT is(step(2), 'dispatch 1 next 60000', 'whoever can dequeue is told');
 SELECT is(step(2), 'reconcile 1 next 60000', 'all of them');
 SELECT is(step(2), 'idle 0 next 60000', 'once');
 SELECT is((SELECT string_agg(promise_id, ' ' ORDER BY promise_id) FROM resonate.messages),
@@ -225,6 +226,29 @@ SELECT is(step(2), 'prune 2', 'then deleted, as much as limit says');
 SELECT is(step(2), 'prune 1', 'the rest');
 SELECT is(step(2), 'idle 0', 'and nothing is left');
 SELECT is(kept(), 'none', 'of it');
+
+--
+-- dispatch: who was told is not told again because of others.
+--
+
+DELETE FROM resonate.messages;
+DELETE FROM resonate.callbacks;
+DELETE FROM resonate.promises;
+SELECT at(100000);
+SELECT is((resonate.create_promise('told ' || n, '1 h',
+								   tags => jsonb_build_object('resonate:target', 'poll://any@' || n))).status,
+		  2010, 'a task') FROM generate_series(1, 3) AS n;
+SELECT is(step(), 'dispatch 3 next 3700000', 'three targets are told');
+SELECT is(step(), 'idle 0 next 3700000', 'once');
+SELECT is((resonate.create_promise('told 4', '1 h', tags => '{"resonate:target": "poll://any@4"}')).status,
+		  2010, 'another task');
+SELECT is(step(), 'dispatch 1 next 3700000', 'for which only its target is told');
+SELECT at(100001);
+SELECT is((resonate.create_promise('told 5', '1 h', tags => '{"resonate:target": "poll://any@1"}')).status,
+		  2010, 'another task for one of them');
+SELECT is(step(), 'dispatch 1 next 3700000', 'is told to that one');
+DELETE FROM resonate.tasks;
+DELETE FROM resonate.promises;
 
 --
 -- resonate.stats
