@@ -102,6 +102,11 @@ extern int	rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows);
 extern int	rsn_engine_search_by_id(const RsnIdSearch *search,
 									RsnPromiseRow **rows);
 
+/* engine_settle.c */
+extern int	rsn_engine_reconcile(int64 now_ms, int limit,
+								 text *const *set_aside, int nset_aside);
+extern void rsn_engine_reconcile_one(text *promise_id, int64 now_ms);
+
 /* engine_task.c */
 extern RsnTaskOutcome rsn_engine_create_and_take(const RsnCreateRequest *request,
 												 const RsnLease *lease,
@@ -114,17 +119,21 @@ extern RsnTaskOutcome rsn_engine_suspend(text *id, int32 version,
 										 text *const *awaited, int nawaited);
 extern RsnTaskOutcome rsn_engine_fulfill(int32 version,
 										 const RsnSettleRequest *request);
-extern RsnFenceOutcome rsn_engine_fence(text *id, int32 version,
-										const RsnFenceAction *action);
 extern RsnTaskOutcome rsn_engine_halt(text *id);
 extern RsnTaskOutcome rsn_engine_continue(text *id);
-extern int	rsn_engine_heartbeat(text *pid, const RsnTaskRef *refs, int n);
-extern int	rsn_engine_heartbeat_all(text *pid);
 extern RsnOutcome rsn_engine_register_awaiter(text *awaited_id,
 											  text *awaiter_id);
 extern int	rsn_engine_search_tasks(RsnTaskState state, bool is_any_state,
 									text *after_id, int limit,
 									RsnTaskRow **rows);
+
+/* engine_fence.c */
+extern RsnFenceOutcome rsn_engine_fence(text *id, int32 version,
+										const RsnFenceAction *action);
+
+/* engine_lease.c */
+extern int	rsn_engine_heartbeat(text *pid, const RsnTaskRef *refs, int n);
+extern int	rsn_engine_heartbeat_all(text *pid);
 extern int	rsn_engine_end_leases(int64 now_ms, int limit,
 								  text *const *set_aside, int nset_aside);
 extern void rsn_engine_end_lease(text *id, int64 now_ms);
@@ -146,9 +155,6 @@ extern void rsn_engine_fire_one_schedule(text *id, int64 now_ms, int limit);
 
 extern int	rsn_engine_expire_due(int64 now_ms, int limit,
 								  text *const *set_aside, int nset_aside);
-extern int	rsn_engine_reconcile(int64 now_ms, int limit,
-								 text *const *set_aside, int nset_aside);
-extern void rsn_engine_reconcile_one(text *promise_id, int64 now_ms);
 extern int	rsn_engine_prune(int64 settled_before_ms, int limit);
 
 #endif							/* RSN_ENGINE_H */

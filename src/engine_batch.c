@@ -477,51 +477,6 @@ rsn_engine_expire_due(int64 now_ms, int limit, text *const *set_aside,
 	return n;
 }
 
-/* What follows from the settlement of promises that are settled already. */
-static void
-catch_up(text *const *ids, int n, int64 now_ms)
-{
-	RsnTaskSet	tasks;
-	text	  **awaiters;
-	int			nawaiters;
-
-	tasks.n = rsn_store_lock_tasks_for(ids, n, NULL, &tasks.rows);
-	nawaiters = rsn_store_take_awaiters(ids, n, &awaiters);
-	rsn_engine_resume_tasks(awaiters, nawaiters, &tasks, now_ms);
-	if (rsn_store_fire_callbacks(ids, n, now_ms))
-		rsn_wake_note_offer();
-}
-
-/*
- * Tells those who wait for settled promises, and deletes the tasks of settled
- * ones.  The engine leaves none, but a restore loads tables one after the other
- * while the worker runs.
- */
-int
-rsn_engine_reconcile(int64 now_ms, int limit, text *const *set_aside,
-					 int nset_aside)
-{
-	text	  **ids;
-	int			n;
-
-	rsn_store_begin();
-	n = rsn_store_unfired_promises(limit, set_aside, nset_aside, &ids);
-	if (n > 0)
-		catch_up(ids, n, now_ms);
-	n += rsn_store_delete_stale_tasks(limit);
-	rsn_store_end();
-	return n;
-}
-
-/* The same for one promise. */
-void
-rsn_engine_reconcile_one(text *promise_id, int64 now_ms)
-{
-	rsn_store_begin();
-	catch_up(&promise_id, 1, now_ms);
-	rsn_store_end();
-}
-
 /*
  * Deletes at most limit promises that were settled by an instant.  Internal
  * promises have no armed deadline, so those that nobody has looked at since

@@ -53,4 +53,10 @@ extern void rsn_engine_write_task(RsnTaskRow *row,
 								  const RsnTaskDecision *decision,
 								  int64 now_ms);
 
+/* engine_task.c */
+extern RsnTaskOutcome rsn_engine_without_row(text *id);
+
+/* engine_lease.c */
+extern RsnRetryPolicy rsn_engine_retry_policy(const RsnTaskRow *row);
+
 #endif							/* RSN_ENGINE_INTERNAL_H */

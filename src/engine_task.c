@@ -11,13 +11,11 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "clock.h"
 #include "engine_internal.h"
-#include "guc.h"
 #include "preload.h"
 #include "wake.h"
 
@@ -49,8 +47,8 @@ show_fulfilled(RsnTaskOutcome *outcome, const RsnPromiseRow *promise)
 }
 
 /* The answer for a task that has no row: none at all, or fulfilled. */
-static RsnTaskOutcome
-outcome_without_row(text *id)
+RsnTaskOutcome
+rsn_engine_without_row(text *id)
 {
 	RsnPromiseRow *promise = rsn_store_read_promise(id);
 	RsnTaskOutcome outcome = task_outcome(id, RSN_STATUS_NOT_FOUND);
@@ -81,27 +79,6 @@ apply_task(RsnTaskRow *row, const RsnTaskDecision *decision, int64 now_ms)
 	rsn_engine_write_task(row, decision, now_ms);
 	show_task(&outcome, &row->core, row->pid);
 	return outcome;
-}
-
-/*
- * How long a task waits after setbacks.  The jitter comes from what the task is,
- * so that tasks which failed together do not come back together, and a test
- * that runs twice sees the same.
- */
-static RsnRetryPolicy
-retry_policy(const RsnTaskRow *row)
-{
-	RsnRetryPolicy policy;
-	uint32		hash = hash_bytes((unsigned char *) VARDATA_ANY(row->id),
-								  VARSIZE_ANY_EXHDR(row->id));
-
-	hash = murmurhash32(hash ^ (uint32) row->core.version);
-	policy.timeout_ms = rsn_guc_retry_timeout_ms;
-	policy.timeout_max_ms = Max(rsn_guc_retry_timeout_max_ms,
-								rsn_guc_retry_timeout_ms);
-	policy.backoff = rsn_guc_retry_backoff;
-	policy.jitter = 0.2 * ((double) hash / (double) PG_UINT32_MAX);
-	return policy;
 }
 
 /* The promise that was just created, with its task held by the creator. */
@@ -279,7 +256,7 @@ rsn_engine_acquire(text *id, int32 version, const RsnLease *lease)
 	rsn_store_begin();
 	row = rsn_store_lock_task(id, false);
 	if (row == NULL)
-		result = outcome_without_row(id);
+		result = rsn_engine_without_row(id);
 	else
 	{
 		/* Nobody can settle it while we have its task. */
@@ -314,11 +291,11 @@ rsn_engine_release(text *id, int32 version)
 	rsn_store_begin();
 	row = rsn_store_lock_task(id, false);
 	if (row == NULL)
-		result = outcome_without_row(id);
+		result = rsn_engine_without_row(id);
 	else
 	{
 		int64		now_ms = rsn_clock_now();
-		RsnRetryPolicy policy = retry_policy(row);
+		RsnRetryPolicy policy = rsn_engine_retry_policy(row);
 		RsnTaskDecision decision = rsn_task_release(&row->core, version,
 													&policy, now_ms);
 
@@ -339,7 +316,7 @@ change_task(text *id, TaskRule rule)
 	rsn_store_begin();
 	row = rsn_store_lock_task(id, false);
 	if (row == NULL)
-		result = outcome_without_row(id);
+		result = rsn_engine_without_row(id);
 	else
 	{
 		int64		now_ms = rsn_clock_now();
@@ -397,7 +374,7 @@ rsn_engine_suspend(text *id, int32 version, text *const *awaited_ids,
 	nfound = rsn_store_lock_promises(awaited_ids, nawaited, &promises);
 	row = rsn_store_lock_task(id, false);
 	if (row == NULL)
-		result = outcome_without_row(id);
+		result = rsn_engine_without_row(id);
 	else
 	{
 		int64		now_ms = rsn_clock_now();
@@ -432,7 +409,7 @@ fulfill_locked(RsnPromiseRow *promise, int32 version,
 	RsnDecision decision;
 
 	if (row == NULL)
-		return outcome_without_row(promise->id);
+		return rsn_engine_without_row(promise->id);
 	guard = rsn_task_guard(&row->core, version, now_ms);
 	if (guard.status != RSN_STATUS_OK)
 	{
@@ -463,214 +440,6 @@ rsn_engine_fulfill(int32 version, const RsnSettleRequest *request)
 		result = fulfill_locked(promise, version, request);
 	rsn_store_end();
 	return result;
-}
-
-/* The status of a fence on a task that was just read, NULL for no row. */
-static RsnStatus
-guard_status(text *id, const RsnTaskRow *row, int32 version)
-{
-	if (row == NULL)
-		return outcome_without_row(id).status;
-	return rsn_task_guard(&row->core, version, rsn_clock_now()).status;
-}
-
-/*
- * Does what a fence guards to the inner promise that exists: a settlement, or
- * the answer to a create.  False when the promise is gone again.
- */
-static bool
-try_fence_existing(text *id, int32 version, text *inner_id,
-				   const RsnFenceAction *action, RsnFenceOutcome *result)
-{
-	RsnPromiseRow *inner = rsn_store_lock_promise(inner_id);
-	RsnTaskSet	tasks;
-	RsnDecision decision;
-	int64		now_ms;
-
-	if (inner == NULL)
-		return false;
-	tasks = rsn_engine_lock_tasks_for(inner, id);
-	result->status = guard_status(id, rsn_engine_find_task(&tasks, id),
-								  version);
-	if (result->status != RSN_STATUS_OK)
-		return true;
-
-	now_ms = rsn_clock_now();
-	if (action->create != NULL)
-		decision = rsn_promise_create(&inner->core, &action->create->rule,
-									  now_ms);
-	else
-		decision = rsn_promise_settle(&inner->core, &action->settle->rule,
-									  now_ms);
-	result->inner = rsn_engine_apply(inner, &decision, action->settle, &tasks,
-									 now_ms);
-	return true;
-}
-
-/* Holds the task for as long as this transaction lasts; others may do so too. */
-static RsnStatus
-share_guard(text *id, int32 version)
-{
-	return guard_status(id, rsn_store_lock_task(id, true), version);
-}
-
-/*
- * Creates the inner promise, unless it exists.  The promise has to be inserted
- * before the task may be locked, so if the lease is lost by then, it is deleted
- * again.
- */
-static bool
-try_fence_insert(text *id, int32 version, const RsnCreateRequest *request,
-				 RsnFenceOutcome *result)
-{
-	RsnPromiseRow *inner;
-
-	if (!rsn_engine_try_insert(request, rsn_clock_now(), &result->inner))
-		return false;
-	inner = result->inner.promise;
-	result->status = share_guard(id, version);
-	if (result->status != RSN_STATUS_OK)
-		rsn_store_delete_promise(request->id);
-	else if (inner->core.is_targeted &&
-			 inner->core.state == RSN_PROMISE_PENDING)
-	{
-		RsnTask		task = rsn_engine_new_task(inner, request);
-
-		rsn_engine_insert_task(request, &task, NULL);
-	}
-	return true;
-}
-
-/* Answers the create of a promise that exists and has not lapsed. */
-static bool
-try_fence_answer(text *id, int32 version, const RsnCreateRequest *request,
-				 RsnFenceOutcome *result)
-{
-	RsnPromiseRow *inner = rsn_store_read_promise(request->id);
-	int64		now_ms = rsn_clock_now();
-	RsnDecision decision;
-
-	if (inner == NULL || rsn_promise_is_lapsed(&inner->core, now_ms))
-		return false;
-	result->status = share_guard(id, version);
-	decision = rsn_promise_create(&inner->core, &request->rule, now_ms);
-	decision.next = inner->core;
-	result->inner = rsn_engine_unwritten(inner, &decision);
-	return true;
-}
-
-static void
-fence_create(text *id, int32 version, const RsnFenceAction *action,
-			 RsnFenceOutcome *result)
-{
-	while (!try_fence_insert(id, version, action->create, result) &&
-		   !try_fence_answer(id, version, action->create, result) &&
-		   !try_fence_existing(id, version, action->create->id, action,
-							   result))
-		CHECK_FOR_INTERRUPTS();
-}
-
-static void
-fence_settle(text *id, int32 version, const RsnFenceAction *action,
-			 RsnFenceOutcome *result)
-{
-	if (try_fence_existing(id, version, action->settle->id, action, result))
-		return;
-	result->status = share_guard(id, version);
-	result->inner.status = RSN_STATUS_NOT_FOUND;
-	result->inner.id = action->settle->id;
-}
-
-/*
- * Creates or settles another promise with proof of the lease, or does nothing.
- * The other promise must not be the task's own.  Without an action it only
- * proves the lease.
- */
-RsnFenceOutcome
-rsn_engine_fence(text *id, int32 version, const RsnFenceAction *action)
-{
-	RsnFenceOutcome result = {0};
-
-	rsn_store_begin();
-	result.status = guard_status(id, rsn_store_read_task(id), version);
-	if (result.status == RSN_STATUS_OK && action->create != NULL)
-		fence_create(id, version, action, &result);
-	else if (result.status == RSN_STATUS_OK && action->settle != NULL)
-		fence_settle(id, version, action, &result);
-	else if (result.status == RSN_STATUS_OK)
-		result.status = share_guard(id, version);
-	if (result.status == RSN_STATUS_OK)
-		result.npreload = rsn_preload(rsn_store_read_promise(id),
-									  rsn_clock_now(), &result.preload);
-	else
-		memset(&result.inner, 0, sizeof(result.inner));
-	rsn_store_end();
-	return result;
-}
-
-static bool
-is_holder(const RsnTaskRow *row, const text *pid)
-{
-	return row->pid != NULL && rsn_engine_compare_ids(row->pid, pid) == 0;
-}
-
-/* Extends leases of a process; answers how many.  What it does not hold is left alone. */
-int
-rsn_engine_heartbeat(text *pid, const RsnTaskRef *refs, int n)
-{
-	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
-	RsnTaskSet	tasks;
-	int64		now_ms;
-	int			nextended = 0;
-
-	for (int i = 0; i < n; i++)
-		ids[i] = refs[i].id;
-	rsn_store_begin();
-	tasks.n = rsn_store_lock_tasks(ids, n, &tasks.rows);
-	now_ms = rsn_clock_now();
-	for (int i = 0; i < n; i++)
-	{
-		RsnTaskRow *row = rsn_engine_find_task(&tasks, refs[i].id);
-		RsnTaskDecision decision;
-
-		if (row == NULL)
-			continue;
-		decision = rsn_task_heartbeat(&row->core, refs[i].version,
-									  is_holder(row, pid), now_ms);
-		if (!decision.is_changed)
-			continue;
-		rsn_engine_write_task(row, &decision, now_ms);
-		nextended++;
-	}
-	rsn_store_end();
-	return nextended;
-}
-
-/* Extends all leases of a process; answers how many. */
-int
-rsn_engine_heartbeat_all(text *pid)
-{
-	RsnTaskRow *rows;
-	int64		now_ms;
-	int			nextended = 0;
-	int			n;
-
-	rsn_store_begin();
-	n = rsn_store_lock_tasks_of_pid(pid, &rows);
-	now_ms = rsn_clock_now();
-	for (int i = 0; i < n; i++)
-	{
-		RsnTaskDecision decision = rsn_task_heartbeat(&rows[i].core,
-													  rows[i].core.version,
-													  true, now_ms);
-
-		if (!decision.is_changed)
-			continue;
-		rsn_engine_write_task(&rows[i], &decision, now_ms);
-		nextended++;
-	}
-	rsn_store_end();
-	return nextended;
 }
 
 /* True for a promise that exists and has a task; is_alive says if that is not over. */
@@ -724,85 +493,6 @@ rsn_engine_search_tasks(RsnTaskState state, bool is_any_state, text *after_id,
 	rsn_store_begin();
 	n = rsn_store_search_tasks(state, is_any_state, after_id,
 							   rsn_clock_now(), limit, rows);
-	rsn_store_end();
-	return n;
-}
-
-static void
-end_lease(RsnTaskRow *row, int64 now_ms)
-{
-	RsnRetryPolicy policy = retry_policy(row);
-	RsnTaskDecision decision = rsn_task_end_lease(&row->core, &policy, now_ms);
-
-	rsn_engine_write_task(row, &decision, now_ms);
-}
-
-/* Puts one task back, if its lease has ended. */
-void
-rsn_engine_end_lease(text *id, int64 now_ms)
-{
-	RsnTaskRow *row;
-
-	rsn_store_begin();
-	row = rsn_store_lock_task(id, false);
-	if (row != NULL)
-		end_lease(row, now_ms);
-	rsn_store_end();
-}
-
-/* Puts at most limit tasks back whose lease has ended. */
-int
-rsn_engine_end_leases(int64 now_ms, int limit, text *const *set_aside,
-					  int nset_aside)
-{
-	RsnTaskRow *rows;
-	int			n;
-
-	rsn_store_begin();
-	n = rsn_store_lock_ended_leases(now_ms, limit, set_aside, nset_aside,
-									&rows);
-	for (int i = 0; i < n; i++)
-		end_lease(&rows[i], now_ms);
-	rsn_store_end();
-	return n;
-}
-
-static void
-offer_tasks(RsnTaskRow *rows, int n, int64 now_ms)
-{
-	for (int i = 0; i < n; i++)
-	{
-		RsnRetryPolicy policy = retry_policy(&rows[i]);
-		RsnTaskDecision decision = rsn_task_offer(&rows[i].core, &policy,
-												  now_ms);
-
-		rsn_engine_write_task(&rows[i], &decision, now_ms);
-	}
-}
-
-/* Offers tasks of an address that are due, the longest due first. */
-int
-rsn_engine_dequeue_tasks(text *address, int limit, int64 now_ms,
-						 RsnTaskRow **rows)
-{
-	int			n;
-
-	rsn_store_begin();
-	n = rsn_store_lock_due_tasks(address, now_ms, limit, rows);
-	offer_tasks(*rows, n, now_ms);
-	rsn_store_end();
-	return n;
-}
-
-/* Offers tasks of all notify:// addresses. */
-int
-rsn_engine_dequeue_notify_tasks(int limit, int64 now_ms, RsnTaskRow **rows)
-{
-	int			n;
-
-	rsn_store_begin();
-	n = rsn_store_lock_due_notify_tasks(now_ms, limit, rows);
-	offer_tasks(*rows, n, now_ms);
 	rsn_store_end();
 	return n;
 }

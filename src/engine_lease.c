@@ -1,0 +1,179 @@
+/*-------------------------------------------------------------------------
+ *
+ * engine_lease.c
+ *	  Lock, read, decide, write: leases kept and ended, tasks offered.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+
+#include "clock.h"
+#include "engine_internal.h"
+#include "guc.h"
+
+/*
+ * How long a task waits after setbacks.  The jitter comes from what the task is,
+ * so that tasks which failed together do not come back together, and a test
+ * that runs twice sees the same.
+ */
+RsnRetryPolicy
+rsn_engine_retry_policy(const RsnTaskRow *row)
+{
+	RsnRetryPolicy policy;
+	uint32		hash = hash_bytes((unsigned char *) VARDATA_ANY(row->id),
+								  VARSIZE_ANY_EXHDR(row->id));
+
+	hash = murmurhash32(hash ^ (uint32) row->core.version);
+	policy.timeout_ms = rsn_guc_retry_timeout_ms;
+	policy.timeout_max_ms = Max(rsn_guc_retry_timeout_max_ms,
+								rsn_guc_retry_timeout_ms);
+	policy.backoff = rsn_guc_retry_backoff;
+	policy.jitter = 0.2 * ((double) hash / (double) PG_UINT32_MAX);
+	return policy;
+}
+
+static bool
+is_holder(const RsnTaskRow *row, const text *pid)
+{
+	return row->pid != NULL && rsn_engine_compare_ids(row->pid, pid) == 0;
+}
+
+/* Extends leases of a process; answers how many.  What it does not hold is left alone. */
+int
+rsn_engine_heartbeat(text *pid, const RsnTaskRef *refs, int n)
+{
+	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
+	RsnTaskSet	tasks;
+	int64		now_ms;
+	int			nextended = 0;
+
+	for (int i = 0; i < n; i++)
+		ids[i] = refs[i].id;
+	rsn_store_begin();
+	tasks.n = rsn_store_lock_tasks(ids, n, &tasks.rows);
+	now_ms = rsn_clock_now();
+	for (int i = 0; i < n; i++)
+	{
+		RsnTaskRow *row = rsn_engine_find_task(&tasks, refs[i].id);
+		RsnTaskDecision decision;
+
+		if (row == NULL)
+			continue;
+		decision = rsn_task_heartbeat(&row->core, refs[i].version,
+									  is_holder(row, pid), now_ms);
+		if (!decision.is_changed)
+			continue;
+		rsn_engine_write_task(row, &decision, now_ms);
+		nextended++;
+	}
+	rsn_store_end();
+	return nextended;
+}
+
+/* Extends all leases of a process; answers how many. */
+int
+rsn_engine_heartbeat_all(text *pid)
+{
+	RsnTaskRow *rows;
+	int64		now_ms;
+	int			nextended = 0;
+	int			n;
+
+	rsn_store_begin();
+	n = rsn_store_lock_tasks_of_pid(pid, &rows);
+	now_ms = rsn_clock_now();
+	for (int i = 0; i < n; i++)
+	{
+		RsnTaskDecision decision = rsn_task_heartbeat(&rows[i].core,
+													  rows[i].core.version,
+													  true, now_ms);
+
+		if (!decision.is_changed)
+			continue;
+		rsn_engine_write_task(&rows[i], &decision, now_ms);
+		nextended++;
+	}
+	rsn_store_end();
+	return nextended;
+}
+
+static void
+end_lease(RsnTaskRow *row, int64 now_ms)
+{
+	RsnRetryPolicy policy = rsn_engine_retry_policy(row);
+	RsnTaskDecision decision = rsn_task_end_lease(&row->core, &policy, now_ms);
+
+	rsn_engine_write_task(row, &decision, now_ms);
+}
+
+/* Puts one task back, if its lease has ended. */
+void
+rsn_engine_end_lease(text *id, int64 now_ms)
+{
+	RsnTaskRow *row;
+
+	rsn_store_begin();
+	row = rsn_store_lock_task(id, false);
+	if (row != NULL)
+		end_lease(row, now_ms);
+	rsn_store_end();
+}
+
+/* Puts at most limit tasks back whose lease has ended. */
+int
+rsn_engine_end_leases(int64 now_ms, int limit, text *const *set_aside,
+					  int nset_aside)
+{
+	RsnTaskRow *rows;
+	int			n;
+
+	rsn_store_begin();
+	n = rsn_store_lock_ended_leases(now_ms, limit, set_aside, nset_aside,
+									&rows);
+	for (int i = 0; i < n; i++)
+		end_lease(&rows[i], now_ms);
+	rsn_store_end();
+	return n;
+}
+
+static void
+offer_tasks(RsnTaskRow *rows, int n, int64 now_ms)
+{
+	for (int i = 0; i < n; i++)
+	{
+		RsnRetryPolicy policy = rsn_engine_retry_policy(&rows[i]);
+		RsnTaskDecision decision = rsn_task_offer(&rows[i].core, &policy,
+												  now_ms);
+
+		rsn_engine_write_task(&rows[i], &decision, now_ms);
+	}
+}
+
+/* Offers tasks of an address that are due, the longest due first. */
+int
+rsn_engine_dequeue_tasks(text *address, int limit, int64 now_ms,
+						 RsnTaskRow **rows)
+{
+	int			n;
+
+	rsn_store_begin();
+	n = rsn_store_lock_due_tasks(address, now_ms, limit, rows);
+	offer_tasks(*rows, n, now_ms);
+	rsn_store_end();
+	return n;
+}
+
+/* Offers tasks of all notify:// addresses. */
+int
+rsn_engine_dequeue_notify_tasks(int limit, int64 now_ms, RsnTaskRow **rows)
+{
+	int			n;
+
+	rsn_store_begin();
+	n = rsn_store_lock_due_notify_tasks(now_ms, limit, rows);
+	offer_tasks(*rows, n, now_ms);
+	rsn_store_end();
+	return n;
+}
