@@ -93,14 +93,17 @@ extern RsnOutcome rsn_engine_register(RsnCallbackRow *callback);
 extern RsnOutcome rsn_engine_get(text *id);
 extern RsnOutcome rsn_engine_await(text *id);
 
+/* engine_batch.c */
 extern RsnOutcome *rsn_engine_create_many(const RsnCreateRequest *requests,
 										  int n, int64 now_ms);
 extern RsnOutcome *rsn_engine_settle_many(const RsnSettleRequest *requests,
 										  int n);
 extern int	rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows);
-
 extern int	rsn_engine_search_by_id(const RsnIdSearch *search,
 									RsnPromiseRow **rows);
+extern int	rsn_engine_expire_due(int64 now_ms, int limit,
+								  text *const *set_aside, int nset_aside);
+extern int	rsn_engine_prune(int64 settled_before_ms, int limit);
 
 /* engine_settle.c */
 extern int	rsn_engine_reconcile(int64 now_ms, int limit,
@@ -152,9 +155,5 @@ extern int	rsn_engine_search_schedules(Jsonb *tags, text *after_id, int limit,
 extern int	rsn_engine_fire_schedule(int64 now_ms, int limit,
 									 text *const *set_aside, int nset_aside);
 extern void rsn_engine_fire_one_schedule(text *id, int64 now_ms, int limit);
-
-extern int	rsn_engine_expire_due(int64 now_ms, int limit,
-								  text *const *set_aside, int nset_aside);
-extern int	rsn_engine_prune(int64 settled_before_ms, int limit);
 
 #endif							/* RSN_ENGINE_H */
