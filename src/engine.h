@@ -96,6 +96,8 @@ extern RsnOutcome rsn_engine_await(text *id);
 /* engine_batch.c */
 extern RsnOutcome *rsn_engine_create_many(const RsnCreateRequest *requests,
 										  int n, int64 now_ms);
+extern void rsn_engine_create_missing(const RsnCreateRequest *requests, int n,
+									  int64 now_ms);
 extern RsnOutcome *rsn_engine_settle_many(const RsnSettleRequest *requests,
 										  int n);
 extern int	rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows);

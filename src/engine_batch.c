@@ -348,6 +348,25 @@ rsn_engine_create_many(const RsnCreateRequest *requests, int n, int64 now_ms)
 	return outcomes;
 }
 
+/*
+ * Creates promises as of now, and leaves those that exist alone, whatever they
+ * are: who settles none needs no lock on anything that exists.
+ */
+void
+rsn_engine_create_missing(const RsnCreateRequest *requests, int n,
+						  int64 now_ms)
+{
+	ItemId	   *items = palloc(sizeof(ItemId) * Max(n, 1));
+	Batch		batch;
+
+	for (int i = 0; i < n; i++)
+		set_item(&items[i], requests[i].id, i);
+	rsn_store_begin();
+	batch = make_batch(items, n);
+	insert_missing(&batch, requests, now_ms);
+	rsn_store_end();
+}
+
 /* Settles promises; one outcome for each request, in its order. */
 RsnOutcome *
 rsn_engine_settle_many(const RsnSettleRequest *requests, int n)

@@ -87,7 +87,7 @@ create_occurrences(const RsnScheduleRow *schedule, const int64 *occurrences,
 	for (int i = 0; i < n; i++)
 		rsn_schedule_make_request(schedule, occurrences[i], &requests[i]);
 	if (n > 0)
-		(void) rsn_engine_create_many(requests, n, now_ms);
+		rsn_engine_create_missing(requests, n, now_ms);
 }
 
 /*

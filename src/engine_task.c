@@ -103,14 +103,14 @@ outcome_taken_at_birth(const RsnCreateRequest *request, const RsnLease *lease,
 	return outcome;
 }
 
-/* Takes the task of a promise that is locked, pending and targeted. */
+/* Takes the locked task of a promise that is locked, pending and targeted. */
 static RsnTaskOutcome
-take_task(RsnPromiseRow *promise, const RsnLease *lease)
+take_task(RsnPromiseRow *promise, const RsnTaskSet *tasks,
+		  const RsnLease *lease, int64 now_ms)
 {
 	RsnTaskOutcome outcome;
-	RsnTaskRow *row = rsn_store_lock_task(promise->id, false);
+	RsnTaskRow *row = rsn_engine_find_task(tasks, promise->id);
 	RsnTaskDecision decision;
-	int64		now_ms = rsn_clock_now();
 
 	if (row == NULL)
 	{
@@ -136,14 +136,18 @@ try_take_existing(const RsnCreateRequest *request, const RsnLease *lease,
 				  bool has_keys, RsnTaskOutcome *outcome)
 {
 	RsnPromiseRow *promise = rsn_store_lock_promise(request->id);
+	RsnTaskSet	tasks;
 	RsnDecision decision;
 	int64		now_ms;
 
 	if (promise == NULL)
 		return false;
+
+	/* Both are decided at one instant, after the last wait. */
+	tasks = rsn_engine_lock_tasks_for(promise, NULL);
 	now_ms = rsn_clock_now();
 	decision = rsn_promise_create(&promise->core, &request->rule, now_ms);
-	(void) rsn_engine_apply(promise, &decision, NULL, NULL, now_ms);
+	(void) rsn_engine_apply(promise, &decision, NULL, &tasks, now_ms);
 
 	*outcome = task_outcome(request->id, RSN_STATUS_OK);
 	if (has_keys && decision.status != RSN_STATUS_OK)
@@ -153,7 +157,7 @@ try_take_existing(const RsnCreateRequest *request, const RsnLease *lease,
 	else if (promise->core.state != RSN_PROMISE_PENDING)
 		show_fulfilled(outcome, promise);
 	else
-		*outcome = take_task(promise, lease);
+		*outcome = take_task(promise, &tasks, lease, now_ms);
 	outcome->promise = promise;
 	return true;
 }
@@ -246,6 +250,25 @@ rsn_engine_get_task(text *id)
 	return result;
 }
 
+/*
+ * The task, locked, or NULL.  One that was not there while its promise is, and is
+ * pending, was created between the two looks.
+ */
+static RsnTaskRow *
+lock_task(text *id)
+{
+	RsnTaskRow *row = rsn_store_lock_task(id, false);
+	RsnPromiseRow *promise;
+
+	if (row != NULL)
+		return row;
+	promise = rsn_store_read_promise(id);
+	if (promise != NULL && promise->core.is_targeted &&
+		promise->task_version < 0)
+		row = rsn_store_lock_task(id, false);
+	return row;
+}
+
 /* Acquires the version of a task that an execute message has named. */
 RsnTaskOutcome
 rsn_engine_acquire(text *id, int32 version, const RsnLease *lease)
@@ -254,7 +277,7 @@ rsn_engine_acquire(text *id, int32 version, const RsnLease *lease)
 	RsnTaskRow *row;
 
 	rsn_store_begin();
-	row = rsn_store_lock_task(id, false);
+	row = lock_task(id);
 	if (row == NULL)
 		result = rsn_engine_without_row(id);
 	else
@@ -289,7 +312,7 @@ rsn_engine_release(text *id, int32 version)
 	RsnTaskRow *row;
 
 	rsn_store_begin();
-	row = rsn_store_lock_task(id, false);
+	row = lock_task(id);
 	if (row == NULL)
 		result = rsn_engine_without_row(id);
 	else
@@ -314,7 +337,7 @@ change_task(text *id, TaskRule rule)
 	RsnTaskRow *row;
 
 	rsn_store_begin();
-	row = rsn_store_lock_task(id, false);
+	row = lock_task(id);
 	if (row == NULL)
 		result = rsn_engine_without_row(id);
 	else
@@ -372,7 +395,7 @@ rsn_engine_suspend(text *id, int32 version, text *const *awaited_ids,
 
 	rsn_store_begin();
 	nfound = rsn_store_lock_promises(awaited_ids, nawaited, &promises);
-	row = rsn_store_lock_task(id, false);
+	row = lock_task(id);
 	if (row == NULL)
 		result = rsn_engine_without_row(id);
 	else
