@@ -99,7 +99,7 @@ invalid_value(const char *name, const text *value, const char *reason)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid value for %s: \"%s\"", rsn_arg_where(name, 0),
-					rsn_quote(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value))),
+					rsn_quote_text(value)),
 			 errdetail("%s", reason)));
 }
 

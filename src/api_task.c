@@ -16,9 +16,9 @@
 #include "args.h"
 #include "batch_args.h"
 #include "clock.h"
+#include "id.h"
 #include "record_task.h"
 
-#define PID_LEN_MAX				1024
 #define SEARCH_LIMIT_DEFAULT	100
 #define SEARCH_LIMIT_MAX		1000
 
@@ -52,7 +52,7 @@ check_task_id(text *id)
 static text *
 check_pid(text *pid)
 {
-	return rsn_check_id(pid, PID_LEN_MAX, "pid", 0);
+	return rsn_check_id(pid, RSN_PID_MAX, "pid", 0);
 }
 
 static int32
@@ -123,25 +123,6 @@ ids_from_array(ArrayType *array, const char *name, int *n)
 	return ids;
 }
 
-static int
-compare_ids(const void *a, const void *b)
-{
-	text	   *id_a = *(text *const *) a;
-	text	   *id_b = *(text *const *) b;
-	int			len_a = VARSIZE_ANY_EXHDR(id_a);
-	int			len_b = VARSIZE_ANY_EXHDR(id_b);
-	int			result = memcmp(VARDATA_ANY(id_a), VARDATA_ANY(id_b),
-								Min(len_a, len_b));
-
-	return result != 0 ? result : len_a - len_b;
-}
-
-static char *
-quoted(const text *id)
-{
-	return rsn_quote(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
-}
-
 /* resonate.create_promise_and_task(id, pid, ttl, timeout, param, headers, ...) */
 Datum
 resonate_create_promise_and_task(PG_FUNCTION_ARGS)
@@ -209,21 +190,21 @@ check_awaited(ArrayType *array, text *id, int *n)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must not be empty", rsn_arg_where("awaited", 0))));
 	memcpy(sorted, awaited, sizeof(text *) * *n);
-	qsort(sorted, *n, sizeof(text *), compare_ids);
+	qsort(sorted, *n, sizeof(text *), rsn_id_compare_pointers);
 	for (int i = 0; i < *n; i++)
 	{
-		if (compare_ids(&sorted[i], &id) == 0)
+		if (rsn_id_equals(sorted[i], id))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("%s must not contain the task itself",
 							rsn_arg_where("awaited", 0))));
-		if (i > 0 && compare_ids(&sorted[i - 1], &sorted[i]) == 0)
+		if (i > 0 && rsn_id_equals(sorted[i - 1], sorted[i]))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("%s must not contain duplicates",
 							rsn_arg_where("awaited", 0)),
 					 errdetail("It contains \"%s\" more than once.",
-							   quoted(sorted[i]))));
+							   rsn_quote_text(sorted[i]))));
 	}
 	return awaited;
 }
@@ -280,7 +261,7 @@ is_create_action(text *action)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid value for %s: \"%s\"", rsn_arg_where("action", 0),
-					quoted(action)),
+					rsn_quote_text(action)),
 			 errhint("Use create or settle.")));
 }
 
@@ -309,7 +290,7 @@ resonate_fence_task(PG_FUNCTION_ARGS)
 		action.settle = &settle;
 		inner_id = settle.id;
 	}
-	if (compare_ids(&inner_id, &id) == 0)
+	if (rsn_id_equals(inner_id, id))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must not be the promise of the task itself",
@@ -396,7 +377,7 @@ check_state(text *state)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for %s: \"%s\"",
-						rsn_arg_where("state", 0), quoted(state)),
+						rsn_arg_where("state", 0), rsn_quote_text(state)),
 				 errhint("Use pending, acquired, suspended, halted or fulfilled.")));
 	return result;
 }

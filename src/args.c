@@ -39,8 +39,9 @@ rsn_quote(const char *data, int len)
 	return psprintf("%.*s%s", clipped, data, clipped < len ? "..." : "");
 }
 
-static char *
-quoted(const text *value)
+/* The same of a text. */
+char *
+rsn_quote_text(const text *value)
 {
 	return rsn_quote(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 }
@@ -54,7 +55,7 @@ check_length(const text *value, int len_max, const char *name, int item)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s is too long: \"%s\"",
-						rsn_arg_where(name, item), quoted(value)),
+						rsn_arg_where(name, item), rsn_quote_text(value)),
 				 errdetail("It has %d bytes; the limit is %d.", len, len_max)));
 }
 
@@ -125,14 +126,14 @@ rsn_check_address(text *address, bool for_receive)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for %s: \"%s\"",
-						rsn_arg_where("address", 0), quoted(address)),
+						rsn_arg_where("address", 0), rsn_quote_text(address)),
 				 errdetail("%s", parsed.reason),
 				 errhint("Use notify://channel, poll://any@group, poll://any@group/id, poll://uni@group/id, or http(s)://host/path.")));
 	if (for_receive && parsed.kind == RSN_ADDRESS_NOTIFY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("cannot receive from address \"%s\"",
-						quoted(address)),
+						rsn_quote_text(address)),
 				 errhint("LISTEN to the channel instead.")));
 	check_text_utf8(address, "address", 0);
 	return address;

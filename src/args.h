@@ -57,6 +57,7 @@ typedef struct RsnSettleArgs
 #define RSN_ARG_BOOL(n) (!PG_ARGISNULL(n) && PG_GETARG_BOOL(n))
 
 extern char *rsn_quote(const char *data, int len);
+extern char *rsn_quote_text(const text *value);
 extern char *rsn_arg_where(const char *name, int item);
 extern text *rsn_check_id(text *id, int len_max, const char *name, int item);
 extern text *rsn_check_address(text *address, bool for_receive);

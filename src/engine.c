@@ -63,18 +63,6 @@ rsn_engine_new_row(const RsnCreateRequest *request,
 	return row;
 }
 
-/* The order of ids: that of their bytes. */
-int
-rsn_engine_compare_ids(const text *a, const text *b)
-{
-	int			len_a = VARSIZE_ANY_EXHDR(a);
-	int			len_b = VARSIZE_ANY_EXHDR(b);
-	int			result = memcmp(VARDATA_ANY(a), VARDATA_ANY(b),
-								Min(len_a, len_b));
-
-	return result != 0 ? result : len_a - len_b;
-}
-
 /*
  * Changes the row to what the decision wants.  The request is the one that
  * was decided upon, or NULL where none can settle.
@@ -203,16 +191,9 @@ try_deduplicate(const RsnCreateRequest *request, RsnOutcome *outcome)
 static bool
 try_insert(const RsnCreateRequest *request, int64 now_ms, RsnOutcome *outcome)
 {
-	RsnTask		task;
-
 	if (!rsn_engine_try_insert(request, now_ms, outcome))
 		return false;
-	if (outcome->promise->core.is_targeted &&
-		outcome->promise->core.state == RSN_PROMISE_PENDING)
-	{
-		task = rsn_engine_new_task(outcome->promise, request);
-		rsn_engine_insert_task(request, &task, NULL);
-	}
+	rsn_engine_offer_new(outcome->promise, request);
 	return true;
 }
 

@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "engine_internal.h"
+#include "id.h"
 #include "wake.h"
 
 /* One distinct id of a batch. */
@@ -25,7 +26,6 @@ typedef struct Entry
 	int			first_item;		/* index of the first item with this id */
 	RsnPromiseRow *row;			/* the record so far, or NULL */
 	bool		is_created;		/* by this batch, and not yet answered */
-	bool		is_new;			/* by the last insert, which made no task yet */
 	bool		is_settled;		/* by this batch */
 } Entry;
 
@@ -47,7 +47,7 @@ compare_item_ids(const void *a, const void *b)
 {
 	const ItemId *item_a = a;
 	const ItemId *item_b = b;
-	int			result = rsn_engine_compare_ids(item_a->id, item_b->id);
+	int			result = rsn_id_compare(item_a->id, item_b->id);
 
 	return result != 0 ? result : item_a->item - item_b->item;
 }
@@ -55,7 +55,7 @@ compare_item_ids(const void *a, const void *b)
 static int
 compare_entry_to_id(const void *key, const void *entry)
 {
-	return rsn_engine_compare_ids((const text *) key, ((const Entry *) entry)->id);
+	return rsn_id_compare((const text *) key, ((const Entry *) entry)->id);
 }
 
 static void
@@ -77,7 +77,7 @@ make_batch(ItemId *items, int n)
 	batch.by_item = palloc(sizeof(Entry *) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
-		if (i == 0 || rsn_engine_compare_ids(items[i - 1].id, items[i].id) != 0)
+		if (i == 0 || rsn_id_compare(items[i - 1].id, items[i].id) != 0)
 		{
 			batch.entries[batch.nentries].id = items[i].id;
 			batch.entries[batch.nentries].first_item = items[i].item;
@@ -118,8 +118,7 @@ write_settled_entries(const Batch *batch, int64 now_ms)
 		if (batch->entries[i].is_settled)
 			rows[n++] = batch->entries[i].row;
 	}
-	if (n > 0)
-		rsn_engine_write_settled(rows, n, NULL, now_ms);
+	rsn_engine_write_settled(rows, n, NULL, now_ms);
 }
 
 /* Stores that the deadlines of these locked rows have passed; answers how many had. */
@@ -138,8 +137,7 @@ expire_rows(RsnPromiseRow *rows, int n, int64 now_ms)
 		rsn_engine_change_row(&rows[i], &decision, NULL);
 		changed[nchanged++] = &rows[i];
 	}
-	if (nchanged > 0)
-		rsn_engine_write_settled(changed, nchanged, NULL, now_ms);
+	rsn_engine_write_settled(changed, nchanged, NULL, now_ms);
 	return nchanged;
 }
 
@@ -175,31 +173,6 @@ birth(const RsnCreateRequest *request, int64 now_ms)
 	return decision;
 }
 
-/* Inserts the tasks of promises that were just inserted, in byte order. */
-static void
-insert_tasks(const Batch *batch, const RsnCreateRequest *requests)
-{
-	for (int i = 0; i < batch->nentries; i++)
-	{
-		const Entry *entry = &batch->entries[i];
-		const RsnCreateRequest *request = &requests[entry->first_item];
-		RsnTask		task;
-
-		if (!entry->is_new || !entry->row->core.is_targeted ||
-			entry->row->core.state != RSN_PROMISE_PENDING)
-			continue;
-		task = rsn_engine_new_task(entry->row, request);
-		rsn_engine_insert_task(request, &task, NULL);
-	}
-}
-
-static void
-forget_new(const Batch *batch)
-{
-	for (int i = 0; i < batch->nentries; i++)
-		batch->entries[i].is_new = false;
-}
-
 /* Inserts a promise for every entry that has none, by its first item. */
 static void
 insert_missing(const Batch *batch, const RsnCreateRequest *requests,
@@ -212,7 +185,6 @@ insert_missing(const Batch *batch, const RsnCreateRequest *requests,
 	text	  **inserted;
 	int			n = 0;
 
-	forget_new(batch);
 	for (int i = 0; i < batch->nentries; i++)
 	{
 		const RsnCreateRequest *request;
@@ -233,10 +205,9 @@ insert_missing(const Batch *batch, const RsnCreateRequest *requests,
 
 		entry->row = &rows[entry - batch->entries];
 		entry->is_created = true;
-		entry->is_new = true;
 		rsn_engine_note_write(entry->row);
+		rsn_engine_offer_new(entry->row, &requests[entry->first_item]);
 	}
-	insert_tasks(batch, requests);
 }
 
 /* The ids of entries whose promises this batch has not created. */
@@ -278,8 +249,7 @@ read_existing(const Batch *batch)
 		n = rsn_store_lock_promises(ids, nids, &rows);
 		now_ms = rsn_clock_now();
 	}
-	for (int i = 0; i < n; i++)
-		find_entry(batch, rows[i].id)->row = &rows[i];
+	fill_entries(batch, rows, n);
 	return now_ms;
 }
 

@@ -76,21 +76,13 @@ static bool
 try_fence_insert(text *id, int32 version, const RsnCreateRequest *request,
 				 RsnFenceOutcome *result)
 {
-	RsnPromiseRow *inner;
-
 	if (!rsn_engine_try_insert(request, rsn_clock_now(), &result->inner))
 		return false;
-	inner = result->inner.promise;
 	result->status = share_guard(id, version);
-	if (result->status != RSN_STATUS_OK)
+	if (result->status == RSN_STATUS_OK)
+		rsn_engine_offer_new(result->inner.promise, request);
+	else
 		rsn_store_delete_promise(request->id);
-	else if (inner->core.is_targeted &&
-			 inner->core.state == RSN_PROMISE_PENDING)
-	{
-		RsnTask		task = rsn_engine_new_task(inner, request);
-
-		rsn_engine_insert_task(request, &task, NULL);
-	}
 	return true;
 }
 

@@ -25,7 +25,6 @@ extern void rsn_engine_change_row(RsnPromiseRow *row,
 								  const RsnSettleRequest *request);
 extern void rsn_engine_note_write(const RsnPromiseRow *row);
 extern bool rsn_engine_can_write(void);
-extern int	rsn_engine_compare_ids(const text *a, const text *b);
 extern bool rsn_engine_try_insert(const RsnCreateRequest *request,
 								  int64 now_ms, RsnOutcome *outcome);
 extern RsnOutcome rsn_engine_unwritten(RsnPromiseRow *row,
@@ -41,14 +40,12 @@ extern RsnTaskSet rsn_engine_lock_tasks_for(const RsnPromiseRow *row,
 extern RsnTaskRow *rsn_engine_find_task(const RsnTaskSet *set,
 										const text *id);
 extern void rsn_engine_task_missing(const RsnPromiseRow *promise);
-extern void rsn_engine_resume_tasks(text **ids, int n,
-									const RsnTaskSet *tasks, int64 now_ms);
 extern void rsn_engine_write_settled(RsnPromiseRow *const *rows, int n,
 									 const RsnTaskSet *tasks, int64 now_ms);
 extern void rsn_engine_insert_task(const RsnCreateRequest *request,
 								   const RsnTask *task, text *pid);
-extern RsnTask rsn_engine_new_task(const RsnPromiseRow *row,
-								   const RsnCreateRequest *request);
+extern void rsn_engine_offer_new(const RsnPromiseRow *row,
+								 const RsnCreateRequest *request);
 extern void rsn_engine_write_task(RsnTaskRow *row,
 								  const RsnTaskDecision *decision,
 								  int64 now_ms);

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "engine_internal.h"
 #include "guc.h"
+#include "id.h"
 
 /*
  * How long a task waits after setbacks.  The jitter comes from what the task is,
@@ -34,10 +35,17 @@ rsn_engine_retry_policy(const RsnTaskRow *row)
 	return policy;
 }
 
+/* Extends the lease of a locked task, if it is held by the process; true if so. */
 static bool
-is_holder(const RsnTaskRow *row, const text *pid)
+extend_lease(RsnTaskRow *row, int32 version, const text *pid, int64 now_ms)
 {
-	return row->pid != NULL && rsn_engine_compare_ids(row->pid, pid) == 0;
+	bool		is_holder = row->pid != NULL && rsn_id_equals(row->pid, pid);
+	RsnTaskDecision decision = rsn_task_heartbeat(&row->core, version,
+												  is_holder, now_ms);
+
+	if (decision.is_changed)
+		rsn_engine_write_task(row, &decision, now_ms);
+	return decision.is_changed;
 }
 
 /* Extends leases of a process; answers how many.  What it does not hold is left alone. */
@@ -57,16 +65,9 @@ rsn_engine_heartbeat(text *pid, const RsnTaskRef *refs, int n)
 	for (int i = 0; i < n; i++)
 	{
 		RsnTaskRow *row = rsn_engine_find_task(&tasks, refs[i].id);
-		RsnTaskDecision decision;
 
-		if (row == NULL)
-			continue;
-		decision = rsn_task_heartbeat(&row->core, refs[i].version,
-									  is_holder(row, pid), now_ms);
-		if (!decision.is_changed)
-			continue;
-		rsn_engine_write_task(row, &decision, now_ms);
-		nextended++;
+		if (row != NULL && extend_lease(row, refs[i].version, pid, now_ms))
+			nextended++;
 	}
 	rsn_store_end();
 	return nextended;
@@ -86,14 +87,8 @@ rsn_engine_heartbeat_all(text *pid)
 	now_ms = rsn_clock_now();
 	for (int i = 0; i < n; i++)
 	{
-		RsnTaskDecision decision = rsn_task_heartbeat(&rows[i].core,
-													  rows[i].core.version,
-													  true, now_ms);
-
-		if (!decision.is_changed)
-			continue;
-		rsn_engine_write_task(&rows[i], &decision, now_ms);
-		nextended++;
+		if (extend_lease(&rows[i], rows[i].core.version, pid, now_ms))
+			nextended++;
 	}
 	rsn_store_end();
 	return nextended;

@@ -110,16 +110,23 @@ lock_next_schedule(int64 now_ms, text *const *set_aside, int nset_aside)
 	return schedule;
 }
 
-/* Moves a locked schedule behind the occurrences that are fired now. */
+/*
+ * Fires at most limit occurrences of a locked schedule, if it is due; answers
+ * how many.
+ */
 static int
-advance(RsnScheduleRow *schedule, int64 now_ms, int limit, int64 *occurrences)
+fire(RsnScheduleRow *schedule, int64 now_ms, int limit)
 {
+	int64	   *occurrences = palloc(sizeof(int64) * limit);
 	int			n;
 
 	if (schedule->next_run_at_ms > now_ms)
 		return 0;
 	n = rsn_schedule_advance(schedule, now_ms, limit, occurrences);
+	rsn_store_begin();
 	rsn_store_update_schedule(schedule);
+	rsn_store_end();
+	create_occurrences(schedule, occurrences, n, now_ms);
 	return n;
 }
 
@@ -131,18 +138,15 @@ int
 rsn_engine_fire_schedule(int64 now_ms, int limit, text *const *set_aside,
 						 int nset_aside)
 {
-	int64	   *occurrences = palloc(sizeof(int64) * limit);
 	RsnScheduleRow *schedule;
-	int			n = 0;
+	int			n;
 
 	rsn_store_begin();
 	schedule = lock_next_schedule(now_ms, set_aside, nset_aside);
-	if (schedule != NULL)
-		n = advance(schedule, now_ms, limit, occurrences);
 	rsn_store_end();
 	if (schedule == NULL)
 		return 0;
-	create_occurrences(schedule, occurrences, n, now_ms);
+	n = fire(schedule, now_ms, limit);
 	return Max(n, 1);
 }
 
@@ -150,15 +154,11 @@ rsn_engine_fire_schedule(int64 now_ms, int limit, text *const *set_aside,
 void
 rsn_engine_fire_one_schedule(text *id, int64 now_ms, int limit)
 {
-	int64	   *occurrences = palloc(sizeof(int64) * limit);
 	RsnScheduleRow *schedule;
-	int			n = 0;
 
 	rsn_store_begin();
 	schedule = rsn_store_lock_schedule(id);
-	if (schedule != NULL)
-		n = advance(schedule, now_ms, limit, occurrences);
 	rsn_store_end();
 	if (schedule != NULL)
-		create_occurrences(schedule, occurrences, n, now_ms);
+		(void) fire(schedule, now_ms, limit);
 }

@@ -16,13 +16,14 @@
 
 #include "clock.h"
 #include "engine_internal.h"
+#include "id.h"
 #include "wake.h"
 
 static int
 compare_task_to_id(const void *key, const void *row)
 {
-	return rsn_engine_compare_ids((const text *) key,
-								  ((const RsnTaskRow *) row)->id);
+	return rsn_id_compare((const text *) key,
+						  ((const RsnTaskRow *) row)->id);
 }
 
 /* The task of that id, or NULL when the set has none. */
@@ -48,15 +49,6 @@ rsn_engine_lock_tasks_for(const RsnPromiseRow *row, text *extra_id)
 	return set;
 }
 
-/* The task that a new promise is born with. */
-RsnTask
-rsn_engine_new_task(const RsnPromiseRow *row, const RsnCreateRequest *request)
-{
-	return rsn_task_new_pending(row->core.timeout_at_ms,
-								Max(row->core.created_at_ms,
-									request->offer_at_ms));
-}
-
 static void
 note_task(const RsnTask *task, int64 now_ms)
 {
@@ -80,6 +72,21 @@ rsn_engine_insert_task(const RsnCreateRequest *request, const RsnTask *task,
 	row.pid = pid;
 	rsn_store_insert_task(&row);
 	note_task(task, rsn_clock_now());
+}
+
+/* Inserts the task of a promise that was just inserted, if it is to have one. */
+void
+rsn_engine_offer_new(const RsnPromiseRow *row,
+					 const RsnCreateRequest *request)
+{
+	RsnTask		task;
+
+	if (!row->core.is_targeted || row->core.state != RSN_PROMISE_PENDING)
+		return;
+	task = rsn_task_new_pending(row->core.timeout_at_ms,
+								Max(row->core.created_at_ms,
+									request->offer_at_ms));
+	rsn_engine_insert_task(request, &task, NULL);
 }
 
 /* Performs the decision on a locked task; whoever acquires it has set the pid. */
@@ -123,23 +130,16 @@ fulfill_task(RsnPromiseRow *promise, const RsnTaskSet *tasks)
 									task->core.timeout_at_ms);
 }
 
-static int
-compare_texts(const void *a, const void *b)
-{
-	return rsn_engine_compare_ids(*(text *const *) a, *(text *const *) b);
-}
-
 /*
  * Resumes tasks; an id that occurs twice has awaited two of the promises.  One
  * that is not in the set is fulfilled.
  */
-void
-rsn_engine_resume_tasks(text **ids, int n, const RsnTaskSet *tasks,
-						int64 now_ms)
+static void
+resume_tasks(text **ids, int n, const RsnTaskSet *tasks, int64 now_ms)
 {
 	int			next;
 
-	qsort(ids, n, sizeof(text *), compare_texts);
+	qsort(ids, n, sizeof(text *), rsn_id_compare_pointers);
 	for (int i = 0; i < n; i = next)
 	{
 		RsnTaskRow *task = rsn_engine_find_task(tasks, ids[i]);
@@ -147,7 +147,7 @@ rsn_engine_resume_tasks(text **ids, int n, const RsnTaskSet *tasks,
 
 		for (next = i + 1; next < n; next++)
 		{
-			if (rsn_engine_compare_ids(ids[i], ids[next]) != 0)
+			if (rsn_id_compare(ids[i], ids[next]) != 0)
 				break;
 		}
 		if (task == NULL)
@@ -201,7 +201,7 @@ rsn_engine_write_settled(RsnPromiseRow *const *rows, int n,
 		rsn_engine_note_write(rows[i]);
 	}
 	if (nawaiters > 0)
-		rsn_engine_resume_tasks(awaiters, nawaiters, tasks, now_ms);
+		resume_tasks(awaiters, nawaiters, tasks, now_ms);
 	if (nids > 0 && rsn_store_fire_callbacks(ids, nids, now_ms))
 		rsn_wake_note_offer();
 }
@@ -216,7 +216,7 @@ catch_up(text *const *ids, int n, int64 now_ms)
 
 	tasks.n = rsn_store_lock_tasks_for(ids, n, NULL, &tasks.rows);
 	nawaiters = rsn_store_take_awaiters(ids, n, &awaiters);
-	rsn_engine_resume_tasks(awaiters, nawaiters, &tasks, now_ms);
+	resume_tasks(awaiters, nawaiters, &tasks, now_ms);
 	if (rsn_store_fire_callbacks(ids, n, now_ms))
 		rsn_wake_note_offer();
 }

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "guc.h"
+#include "id.h"
 #include "preload.h"
 #include "tags.h"
 
@@ -22,9 +23,7 @@ find_row(const RsnPromiseRow *rows, int n, const text *id)
 {
 	for (int i = 0; i < n; i++)
 	{
-		if (VARSIZE_ANY_EXHDR(rows[i].id) == VARSIZE_ANY_EXHDR(id) &&
-			memcmp(VARDATA_ANY(rows[i].id), VARDATA_ANY(id),
-				   VARSIZE_ANY_EXHDR(id)) == 0)
+		if (rsn_id_equals(rows[i].id, id))
 			return &rows[i];
 	}
 	return NULL;

@@ -14,9 +14,6 @@
 
 #include "engine.h"
 
-/* The longest pid, in bytes. */
-#define RSN_PID_LEN_MAX 1024
-
 typedef struct RsnDecoder
 {
 	const char *error;			/* why it is malformed, or NULL */

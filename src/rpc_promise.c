@@ -11,6 +11,7 @@
 
 #include "address.h"
 #include "clock.h"
+#include "id.h"
 #include "rpc.h"
 #include "rpc_promise.h"
 
@@ -80,13 +81,6 @@ promise_settle(const RsnRequest *request)
 	return rsn_answer_outcome(&outcome);
 }
 
-static bool
-is_same_text(const text *a, const text *b)
-{
-	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
-}
-
 static RsnAnswer
 promise_register_callback(const RsnRequest *request)
 {
@@ -97,7 +91,7 @@ promise_register_callback(const RsnRequest *request)
 										  RSN_PROMISE_ID_MAX);
 	RsnOutcome	outcome;
 
-	if (!rsn_is_malformed(&decoder) && is_same_text(awaited, awaiter))
+	if (!rsn_is_malformed(&decoder) && rsn_id_equals(awaited, awaiter))
 		rsn_decode_fail(&decoder, "a promise cannot await itself");
 	if (rsn_is_malformed(&decoder))
 		return rsn_answer_malformed(&decoder);

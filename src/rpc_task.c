@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "guc.h"
+#include "id.h"
 #include "rpc.h"
 #include "rpc_promise.h"
 
@@ -83,7 +84,7 @@ decode_lease(RsnDecoder *decoder, JsonbContainer *data)
 {
 	RsnLease	lease;
 
-	lease.pid = rsn_decode_text(decoder, data, "pid", RSN_PID_LEN_MAX);
+	lease.pid = rsn_decode_text(decoder, data, "pid", RSN_PID_MAX);
 	lease.ttl_ms = rsn_decode_int(decoder, data, "ttl", 1, PG_INT64_MAX);
 	return lease;
 }
@@ -152,19 +153,6 @@ task_release(const RsnRequest *request)
 	return answer_done(&outcome);
 }
 
-static int
-compare_texts(const void *a, const void *b)
-{
-	const text *text_a = *(text *const *) a;
-	const text *text_b = *(text *const *) b;
-	int			len_a = VARSIZE_ANY_EXHDR(text_a);
-	int			len_b = VARSIZE_ANY_EXHDR(text_b);
-	int			result = memcmp(VARDATA_ANY(text_a), VARDATA_ANY(text_b),
-								Min(len_a, len_b));
-
-	return result != 0 ? result : len_a - len_b;
-}
-
 /* Whom a task wants to wait for: others, at least one, and each only once. */
 static int
 decode_awaited(RsnDecoder *decoder, JsonbContainer *data, text *id,
@@ -186,15 +174,15 @@ decode_awaited(RsnDecoder *decoder, JsonbContainer *data, text *id,
 										RSN_PROMISE_ID_MAX);
 		if (decoder->error != NULL)
 			return 0;
-		if (compare_texts(&awaiter, &id) != 0)
+		if (!rsn_id_equals(awaiter, id))
 			rsn_decode_fail(decoder, "awaiter must be the task");
-		if (compare_texts(&(*awaited)[i], &id) == 0)
+		if (rsn_id_equals((*awaited)[i], id))
 			rsn_decode_fail(decoder, "a task cannot await itself");
 	}
-	qsort(*awaited, n, sizeof(text *), compare_texts);
+	qsort(*awaited, n, sizeof(text *), rsn_id_compare_pointers);
 	for (int i = 1; i < n; i++)
 	{
-		if (compare_texts(&(*awaited)[i - 1], &(*awaited)[i]) == 0)
+		if (rsn_id_equals((*awaited)[i - 1], (*awaited)[i]))
 			rsn_decode_fail(decoder, "actions must not await a promise twice");
 	}
 	return n;
@@ -238,7 +226,7 @@ task_fulfill(const RsnRequest *request)
 	RsnTaskOutcome outcome;
 
 	if (!rsn_is_malformed(&decoder) &&
-		compare_texts(&command.id, &ref.id) != 0)
+		!rsn_id_equals(command.id, ref.id))
 		rsn_decode_fail(&decoder, "action.data.id must be the task");
 	if (rsn_is_malformed(&decoder))
 		return rsn_answer_malformed(&decoder);
@@ -283,7 +271,7 @@ decode_fence(RsnDecoder *decoder, JsonbContainer *data, text *id,
 	else
 		rsn_decode_fail(decoder,
 						"action.kind must be promise.create or promise.settle");
-	if (decoder->error == NULL && compare_texts(&inner_id, &id) == 0)
+	if (decoder->error == NULL && rsn_id_equals(inner_id, id))
 		rsn_decode_fail(decoder, "a task cannot fence its own promise");
 }
 
@@ -316,9 +304,13 @@ task_fence(const RsnRequest *request)
 	return rsn_answer_data(rsn_json_end_object(&json));
 }
 
-/* The leases to extend; a version that no task can have is left out. */
+/*
+ * The leases to extend; a version that no task can have is left out, so there
+ * can be fewer than are listed.
+ */
 static int
-decode_refs(RsnDecoder *decoder, JsonbContainer *data, RsnTaskRef **refs)
+decode_refs(RsnDecoder *decoder, JsonbContainer *data, RsnTaskRef **refs,
+			int *nlisted)
 {
 	JsonbContainer **elements;
 	int			n = rsn_decode_objects(decoder, data, "tasks", &elements);
@@ -338,7 +330,8 @@ decode_refs(RsnDecoder *decoder, JsonbContainer *data, RsnTaskRef **refs)
 		(*refs)[nrefs].version = (int32) version;
 		nrefs++;
 	}
-	return decoder->error != NULL ? 0 : n == 0 ? 0 : nrefs;
+	*nlisted = n;
+	return nrefs;
 }
 
 static RsnAnswer
@@ -346,12 +339,10 @@ task_heartbeat(const RsnRequest *request)
 {
 	RsnDecoder	decoder = {0};
 	text	   *pid = rsn_decode_text(&decoder, request->data, "pid",
-									  RSN_PID_LEN_MAX);
+									  RSN_PID_MAX);
 	RsnTaskRef *refs;
-	JsonbContainer **elements;
-	int			nlisted = rsn_decode_objects(&decoder, request->data, "tasks",
-											 &elements);
-	int			nrefs = decode_refs(&decoder, request->data, &refs);
+	int			nlisted;
+	int			nrefs = decode_refs(&decoder, request->data, &refs, &nlisted);
 
 	if (rsn_is_malformed(&decoder))
 		return rsn_answer_malformed(&decoder);

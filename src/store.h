@@ -19,6 +19,7 @@
 #define RSN_PROMISE_ID_MAX	1024	/* bytes, also a CHECK of the table */
 #define RSN_CALLBACK_ID_MAX	255
 #define RSN_SCHEDULE_ID_MAX	1024
+#define RSN_PID_MAX			1024
 
 /* A param or value; at most one of data and text is there. */
 typedef struct RsnPayload

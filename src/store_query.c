@@ -59,6 +59,19 @@
 	" IS NOT NULL OR (SELECT p.settled_at IS NULL FROM resonate.promises p" \
 	" WHERE p.id" EQ "a.awaiter_id) IS NOT TRUE)"
 
+/*
+ * A recursive query a of the addresses that have pending tasks, and a last NULL:
+ * one probe of the queue for each.
+ */
+#define PENDING_ADDRESSES \
+	"a AS ((SELECT t.address FROM resonate.tasks t" \
+	" WHERE t.state" EQ TASK_STATE("pending") \
+	" ORDER BY t.address LIMIT 1)" \
+	" UNION ALL SELECT (SELECT t.address FROM resonate.tasks t" \
+	" WHERE t.state" EQ TASK_STATE("pending") \
+	" AND t.address OPERATOR(pg_catalog.>) a.address" \
+	" ORDER BY t.address LIMIT 1) FROM a WHERE a.address IS NOT NULL)"
+
 /* In the order that schedule_from_tuple reads. */
 #define SCHEDULE_COLUMNS \
 	"s.created_at, s.next_run_at, s.last_run_at, s.promise_timeout, " \
@@ -513,15 +526,8 @@ const RsnQueryDef rsn_queries[] = {
 		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTARRAYOID}
 	},
 
-	/* One probe of the queue for each address that has pending tasks. */
 	[RSN_QUERY_NEXT_OFFER] = {
-		"WITH RECURSIVE a AS ((SELECT t.address FROM resonate.tasks t"
-		" WHERE t.state" EQ TASK_STATE("pending")
-		" ORDER BY t.address LIMIT 1)"
-		" UNION ALL SELECT (SELECT t.address FROM resonate.tasks t"
-		" WHERE t.state" EQ TASK_STATE("pending")
-		" AND t.address OPERATOR(pg_catalog.>) a.address"
-		" ORDER BY t.address LIMIT 1) FROM a WHERE a.address IS NOT NULL)"
+		"WITH RECURSIVE " PENDING_ADDRESSES
 		" SELECT n.clock_at FROM a CROSS JOIN LATERAL"
 		" (SELECT t.clock_at FROM resonate.tasks t"
 		" WHERE t.state" EQ TASK_STATE("pending") " AND t.address" EQ "a.address"
@@ -534,13 +540,7 @@ const RsnQueryDef rsn_queries[] = {
 
 	/* Addresses that have something due; the flag says tasks or messages. */
 	[RSN_QUERY_WAITING_ADDRESSES] = {
-		"WITH RECURSIVE a AS ((SELECT t.address FROM resonate.tasks t"
-		" WHERE t.state" EQ TASK_STATE("pending")
-		" ORDER BY t.address LIMIT 1)"
-		" UNION ALL SELECT (SELECT t.address FROM resonate.tasks t"
-		" WHERE t.state" EQ TASK_STATE("pending")
-		" AND t.address OPERATOR(pg_catalog.>) a.address"
-		" ORDER BY t.address LIMIT 1) FROM a WHERE a.address IS NOT NULL),"
+		"WITH RECURSIVE " PENDING_ADDRESSES ","
 		" b AS ((SELECT m.address FROM resonate.messages m"
 		" WHERE m." NOT_NOTIFY("address") " ORDER BY m.address LIMIT 1)"
 		" UNION ALL SELECT (SELECT m.address FROM resonate.messages m"

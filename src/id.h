@@ -1,0 +1,15 @@
+/*-------------------------------------------------------------------------
+ *
+ * id.h
+ *	  The order of ids: that of their bytes, as in the collation "C".
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RSN_ID_H
+#define RSN_ID_H
+
+extern int	rsn_id_compare(const text *a, const text *b);
+extern bool rsn_id_equals(const text *a, const text *b);
+extern int	rsn_id_compare_pointers(const void *a, const void *b);
+
+#endif							/* RSN_ID_H */
