@@ -10,6 +10,7 @@
 #: format        update typedefs.list and indent the C files in place
 #: format-check  show what format would change, and fail if that is anything
 #: demo          run the demonstration in a private cluster (DIR=... selects the directory whose files are hashed)
+#: bench         measure it against plain SQL in a private cluster (ONLY=paths,growth for a part, QUICK=1 to see that it runs)
 #: docs          write docs/reference.md from the comments in the database
 #: clean         remove everything that was built
 #: dist          make an archive of the committed tree
@@ -20,7 +21,8 @@ EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).
 
 # These targets must work where there is no server to ask for PGXS yet, and
 # check has another meaning there, so PGXS is left out when one is asked for.
-DEV_GOALS   = check unit lint format format-check demo docs dist help
+DEV_GOALS   = check unit lint format format-check demo bench docs dist \
+	help
 OTHER_GOALS = $(filter-out $(DEV_GOALS),$(MAKECMDGOALS))
 
 ifneq (,$(filter $(DEV_GOALS),$(MAKECMDGOALS)))
@@ -46,6 +48,10 @@ format-check:
 demo:
 	@scripts/setup.sh
 	@demo/run.sh "$$DIR"
+
+bench:
+	@scripts/setup.sh bench
+	@bench/run.sh $(if $(QUICK),--quick) $(if $(ONLY),--only "$$ONLY")
 
 docs:
 	@scripts/docs.sh

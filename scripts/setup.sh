@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 #
-# Installs the packages that `make check` and `make demo` need, on Debian and
-# its derivatives.  Does nothing, and asks for no rights, when everything is
-# there already, however it was installed.
+# setup.sh [bench]
+#
+# Installs the packages that `make check` and `make demo` need, or `make bench`,
+# on Debian and its derivatives.  Does nothing, and asks for no rights, when
+# everything is there already, however it was installed.
 #
 set -euo pipefail
 
@@ -10,6 +12,7 @@ set -euo pipefail
 # interpreters, not to others that may come earlier in the search path.
 PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
 
+purpose=${1:-check}
 missing=()
 
 # What only test/sdk needs, which is skipped without: never a reason to fail.
@@ -95,8 +98,10 @@ look()
 	want shellcheck has shellcheck
 	want python3 has python3
 	want python3-psycopg2 python3 -c 'import psycopg2'
+	[[ $purpose != bench ]] || want gnuplot-nox has gnuplot
 
 	optional=()
+	[[ $purpose != bench ]] || return 0
 	has node >/dev/null || optional+=(nodejs)
 	has npm >/dev/null || optional+=(npm)
 }

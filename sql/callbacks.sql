@@ -8,7 +8,6 @@ CREATE FUNCTION resonate.create_callback(
 	address text)
 RETURNS resonate.callback_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_create_callback';
 COMMENT ON FUNCTION resonate.create_callback(text, text, text) IS
 'Public. Asks for a message to address when the promise settles. Status 2010 recorded; 2000 known already (the first address stays) or the promise is settled and the answer is in this row, so no message will come: tell them apart by state; 4040 no such promise; 4220 the promise is internal. Addresses: notify://channel, poll://any@group[/id], poll://uni@group/id, http(s)://... Settles a promise whose deadline has passed. Errors: 22023 malformed address. Locks the promise row FOR NO KEY UPDATE. Spec: durable-promise 3.2.';
@@ -26,7 +25,6 @@ CREATE FUNCTION resonate.create_promise_and_callback(
 	timeout_at timestamptz DEFAULT NULL)
 RETURNS resonate.callback_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_create_promise_and_callback';
 COMMENT ON FUNCTION resonate.create_promise_and_callback(text, text, text, interval, jsonb, jsonb, jsonb, text, boolean, timestamptz) IS
 'Public. Both or neither: the callback is recorded only if this very call created the promise, pending. Statuses as for create_promise; the callback columns are NULL when none was recorded. 4220, and nothing written, when the tags make the promise internal. Spec: durable-promise 3.5.';
@@ -36,7 +34,6 @@ CREATE FUNCTION resonate.await_promise(
 	timeout interval DEFAULT NULL)
 RETURNS resonate.promise_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_await_promise';
 COMMENT ON FUNCTION resonate.await_promise(text, interval) IS
 'Public. Waits until the promise is settled or timeout has passed (NULL: no limit but the deadline of the promise). Status 2000 settled, 4080 still pending after timeout, 4040 no such promise. Sees commits made while it waits, but the statement holds its snapshot: for long waits use the procedure. Errors: 55000 when this transaction itself has written the promise and it is pending, 0A000 when it would have to wait at REPEATABLE READ or SERIALIZABLE. Cancellable. At the deadline it does what get_promise does, and so may wait longer than timeout for a transaction that is settling the promise.';
@@ -58,7 +55,6 @@ CREATE FUNCTION resonate.receive(
 	visibility interval DEFAULT NULL)
 RETURNS SETOF resonate.message
 	LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_receive';
 COMMENT ON FUNCTION resonate.receive(text, integer, interval) IS
 'Public. Takes up to limit (1 to 1000) messages that wait for exactly this address, oldest first. A message that is not acknowledged comes back after visibility (NULL: resonate.visibility_timeout). Concurrent receivers get different messages. notify:// addresses cannot be received (22023). Locks the messages it returns, skipping those locked by others.';
@@ -69,7 +65,6 @@ CREATE FUNCTION resonate.acknowledge(
 	kind text DEFAULT 'callback')
 RETURNS integer
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_acknowledge';
 COMMENT ON FUNCTION resonate.acknowledge(text, text, text) IS
 'Public. Removes a message for good: that of a callback, or with kind listener that of a listener, whose callback_id is its address. Status 2000, or 4040 when there is none (any more). Takes effect when the transaction commits.';

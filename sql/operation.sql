@@ -7,7 +7,6 @@ CREATE FUNCTION resonate.prune(
 	"limit" integer DEFAULT 1000)
 RETURNS integer
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_prune';
 COMMENT ON FUNCTION resonate.prune(timestamptz, integer) IS
 'Public. Deletes up to limit promises settled before or at an instant and answers how many. Keeps those with undelivered messages and those whose tag resonate:origin names a promise that is still pending. The worker does the same for resonate.retention.';
@@ -15,7 +14,6 @@ COMMENT ON FUNCTION resonate.prune(timestamptz, integer) IS
 CREATE FUNCTION resonate.get_stats()
 RETURNS resonate.stats_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_get_stats';
 COMMENT ON FUNCTION resonate.get_stats() IS
 'Public. The row of the view resonate.stats.';
@@ -29,7 +27,6 @@ CREATE FUNCTION resonate.worker_step(
 	"limit" integer DEFAULT NULL)
 RETURNS resonate.step_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_worker_step';
 COMMENT ON FUNCTION resonate.worker_step(timestamptz, integer) IS
 'Private, superuser only. Runs exactly one background step as of now (NULL: the clock of the session), of at most limit rows, and says what it did: the first of schedule, timeout, lease, dispatch, deliver, reconcile and prune that has work, else idle.';
@@ -37,7 +34,6 @@ COMMENT ON FUNCTION resonate.worker_step(timestamptz, integer) IS
 CREATE FUNCTION resonate.start_worker()
 RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_start_worker';
 COMMENT ON FUNCTION resonate.start_worker() IS
 'Private, superuser only. Has the worker of this database started when the transaction commits, if it does not run.';

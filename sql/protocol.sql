@@ -6,7 +6,6 @@
 CREATE FUNCTION resonate.resonate_rpc(request jsonb)
 RETURNS jsonb
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_resonate_rpc';
 COMMENT ON FUNCTION resonate.resonate_rpc(jsonb) IS
 'Public. Answers one request of the Resonate wire protocol, version 2026-04-01: {kind, head: {corrId, version}, data} gives {kind, head: {corrId, status, version}, data}, where data is a string unless status is 200 or 300. Whatever is malformed, NULL included, is answered with status 400 and changes nothing. task.halt and task.continue need membership in resonate_admin (403), debug.* the setting resonate.debug (403); without that, head.resonate:debug_time is ignored. Locks as the typed functions do. Errors: only for what is not the fault of the request. Spec: protocol 2 and 3.';
@@ -14,7 +13,6 @@ COMMENT ON FUNCTION resonate.resonate_rpc(jsonb) IS
 CREATE FUNCTION resonate.outbox_channel(address text)
 RETURNS text
 	LANGUAGE c IMMUTABLE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_outbox_channel';
 COMMENT ON FUNCTION resonate.outbox_channel(text) IS
 'Public. The channel to LISTEN on for an address: the worker notifies it when the address has something to dequeue. A notification can be missed, so dequeue now and then without one. Errors: 22004 NULL, 22023 empty or longer than 1024 bytes. Spec: protocol 5.3.';
@@ -22,7 +20,6 @@ COMMENT ON FUNCTION resonate.outbox_channel(text) IS
 CREATE FUNCTION resonate.process_timeouts()
 RETURNS integer
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_process_timeouts';
 COMMENT ON FUNCTION resonate.process_timeouts() IS
 'Public. Does what is due: occurrences of one schedule, promises past their deadline, ended leases; one bounded batch of each, and answers how many. The background worker does the same by itself; this is for clients that do not rely on it. Skips what others are working on. Spec: protocol 4, 5.3.';
@@ -32,7 +29,6 @@ CREATE FUNCTION resonate.dequeue_execute(
 	"limit" integer DEFAULT 100)
 RETURNS TABLE (task_id text, version integer)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_dequeue_execute';
 COMMENT ON FUNCTION resonate.dequeue_execute(text, integer) IS
 'Public. Offers up to limit (1 to 10000) tasks whose target is exactly this address, the longest waiting first. Acquire one with the version given. One that nobody acquires is offered again after resonate.retry_timeout. Concurrent callers get different tasks. Locks the tasks it returns, skipping those locked by others. Errors: 22004, 22023. Spec: protocol 4 (R6), 5.3.';
@@ -42,7 +38,6 @@ CREATE FUNCTION resonate.dequeue_unblock(
 	"limit" integer DEFAULT 100)
 RETURNS TABLE (promise jsonb)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_dequeue_unblock';
 COMMENT ON FUNCTION resonate.dequeue_unblock(text, integer) IS
 'Public. Up to limit (1 to 10000) settled promises that listeners at this address wait for, as records of the wire protocol. A message is hidden for resonate.visibility_timeout then; if the address dequeues again after that, it gets the message a second time and for the last. acknowledge(promise, address, ''listener'') removes it at once. Locks the messages it returns, skipping those locked by others. Errors: 22004, 22023. Spec: protocol 5.3.';

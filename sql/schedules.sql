@@ -52,7 +52,6 @@ CREATE FUNCTION resonate.create_schedule(
 	catch_up text DEFAULT 'all')
 RETURNS resonate.schedule_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_create_schedule';
 COMMENT ON FUNCTION resonate.create_schedule(text, text, text, interval, jsonb, jsonb, jsonb, text, text) IS
 'Public. Has a promise created at every instant after now that matches cron: five fields, or six with the seconds in front, or a name such as @daily, in time_zone (a name of pg_timezone_names; NULL: UTC). In promise_id, the ids of the promises, {{.id}} is the id of the schedule and {{.timestamp}} the instant in milliseconds since the epoch; an id that exists is left as it is. timeout, param, headers and tags are those of the promises, as for create_promise; timeout counts from the instant (NULL: resonate.default_timeout as it is now), with months as long as they are now. catch_up says which missed instants are made up for: all, the last, or none (up to resonate.schedule_grace late). NULL is the same as leaving an argument out. Status 2010 created; 2000 exists with the same definition; 4090 exists with another one, which is in the answer and stays. Errors: 22023, 22004 or 54000. Waits for a transaction that is creating the same schedule. Spec: protocol 3.3.';
@@ -60,7 +59,6 @@ COMMENT ON FUNCTION resonate.create_schedule(text, text, text, interval, jsonb, 
 CREATE FUNCTION resonate.get_schedule(id text)
 RETURNS resonate.schedule_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_get_schedule';
 COMMENT ON FUNCTION resonate.get_schedule(text) IS
 'Public. A schedule. Status 2000, or 4040 when there is none. Errors: 22023 or 22004. Locks and writes nothing. Spec: protocol 3.3.';
@@ -68,7 +66,6 @@ COMMENT ON FUNCTION resonate.get_schedule(text) IS
 CREATE FUNCTION resonate.delete_schedule(id text)
 RETURNS integer
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_delete_schedule';
 COMMENT ON FUNCTION resonate.delete_schedule(text) IS
 'Public. Deletes a schedule; the promises that it has created stay. Status 2000, or 4040 when there is none. Errors: 22023 or 22004. Waits for a transaction that fires the schedule. Spec: protocol 3.3.';
@@ -79,7 +76,6 @@ CREATE FUNCTION resonate.search_schedules(
 	cursor text DEFAULT NULL)
 RETURNS SETOF resonate.schedule_search_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_search_schedules';
 COMMENT ON FUNCTION resonate.search_schedules(jsonb, integer, text) IS
 'Public. Schedules in byte order of their ids. tags must all be present in those of the promises, with equal values. limit is 1 to 1000 (NULL: 100). The last row of a page has its id as the cursor if there are more: the next page is the same search with that cursor, which may be any text. Not a snapshot across pages. Errors: 22023. Locks and writes nothing. Spec: protocol 8.';

@@ -56,37 +56,7 @@ CREATE TABLE resonate.promises (
 	value_headers jsonb,
 	value_data bytea,
 	value_text text COLLATE "C",
-	CONSTRAINT promises_pkey PRIMARY KEY (id),
-	CONSTRAINT promises_id_length
-		CHECK (octet_length(id) BETWEEN 1 AND 1024),
-	CONSTRAINT promises_birth
-		CHECK (created_at <= timeout_at AND
-			   (external OR NOT (timer OR targeted)) AND
-			   NOT (timer AND targeted)),
-	CONSTRAINT promises_pending
-		CHECK (state <> 'pending' OR
-			   (created_at < timeout_at AND settled_at IS NULL AND
-				task_version IS NULL AND
-				idempotency_key_for_complete IS NULL AND
-				value_headers IS NULL AND
-				value_data IS NULL AND value_text IS NULL)),
-	CONSTRAINT promises_settled
-		CHECK (state = 'pending' OR
-			   (settled_at IS NOT NULL AND
-				settled_at BETWEEN created_at AND timeout_at AND
-				targeted = (task_version IS NOT NULL))),
-	CONSTRAINT promises_data
-		CHECK ((param_data IS NULL OR param_text IS NULL) AND
-			   (value_data IS NULL OR value_text IS NULL)),
-	CONSTRAINT promises_deadline
-		CHECK ((state <> 'rejected_timedout' OR settled_at = timeout_at) AND
-			   (settled_at IS DISTINCT FROM timeout_at OR
-				(state = CASE WHEN timer
-						 THEN 'resolved'::resonate.promise_state
-						 ELSE 'rejected_timedout'::resonate.promise_state END AND
-				 idempotency_key_for_complete IS NULL AND
-				 value_headers IS NULL AND
-				 value_data IS NULL AND value_text IS NULL)))
+	CONSTRAINT promises_pkey PRIMARY KEY (id)
 );
 
 -- Newest first within a state; also the order in which history is pruned.  The
@@ -151,20 +121,7 @@ CREATE TABLE resonate.tasks (
 	id text COLLATE "C" NOT NULL,
 	address text COLLATE "C" NOT NULL,
 	pid text COLLATE "C",
-	CONSTRAINT tasks_pkey PRIMARY KEY (id),
-	CONSTRAINT tasks_address_length
-		CHECK (octet_length(address) BETWEEN 1 AND 1024),
-	CONSTRAINT tasks_counters
-		CHECK (version >= 0 AND resumes >= 0 AND setbacks >= 0),
-	CONSTRAINT tasks_lease
-		CHECK ((state = 'acquired') = (pid IS NOT NULL) AND
-			   (state = 'acquired') = (ttl IS NOT NULL) AND
-			   (ttl IS NULL OR ttl > 0) AND
-			   (state <> 'acquired' OR version > 0)),
-	CONSTRAINT tasks_clock
-		CHECK ((state IN ('pending', 'acquired')) = (clock_at IS NOT NULL)),
-	CONSTRAINT tasks_suspended
-		CHECK (state <> 'suspended' OR resumes = 0)
+	CONSTRAINT tasks_pkey PRIMARY KEY (id)
 );
 
 -- The queue of each target, and the leases.
@@ -248,50 +205,46 @@ SELECT pg_catalog.pg_extension_config_dump('resonate.awaiters', '');
 SELECT pg_catalog.pg_extension_config_dump('resonate.schedules', '');
 
 --
--- Guards.  A settled promise is final, whoever writes to the table.
+-- Guards, for who writes to the tables directly.  They say what CHECK constraints
+-- would say, and that a settled promise is final.  The extension, which knows them
+-- by their name, checks what it writes by itself.
 --
 
 CREATE FUNCTION resonate.guard_promise() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'resonate_guard_promise';
 COMMENT ON FUNCTION resonate.guard_promise() IS
-'Private. Trigger that refuses any write to a promise but its birth and its one settlement. SQLSTATE 23514.';
+'Private. Trigger that refuses any write to a promise but its birth and its one settlement, and any row that is not a promise. SQLSTATE 23514.';
 
-CREATE TRIGGER promises_settled_is_final
-	BEFORE UPDATE ON resonate.promises FOR EACH ROW
-	WHEN (OLD.state <> 'pending' OR NEW.state = 'pending')
+CREATE TRIGGER resonate_guard
+	BEFORE INSERT OR UPDATE ON resonate.promises FOR EACH ROW
 	EXECUTE FUNCTION resonate.guard_promise();
 
-CREATE TRIGGER promises_birth_is_final
-	BEFORE UPDATE OF created_at, timeout_at, timer, external, targeted, id,
-		idempotency_key_for_create, tags, param_headers, param_data, param_text
-	ON resonate.promises FOR EACH ROW
-	EXECUTE FUNCTION resonate.guard_promise();
+CREATE FUNCTION resonate.guard_task() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'resonate_guard_task';
+COMMENT ON FUNCTION resonate.guard_task() IS
+'Private. Trigger that refuses any row that is not a task. SQLSTATE 23514.';
+
+CREATE TRIGGER resonate_guard
+	BEFORE INSERT OR UPDATE ON resonate.tasks FOR EACH ROW
+	EXECUTE FUNCTION resonate.guard_task();
 
 CREATE FUNCTION resonate.note_insert() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'resonate_note_insert';
 COMMENT ON FUNCTION resonate.note_insert() IS
 'Private. Trigger that tells the worker about rows that did not come through the functions of the extension, such as those of a restore.';
 
-CREATE TRIGGER promises_note_insert
-	BEFORE INSERT ON resonate.promises FOR EACH STATEMENT
-	EXECUTE FUNCTION resonate.note_insert();
-
-CREATE TRIGGER callbacks_note_insert
+CREATE TRIGGER resonate_guard
 	BEFORE INSERT ON resonate.callbacks FOR EACH STATEMENT
 	EXECUTE FUNCTION resonate.note_insert();
 
-CREATE TRIGGER messages_note_insert
+CREATE TRIGGER resonate_guard
 	BEFORE INSERT ON resonate.messages FOR EACH STATEMENT
 	EXECUTE FUNCTION resonate.note_insert();
 
-CREATE TRIGGER tasks_note_insert
-	BEFORE INSERT ON resonate.tasks FOR EACH STATEMENT
-	EXECUTE FUNCTION resonate.note_insert();
-
-CREATE TRIGGER awaiters_note_insert
+CREATE TRIGGER resonate_guard
 	BEFORE INSERT ON resonate.awaiters FOR EACH STATEMENT
 	EXECUTE FUNCTION resonate.note_insert();
 
-CREATE TRIGGER schedules_note_insert
+CREATE TRIGGER resonate_guard
 	BEFORE INSERT ON resonate.schedules FOR EACH STATEMENT
 	EXECUTE FUNCTION resonate.note_insert();

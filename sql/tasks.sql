@@ -74,7 +74,6 @@ CREATE FUNCTION resonate.create_promise_and_task(
 	timeout_at timestamptz DEFAULT NULL)
 RETURNS resonate.task_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_create_promise_and_task';
 COMMENT ON FUNCTION resonate.create_promise_and_task(text, text, interval, interval, jsonb, jsonb, jsonb, text, boolean, timestamptz) IS
 'Public. Creates a promise as create_promise does, and acquires its task for the process pid, for ttl. tags must have resonate:target. Status 2010 created, and held unless the deadline has passed; 2000 the promise exists with the same idempotency key, and its pending task was acquired or its task is fulfilled: tell them apart by task_state; 4090 it exists with another key or none, or its task is acquired, suspended or halted; 4220 it exists, with that key, but has no task. Errors: as for create_promise; 22023 or 22004 for tags without a target and for pid and ttl (which must be more than zero). Locks the rows of an existing promise and its task FOR NO KEY UPDATE. Spec: protocol 3.2.';
@@ -82,7 +81,6 @@ COMMENT ON FUNCTION resonate.create_promise_and_task(text, text, interval, inter
 CREATE FUNCTION resonate.get_task(id text)
 RETURNS resonate.task_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_get_task';
 COMMENT ON FUNCTION resonate.get_task(text) IS
 'Public. The task as it is now, with its promise: fulfilled, if the promise is settled or its deadline has passed. Status 2000, or 4040 when there is no such promise or it has no task. Locks and writes as get_promise does. Spec: protocol 3.2.';
@@ -94,7 +92,6 @@ CREATE FUNCTION resonate.acquire_task(
 	ttl interval)
 RETURNS resonate.task_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_acquire_task';
 COMMENT ON FUNCTION resonate.acquire_task(text, integer, text, interval) IS
 'Public. Takes a pending task for the process pid, until ttl has passed without a heartbeat. version is the one that was offered; the answer has the next one, which the holder presents from then on. Status 2000 acquired, with the promise; 4090 the task is not pending, or of another version; 4040 no such task. Errors: 22023 or 22004. Locks the row of the task FOR NO KEY UPDATE. Spec: protocol 3.2.';
@@ -104,7 +101,6 @@ CREATE FUNCTION resonate.release_task(
 	version integer)
 RETURNS resonate.task_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_release_task';
 COMMENT ON FUNCTION resonate.release_task(text, integer) IS
 'Public. Gives an acquired task back unfinished, to be offered again: at once, or after a while that grows if this happens repeatedly (resonate.retry_timeout). Status 2000; 4090 the task is not acquired, or in another version; 4040 no such task. Errors: 22023 or 22004. Locks the row of the task FOR NO KEY UPDATE. Spec: protocol 3.2.';
@@ -115,7 +111,6 @@ CREATE FUNCTION resonate.suspend_task(
 	awaited text[])
 RETURNS resonate.task_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_suspend_task';
 COMMENT ON FUNCTION resonate.suspend_task(text, integer, text[]) IS
 'Public. Gives an acquired task up until one of the awaited promises settles, when it becomes pending and is offered again. Status 2000 suspended; 3000 one of them is settled already, so the task stays acquired and awaits nothing: go on; 4220 one of them does not exist or is internal; 4090 the task is not acquired, or in another version; 4040 no such task. Errors: 22023 or 22004, also for awaited that is empty or has a null, an id twice or the task itself. Locks the rows of the awaited promises and of the task FOR NO KEY UPDATE. Spec: protocol 3.2.';
@@ -128,7 +123,6 @@ CREATE FUNCTION resonate.fulfill_task(
 	headers jsonb DEFAULT NULL)
 RETURNS resonate.task_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_fulfill_task';
 COMMENT ON FUNCTION resonate.fulfill_task(text, integer, text, jsonb, jsonb) IS
 'Public. Settles the promise of an acquired task, which is its end. state is resolved, rejected or rejected_canceled (NULL: resolved). Status 2000, with the promise; 4090 the task is not acquired, or in another version, or the deadline has passed; 4040 no such task. Errors: 22023 or 22004. Locks the rows of the promise, of its task and of the tasks that await it FOR NO KEY UPDATE. Spec: protocol 3.2.';
@@ -140,7 +134,6 @@ CREATE FUNCTION resonate.fence_task(
 	promise jsonb)
 RETURNS resonate.fence_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_fence_task';
 COMMENT ON FUNCTION resonate.fence_task(text, integer, text, jsonb) IS
 'Public. Creates or settles another promise, if and only if the task is acquired in that version. action is create or settle; promise is one object with the members of an item of create_promises or settle_promises (messages call it item 1). Status 2000 done, and inner_status is the one of create_promise, or of resolve, reject or cancel; 4090 the task is not acquired, or in another version; 4040 no such task. Errors: 22023 or 22004, also when the promise is that of the task itself. Locks the rows of the promise, of its task and of the tasks that await it FOR NO KEY UPDATE, and the row of the task that is the fence FOR SHARE or FOR NO KEY UPDATE. Spec: protocol 3.2.';
@@ -151,7 +144,6 @@ CREATE FUNCTION resonate.heartbeat_tasks(
 	versions integer[] DEFAULT NULL)
 RETURNS integer
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_heartbeat_tasks';
 COMMENT ON FUNCTION resonate.heartbeat_tasks(text, text[], integer[]) IS
 'Public. Extends leases of the process pid, each by its own ttl from now on: those of the tasks ids in the versions at the same places, or all of them if both are NULL. What the process does not hold is left alone. Answers how many were extended. A lease that has ended can be extended until the task is given back. Errors: 22023 or 22004, also for arrays that differ in length or have a null. Locks the rows of the tasks FOR NO KEY UPDATE. Spec: protocol 3.2.';
@@ -159,7 +151,6 @@ COMMENT ON FUNCTION resonate.heartbeat_tasks(text, text[], integer[]) IS
 CREATE FUNCTION resonate.halt_task(id text)
 RETURNS resonate.task_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_halt_task';
 COMMENT ON FUNCTION resonate.halt_task(text) IS
 'Public. Keeps a task from being run until it is continued; who holds it loses it. Status 2000 halted, now or before; 4090 the task is fulfilled; 4040 no such task. Errors: 22023 or 22004. Locks the row of the task FOR NO KEY UPDATE. Spec: protocol 3.2.';
@@ -167,7 +158,6 @@ COMMENT ON FUNCTION resonate.halt_task(text) IS
 CREATE FUNCTION resonate.continue_task(id text)
 RETURNS resonate.task_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_continue_task';
 COMMENT ON FUNCTION resonate.continue_task(text) IS
 'Public. Lets a halted task be offered again. Status 2000, the task is pending; 4090 it is not halted; 4040 no such task. Errors: 22023 or 22004. Locks the row of the task FOR NO KEY UPDATE. Spec: protocol 3.2.';
@@ -178,7 +168,6 @@ CREATE FUNCTION resonate.search_tasks(
 	cursor text DEFAULT NULL)
 RETURNS SETOF resonate.task_search_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'resonate_search_tasks';
 COMMENT ON FUNCTION resonate.search_tasks(text, integer, text) IS
 'Public. Tasks in byte order of their ids. state is pending, acquired, suspended, halted or fulfilled, or NULL for all; it is compared with the state as it is now. limit is 1 to 1000 (NULL: 100). The last row of a page has its id as the cursor if there are more: the next page is the same search with that cursor, which may be any text. Not a snapshot across pages. Errors: 22023. Locks and writes nothing. Spec: protocol 8.';

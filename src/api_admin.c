@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * api_admin.c
- *	  SQL functions for operation and tests, and the triggers.
+ *	  SQL functions for operation and tests.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -29,8 +28,6 @@ PG_FUNCTION_INFO_V1(resonate_prune);
 PG_FUNCTION_INFO_V1(resonate_get_stats);
 PG_FUNCTION_INFO_V1(resonate_worker_step);
 PG_FUNCTION_INFO_V1(resonate_start_worker);
-PG_FUNCTION_INFO_V1(resonate_guard_promise);
-PG_FUNCTION_INFO_V1(resonate_note_insert);
 
 /* resonate.prune(settled_before, limit) */
 Datum
@@ -168,35 +165,4 @@ resonate_start_worker(PG_FUNCTION_ARGS)
 {
 	rsn_wake_note_start();
 	PG_RETURN_VOID();
-}
-
-/* Trigger: refuses what its WHEN or UPDATE OF clause lets through. */
-Datum
-resonate_guard_promise(PG_FUNCTION_ARGS)
-{
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" was not called by trigger manager",
-						"guard_promise")));
-	ereport(ERROR,
-			(errcode(ERRCODE_CHECK_VIOLATION),
-			 errmsg("a promise is written at most twice: at its birth and at its settlement")));
-}
-
-/*
- * Trigger: our own inserts note what they need by themselves, and this adds
- * nothing to what they noted; anybody else's become known to the worker.
- */
-Datum
-resonate_note_insert(PG_FUNCTION_ARGS)
-{
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" was not called by trigger manager",
-						"note_insert")));
-	if (!rsn_store_is_running())
-		rsn_wake_note_foreign_rows();
-	return PointerGetDatum(NULL);
 }

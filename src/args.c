@@ -349,6 +349,7 @@ rsn_check_payload(Jsonb *headers, Jsonb *data, const char *name, int item)
 
 	payload.headers = rsn_check_strings(headers, "headers", item);
 	payload.data = check_data(data, name, item);
+	payload.json = data;
 	return payload;
 }
 

@@ -112,8 +112,29 @@ step_prune(int64 now_ms, int limit)
 	return n;
 }
 
+/* How many rows a step takes at most, as configured. */
+int
+rsn_background_limit(RsnStep step)
+{
+	switch (step)
+	{
+		case RSN_STEP_SCHEDULE:
+			return rsn_guc_schedule_batch_size;
+		case RSN_STEP_TIMEOUT:
+		case RSN_STEP_LEASE:
+		case RSN_STEP_RECONCILE:
+			return rsn_guc_sweep_batch_size;
+		case RSN_STEP_DISPATCH:
+		case RSN_STEP_DELIVER:
+			return rsn_guc_delivery_batch_size;
+		case RSN_STEP_PRUNE:
+			return rsn_guc_prune_batch_size;
+	}
+	return 0;
+}
+
 /*
- * Runs one step of at most limit rows (zero: as configured) as of now, and
+ * Runs a step of at most limit rows (zero: as configured) as of now, and
  * answers how many rows it took.  The counters count what a step has tried,
  * even if its transaction is rolled back.
  */
@@ -121,33 +142,25 @@ int
 rsn_background_step(RsnStep step, int64 now_ms, int limit,
 					const RsnSetAside *set_aside)
 {
+	if (limit == 0)
+		limit = rsn_background_limit(step);
 	switch (step)
 	{
 		case RSN_STEP_SCHEDULE:
-			return step_schedule(now_ms, limit > 0 ? limit
-								 : rsn_guc_schedule_batch_size,
-								 set_aside);
+			return step_schedule(now_ms, limit, set_aside);
 		case RSN_STEP_TIMEOUT:
-			return step_timeout(now_ms,
-								limit > 0 ? limit : rsn_guc_sweep_batch_size,
-								set_aside);
+			return step_timeout(now_ms, limit, set_aside);
 		case RSN_STEP_LEASE:
-			return step_lease(now_ms,
-							  limit > 0 ? limit : rsn_guc_sweep_batch_size,
-							  set_aside);
+			return step_lease(now_ms, limit, set_aside);
 		case RSN_STEP_DISPATCH:
-			return step_dispatch(now_ms, limit > 0 ? limit
-								 : rsn_guc_delivery_batch_size);
+			return step_dispatch(now_ms, limit);
 		case RSN_STEP_DELIVER:
-			return step_deliver(now_ms, limit > 0 ? limit
-								: rsn_guc_delivery_batch_size);
+			return step_deliver(now_ms, limit);
 		case RSN_STEP_RECONCILE:
-			return rsn_engine_reconcile(now_ms, limit > 0 ? limit
-										: rsn_guc_sweep_batch_size,
-										set_aside->ids, set_aside->n);
+			return rsn_engine_reconcile(now_ms, limit, set_aside->ids,
+										set_aside->n);
 		case RSN_STEP_PRUNE:
-			return step_prune(now_ms,
-							  limit > 0 ? limit : rsn_guc_prune_batch_size);
+			return step_prune(now_ms, limit);
 	}
 	return 0;
 }

@@ -31,6 +31,7 @@ typedef struct RsnSetAside
 } RsnSetAside;
 
 extern const char *rsn_step_name(RsnStep step);
+extern int	rsn_background_limit(RsnStep step);
 extern int	rsn_background_step(RsnStep step, int64 now_ms, int limit,
 								const RsnSetAside *set_aside);
 extern int64 rsn_background_next_due(const RsnSetAside *set_aside);

@@ -10,8 +10,11 @@
 #ifndef RSN_COMPAT_H
 #define RSN_COMPAT_H
 
+#include "access/genam.h"
+#include "access/tableam.h"
 #include "common/base64.h"
 #include "common/jsonapi.h"
+#include "executor/executor.h"
 #include "mb/pg_wchar.h"
 #include "storage/proc.h"
 #include "utils/timestamp.h"
@@ -71,6 +74,55 @@
 	pg_b64_encode((src), (len), (dst), (dstlen))
 #define rsn_b64_decode(src, len, dst, dstlen) \
 	pg_b64_decode((src), (len), (dst), (dstlen))
+#endif
+
+/* Scans can be instrumented since 18. */
+#if PG_VERSION_NUM >= 180000
+#define rsn_index_beginscan(rel, index, snapshot, nkeys, norderbys) \
+	index_beginscan(rel, index, snapshot, NULL, nkeys, norderbys)
+#define rsn_index_beginscan_bitmap(index, snapshot, nkeys) \
+	index_beginscan_bitmap(index, snapshot, NULL, nkeys)
+#else
+#define rsn_index_beginscan(rel, index, snapshot, nkeys, norderbys) \
+	index_beginscan(rel, index, snapshot, nkeys, norderbys)
+#define rsn_index_beginscan_bitmap(index, snapshot, nkeys) \
+	index_beginscan_bitmap(index, snapshot, nkeys)
+#endif
+
+/* The row itself can be left out of the check since 18; ours is not stored yet. */
+#if PG_VERSION_NUM >= 180000
+#define rsn_check_index_constraints(target, slot, estate, conflict) \
+	ExecCheckIndexConstraints(target, slot, estate, conflict, \
+							  &(slot)->tts_tid, NIL)
+#else
+#define rsn_check_index_constraints(target, slot, estate, conflict) \
+	ExecCheckIndexConstraints(target, slot, estate, conflict, NIL)
+#endif
+
+/* An update can be restricted to summarizing indexes since 16. */
+#if PG_VERSION_NUM >= 160000
+#define rsn_insert_index_tuples(target, slot, estate, no_dup_err, conflict) \
+	ExecInsertIndexTuples(target, slot, estate, false, no_dup_err, conflict, \
+						  NIL, false)
+#define rsn_update_index_tuples(target, slot, estate, update_indexes) \
+	ExecInsertIndexTuples(target, slot, estate, true, false, NULL, NIL, \
+						  (update_indexes) == TU_Summarizing)
+typedef TU_UpdateIndexes RsnUpdateIndexes;
+#else
+#define rsn_insert_index_tuples(target, slot, estate, no_dup_err, conflict) \
+	ExecInsertIndexTuples(target, slot, estate, false, no_dup_err, conflict, NIL)
+#define rsn_update_index_tuples(target, slot, estate, update_indexes) \
+	ExecInsertIndexTuples(target, slot, estate, true, false, NULL, NIL)
+typedef bool RsnUpdateIndexes;
+#endif
+
+/* A recheck can be restricted to some relations since 16. */
+#if PG_VERSION_NUM >= 160000
+#define rsn_eval_plan_qual_init(epq, estate) \
+	EvalPlanQualInit(epq, estate, NULL, NIL, -1, NIL)
+#else
+#define rsn_eval_plan_qual_init(epq, estate) \
+	EvalPlanQualInit(epq, estate, NULL, NIL, -1)
 #endif
 
 #endif							/* RSN_COMPAT_H */

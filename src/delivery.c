@@ -31,6 +31,7 @@
 #include "engine.h"
 #include "guc.h"
 #include "payload.h"
+#include "wake.h"
 
 /* For how long there can be more of the same instant: see is_news. */
 #define RECENT_MS 1000
@@ -115,6 +116,7 @@ rsn_delivery_notify(int64 now_ms, int limit)
 {
 	RsnDelivered result = {0};
 	RsnMessageRow *rows;
+	int64		retry_at_ms;
 	int			n;
 
 	rsn_store_begin();
@@ -133,9 +135,9 @@ rsn_delivery_notify(int64 now_ms, int limit)
 						text_to_cstring(rows[i].callback_id),
 						text_to_cstring(rows[i].promise_id),
 						text_to_cstring(rows[i].address))));
-		rsn_store_postpone_message(&rows[i],
-								   rsn_deadline_after(now_ms,
-													  rsn_guc_retry_interval_ms));
+		retry_at_ms = rsn_deadline_after(now_ms, rsn_guc_retry_interval_ms);
+		rsn_store_postpone_message(&rows[i], retry_at_ms);
+		rsn_wake_note_deadline(retry_at_ms);
 		result.failed++;
 	}
 	rsn_store_end();

@@ -23,6 +23,9 @@
  * for one (SKIP LOCKED), so they are in no cycle.  Callbacks and awaiters are
  * touched under the lock of the promise waited for, so nobody waits for them.
  *
+ * A settlement that finds the promise free writes it without a lock of its own
+ * before: the write is the lock, and comes to nothing if anybody was faster.
+ *
  * For the same reason a reader that finds a promise pending past its deadline
  * does not just project: somebody may have settled it in time and not yet
  * committed.  It takes the lock and stores the timeout itself.  Only where it
@@ -252,23 +255,52 @@ rsn_engine_create_and_register(const RsnCreateRequest *request,
 	return outcome;
 }
 
+static RsnOutcome
+settle_locked(const RsnSettleRequest *request)
+{
+	RsnPromiseRow *row = rsn_store_lock_promise(request->id);
+	RsnDecision decision;
+	int64		now_ms;
+
+	if (row == NULL)
+		return outcome_not_found(request->id);
+	now_ms = rsn_clock_now();
+	decision = rsn_promise_settle(&row->core, &request->rule, now_ms);
+	return rsn_engine_apply(row, &decision, request, NULL, now_ms);
+}
+
+/*
+ * Settles a promise, or answers for one that is settled, without a lock.  False
+ * when somebody else is about to write to it.
+ */
+static bool
+try_settle(const RsnSettleRequest *request, RsnOutcome *outcome)
+{
+	RsnPromiseRow *row = rsn_store_read_promise(request->id);
+	RsnDecision decision;
+	int64		now_ms;
+
+	*outcome = outcome_not_found(request->id);
+	if (row == NULL)
+		return true;
+	now_ms = rsn_clock_now();
+	decision = rsn_promise_settle(&row->core, &request->rule, now_ms);
+	*outcome = rsn_engine_unwritten(row, &decision);
+	if (decision.write == RSN_WRITE_NONE)
+		return true;
+	rsn_engine_change_row(row, &decision, request);
+	return rsn_engine_try_settle(row, now_ms);
+}
+
 /* Resolves, rejects or cancels a promise. */
 RsnOutcome
 rsn_engine_settle(const RsnSettleRequest *request)
 {
-	RsnOutcome	outcome = outcome_not_found(request->id);
-	RsnPromiseRow *row;
+	RsnOutcome	outcome;
 
 	rsn_store_begin();
-	row = rsn_store_lock_promise(request->id);
-	if (row != NULL)
-	{
-		int64		now_ms = rsn_clock_now();
-		RsnDecision decision = rsn_promise_settle(&row->core, &request->rule,
-												  now_ms);
-
-		outcome = rsn_engine_apply(row, &decision, request, NULL, now_ms);
-	}
+	if (!try_settle(request, &outcome))
+		outcome = settle_locked(request);
 	rsn_store_end();
 	return outcome;
 }

@@ -5,7 +5,7 @@
  *
  * A batch locks and reads all its promises first, in byte order of their ids,
  * then decides item by item in the order given, on the records in memory, and
- * finally writes what has changed, one statement for each kind of write.  An id
+ * finally writes what has changed.  An id
  * that occurs twice is therefore answered as two calls would be.
  *
  *-------------------------------------------------------------------------
@@ -36,17 +36,17 @@ typedef struct Batch
 	Entry	  **by_item;		/* the entry of each item */
 } Batch;
 
-typedef struct ItemId
+typedef struct ItemOfId
 {
 	text	   *id;
 	int			item;
-} ItemId;
+} ItemOfId;
 
 static int
 compare_item_ids(const void *a, const void *b)
 {
-	const ItemId *item_a = a;
-	const ItemId *item_b = b;
+	const ItemOfId *item_a = a;
+	const ItemOfId *item_b = b;
 	int			result = rsn_id_compare(item_a->id, item_b->id);
 
 	return result != 0 ? result : item_a->item - item_b->item;
@@ -59,7 +59,7 @@ compare_entry_to_id(const void *key, const void *entry)
 }
 
 static void
-set_item(ItemId *item, text *id, int i)
+set_item(ItemOfId *item, text *id, int i)
 {
 	item->id = id;
 	item->item = i;
@@ -67,11 +67,11 @@ set_item(ItemId *item, text *id, int i)
 
 /* Finds the distinct ids of a batch. */
 static Batch
-make_batch(ItemId *items, int n)
+make_batch(ItemOfId *items, int n)
 {
 	Batch		batch;
 
-	qsort(items, n, sizeof(ItemId), compare_item_ids);
+	qsort(items, n, sizeof(ItemOfId), compare_item_ids);
 	batch.nentries = 0;
 	batch.entries = palloc0(sizeof(Entry) * Max(n, 1));
 	batch.by_item = palloc(sizeof(Entry *) * Max(n, 1));
@@ -180,33 +180,23 @@ insert_missing(const Batch *batch, const RsnCreateRequest *requests,
 {
 	RsnPromiseRow *rows = rsn_store_alloc(sizeof(RsnPromiseRow) *
 										  Max(batch->nentries, 1));
-	const RsnPromiseRow **missing = palloc(sizeof(RsnPromiseRow *) *
-										   Max(batch->nentries, 1));
-	text	  **inserted;
-	int			n = 0;
 
 	for (int i = 0; i < batch->nentries; i++)
 	{
-		const RsnCreateRequest *request;
+		Entry	   *entry = &batch->entries[i];
+		const RsnCreateRequest *request = &requests[entry->first_item];
 		RsnDecision decision;
 
-		if (batch->entries[i].row != NULL)
+		if (entry->row != NULL)
 			continue;
-		request = &requests[batch->entries[i].first_item];
 		decision = birth(request, now_ms);
 		rows[i] = rsn_engine_new_row(request, &decision);
-		missing[n++] = &rows[i];
-	}
-
-	n = rsn_store_insert_promises(missing, n, &inserted);
-	for (int i = 0; i < n; i++)
-	{
-		Entry	   *entry = find_entry(batch, inserted[i]);
-
-		entry->row = &rows[entry - batch->entries];
+		if (!rsn_store_insert_promise(&rows[i]))
+			continue;
+		entry->row = &rows[i];
 		entry->is_created = true;
 		rsn_engine_note_write(entry->row);
-		rsn_engine_offer_new(entry->row, &requests[entry->first_item]);
+		rsn_engine_offer_new(entry->row, request);
 	}
 }
 
@@ -281,7 +271,7 @@ RsnOutcome *
 rsn_engine_create_many(const RsnCreateRequest *requests, int n, int64 now_ms)
 {
 	RsnOutcome *outcomes;
-	ItemId	   *items = palloc(sizeof(ItemId) * Max(n, 1));
+	ItemOfId   *items = palloc(sizeof(ItemOfId) * Max(n, 1));
 	Batch		batch;
 
 	for (int i = 0; i < n; i++)
@@ -326,7 +316,7 @@ void
 rsn_engine_create_missing(const RsnCreateRequest *requests, int n,
 						  int64 now_ms)
 {
-	ItemId	   *items = palloc(sizeof(ItemId) * Max(n, 1));
+	ItemOfId   *items = palloc(sizeof(ItemOfId) * Max(n, 1));
 	Batch		batch;
 
 	for (int i = 0; i < n; i++)
@@ -342,7 +332,7 @@ RsnOutcome *
 rsn_engine_settle_many(const RsnSettleRequest *requests, int n)
 {
 	RsnOutcome *outcomes;
-	ItemId	   *items = palloc(sizeof(ItemId) * Max(n, 1));
+	ItemOfId   *items = palloc(sizeof(ItemOfId) * Max(n, 1));
 	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
 	RsnPromiseRow *rows;
 	Batch		batch;

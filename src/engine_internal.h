@@ -10,11 +10,13 @@
 
 #include "engine.h"
 
-/* Locked tasks in byte order of their ids. */
+/* The tasks that a settlement concerns, locked, in byte order of their ids. */
 typedef struct RsnTaskSet
 {
 	RsnTaskRow *rows;
 	int			n;
+	text	  **awaited_ids;	/* those of the promises that tasks await */
+	int			nawaited;
 } RsnTaskSet;
 
 /* engine.c */
@@ -35,13 +37,14 @@ extern RsnOutcome rsn_engine_apply(RsnPromiseRow *row,
 								   const RsnTaskSet *tasks, int64 now_ms);
 
 /* engine_settle.c */
-extern RsnTaskSet rsn_engine_lock_tasks_for(const RsnPromiseRow *row,
+extern RsnTaskSet rsn_engine_lock_tasks_for(RsnPromiseRow *row,
 											text *extra_id);
 extern RsnTaskRow *rsn_engine_find_task(const RsnTaskSet *set,
 										const text *id);
 extern void rsn_engine_task_missing(const RsnPromiseRow *promise);
 extern void rsn_engine_write_settled(RsnPromiseRow *const *rows, int n,
 									 const RsnTaskSet *tasks, int64 now_ms);
+extern bool rsn_engine_try_settle(RsnPromiseRow *row, int64 now_ms);
 extern void rsn_engine_insert_task(const RsnCreateRequest *request,
 								   const RsnTask *task, text *pid);
 extern void rsn_engine_offer_new(const RsnPromiseRow *row,

@@ -37,16 +37,39 @@ rsn_engine_find_task(const RsnTaskSet *set, const text *id)
 }
 
 /*
- * Locks the tasks that the settlement of a locked promise concerns, and one
- * more, unless NULL.
+ * Locks the tasks that the settlement of locked promises concerns, which are
+ * their own and those that await them, and one more, unless NULL.
  */
-RsnTaskSet
-rsn_engine_lock_tasks_for(const RsnPromiseRow *row, text *extra_id)
+static RsnTaskSet
+lock_tasks_for(RsnPromiseRow *const *rows, int n, text *extra_id)
 {
-	RsnTaskSet	set;
+	RsnTaskSet	set = {0};
+	text	  **ids = palloc(sizeof(text *) * (n + 1));
+	int			nids = 0;
 
-	set.n = rsn_store_lock_tasks_for(&row->id, 1, extra_id, &set.rows);
+	set.awaited_ids = palloc(sizeof(text *) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		if (rows[i]->core.is_targeted)
+			ids[nids++] = rows[i]->id;
+		if (rows[i]->core.is_external && rsn_store_may_be_awaited(rows[i]->id))
+			set.awaited_ids[set.nawaited++] = rows[i]->id;
+	}
+	if (extra_id != NULL)
+		ids[nids++] = extra_id;
+	if (set.nawaited > 0)
+		set.n = rsn_store_lock_tasks_and_awaiters(ids, nids, set.awaited_ids,
+												  set.nawaited, &set.rows);
+	else if (nids > 0)
+		set.n = rsn_store_lock_tasks(ids, nids, &set.rows);
 	return set;
+}
+
+/* The same for one promise. */
+RsnTaskSet
+rsn_engine_lock_tasks_for(RsnPromiseRow *row, text *extra_id)
+{
+	return lock_tasks_for(&row, 1, extra_id);
 }
 
 static void
@@ -125,7 +148,7 @@ fulfill_task(RsnPromiseRow *promise, const RsnTaskSet *tasks)
 		return;
 	}
 	promise->task_version = task->core.version;
-	rsn_store_delete_task(task->id);
+	rsn_store_delete_task(task);
 	task->core = rsn_task_fulfilled(task->core.version,
 									task->core.timeout_at_ms);
 }
@@ -158,6 +181,33 @@ resume_tasks(text **ids, int n, const RsnTaskSet *tasks, int64 now_ms)
 	}
 }
 
+static void
+note_fired(int fired)
+{
+	if (fired & RSN_FIRED_NOTIFY)
+		rsn_wake_note_message();
+	if (fired & RSN_FIRED_OTHER)
+		rsn_wake_note_offer();
+}
+
+/* Turns the callbacks of locked promises into messages. */
+static void
+fire_callbacks(text *const *ids, int n, int64 now_ms)
+{
+	text	  **called = palloc(sizeof(text *) * Max(n, 1));
+	int			ncalled = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (rsn_store_may_have_callbacks(ids[i]))
+			called[ncalled++] = ids[i];
+	}
+	if (ncalled == 1)
+		note_fired(rsn_store_fire_locked(called[0], now_ms));
+	else if (ncalled > 1)
+		note_fired(rsn_store_fire_callbacks(called, ncalled, now_ms));
+}
+
 /* The ids of those promises that somebody can wait for. */
 static int
 list_external(RsnPromiseRow *const *rows, int n, text **ids)
@@ -182,16 +232,18 @@ rsn_engine_write_settled(RsnPromiseRow *const *rows, int n,
 {
 	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
 	int			nids = list_external(rows, n, ids);
-	RsnTaskSet	locked = {NULL, 0};
+	RsnTaskSet	locked;
 	text	  **awaiters;
 	int			nawaiters = 0;
 
-	if (tasks == NULL && nids > 0)
-		locked.n = rsn_store_lock_tasks_for(ids, nids, NULL, &locked.rows);
 	if (tasks == NULL)
+	{
+		locked = lock_tasks_for(rows, n, NULL);
 		tasks = &locked;
-	if (nids > 0)
-		nawaiters = rsn_store_take_awaiters(ids, nids, &awaiters);
+	}
+	if (tasks->nawaited > 0)
+		nawaiters = rsn_store_take_awaiters(tasks->awaited_ids,
+											tasks->nawaited, &awaiters);
 
 	for (int i = 0; i < n; i++)
 	{
@@ -202,23 +254,51 @@ rsn_engine_write_settled(RsnPromiseRow *const *rows, int n,
 	}
 	if (nawaiters > 0)
 		resume_tasks(awaiters, nawaiters, tasks, now_ms);
-	if (nids > 0 && rsn_store_fire_callbacks(ids, nids, now_ms))
-		rsn_wake_note_offer();
+	fire_callbacks(ids, nids, now_ms);
+}
+
+/*
+ * Stores the settlement of a promise that was read without a lock and is changed
+ * already, with all that follows, if it has no task and nobody has locked or
+ * changed it since.  Otherwise does nothing, and answers false.  What a plain
+ * UPDATE does not pay for, a lock ahead of it, this does not either; it is decided
+ * at the instant at which the row is written, since nothing waits in between.
+ */
+bool
+rsn_engine_try_settle(RsnPromiseRow *row, int64 now_ms)
+{
+	RsnTaskSet	tasks;
+	text	  **awaiters;
+	int			nawaiters;
+
+	if (row->core.is_targeted || !rsn_store_try_settle_promise(row))
+		return false;
+	rsn_engine_note_write(row);
+	if (!row->core.is_external)
+		return true;
+	tasks = lock_tasks_for(&row, 1, NULL);
+	if (tasks.nawaited > 0)
+	{
+		nawaiters = rsn_store_take_awaiters(tasks.awaited_ids, tasks.nawaited,
+											&awaiters);
+		resume_tasks(awaiters, nawaiters, &tasks, now_ms);
+	}
+	fire_callbacks(&row->id, 1, now_ms);
+	return true;
 }
 
 /* What follows from the settlement of promises that are settled already. */
 static void
 catch_up(text *const *ids, int n, int64 now_ms)
 {
-	RsnTaskSet	tasks;
+	RsnTaskSet	tasks = {0};
 	text	  **awaiters;
 	int			nawaiters;
 
-	tasks.n = rsn_store_lock_tasks_for(ids, n, NULL, &tasks.rows);
+	tasks.n = rsn_store_lock_tasks_and_awaiters(NULL, 0, ids, n, &tasks.rows);
 	nawaiters = rsn_store_take_awaiters(ids, n, &awaiters);
 	resume_tasks(awaiters, nawaiters, &tasks, now_ms);
-	if (rsn_store_fire_callbacks(ids, n, now_ms))
-		rsn_wake_note_offer();
+	note_fired(rsn_store_fire_callbacks(ids, n, now_ms));
 }
 
 /*

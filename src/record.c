@@ -90,21 +90,28 @@ json_from_data(const bytea *data)
 }
 
 /* Headers that are absent show as an empty object. */
-static Datum
+static const Jsonb *
 headers_or_empty(const Jsonb *headers)
 {
+	static const JsonbContainer empty = {JB_FOBJECT};
+	static Jsonb empty_object;
+
 	if (headers != NULL)
-		return PointerGetDatum(headers);
-	return DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
+		return headers;
+	SET_VARSIZE(&empty_object, VARHDRSZ + sizeof(empty));
+	empty_object.root = empty;
+	return &empty_object;
 }
 
 /* The three columns of a param or value. */
 void
 rsn_set_payload(Datum *values, bool *nulls, int i, const RsnPayload *payload)
 {
-	if (payload->data != NULL && rsn_payload_is_json(payload->data))
+	if (payload->json != NULL)
+		rsn_set_varlena(values, nulls, i, payload->json);
+	else if (payload->data != NULL && rsn_payload_is_json(payload->data))
 		rsn_set_datum(values, nulls, i, json_from_data(payload->data));
-	rsn_set_datum(values, nulls, i + 1, headers_or_empty(payload->headers));
+	rsn_set_varlena(values, nulls, i + 1, headers_or_empty(payload->headers));
 	rsn_set_varlena(values, nulls, i + 2, rsn_payload_string(payload));
 }
 

@@ -51,7 +51,9 @@ init_slot(RsnSlot *slot, Oid database_id)
 	pg_atomic_init_u32(&slot->last_exit, RSN_EXIT_FAILED);
 	pg_atomic_init_u32(&slot->is_wanted, 0);
 	pg_atomic_init_u32(&slot->must_reconcile, RSN_RECONCILE_NO);
+	pg_atomic_init_u32(&slot->must_deliver, 0);
 	pg_atomic_init_u32(&slot->must_offer, 0);
+	pg_atomic_init_u32(&slot->must_look, 0);
 	pg_atomic_init_u32(&slot->is_paused, 0);
 	pg_atomic_init_u32(&slot->must_poll, 0);
 	pg_atomic_init_u64(&slot->wake_at_ms, RSN_TIME_NEVER);

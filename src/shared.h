@@ -56,14 +56,16 @@ typedef struct RsnSlot
 	pg_atomic_uint32 last_exit; /* RsnWorkerExit */
 	pg_atomic_uint32 is_wanted; /* launcher: start a worker */
 	pg_atomic_uint32 must_reconcile;	/* RsnReconcile */
+	pg_atomic_uint32 must_deliver;	/* something is to be delivered */
 	pg_atomic_uint32 must_offer;	/* something can be dequeued; tell of it */
+	pg_atomic_uint32 must_look; /* something is due earlier than wake_at_ms */
 	pg_atomic_uint32 must_poll; /* counts PREPAREs; zero: none is left */
 	pg_atomic_uint32 is_paused; /* by debug.start of the wire protocol */
 
 	/*
-	 * The worker sleeps until this instant and need not be woken for a later
-	 * deadline.  RSN_TIME_NEVER while it is awake: then it must be told of
-	 * everything, since it may have looked already.
+	 * Nothing was due before this instant when the worker looked last, so it
+	 * need not be told of a later deadline.  RSN_TIME_NEVER while it looks:
+	 * then it must be told of everything.
 	 */
 	pg_atomic_uint64 wake_at_ms;
 	pg_atomic_uint64 started_at_ms;

@@ -21,6 +21,7 @@
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
 
+#include "id.h"
 #include "store_plan.h"
 
 static SPIPlanPtr plans[RSN_NQUERIES];
@@ -45,33 +46,49 @@ static MemoryContext result_context = NULL;
 /* True while one of our own statements runs. */
 static bool is_running = false;
 
-/* Opens the store; what is allocated later outlives rsn_store_end. */
+/* True between the first statement and rsn_store_end. */
+static bool is_connected = false;
+
+/* Opens the store; what it answers is allocated in the current context. */
 void
 rsn_store_begin(void)
 {
-	MemoryContext caller = CurrentMemoryContext;
+	result_context = CurrentMemoryContext;
+	is_connected = false;
+	rsn_table_begin();
+}
+
+/* Connects to SPI for the first statement, since most operations need none. */
+static void
+connect_to_spi(void)
+{
 	int			result = SPI_connect();
 
 	if (result != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed: %s", SPI_result_code_string(result));
-	result_context = caller;
+	is_connected = true;
 }
 
-/* Closes the store; the caller's context is current again. */
+/* Closes the store. */
 void
 rsn_store_end(void)
 {
-	int			result = SPI_finish();
+	MemoryContext caller = CurrentMemoryContext;
 
-	if (result != SPI_OK_FINISH)
-		elog(ERROR, "SPI_finish failed: %s", SPI_result_code_string(result));
+	rsn_table_end();
+	if (!is_connected)
+		return;
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+	MemoryContextSwitchTo(caller);
+	is_connected = false;
 }
 
-/* True when an insert comes from one of our own statements. */
+/* True when an insert comes from the store itself. */
 bool
 rsn_store_is_running(void)
 {
-	return is_running;
+	return is_running || rsn_table_is_writing();
 }
 
 /* Memory in the context of the caller of rsn_store_begin. */
@@ -137,24 +154,37 @@ plan_and_execute(RsnQuery query, const RsnArgs *args)
 {
 	const RsnQueryDef *def = &rsn_queries[query];
 	SPIPlanPtr	plan = get_plan(query);
-	int			nest_level;
 	int			result;
 
-	if (def->cursor_options != CURSOR_OPT_GENERIC_PLAN ||
-		(is_planned[query] && SPI_plan_is_valid(plan)))
-		return execute_plan(plan, args, def->must_see_all);
-
-	nest_level = NewGUCNestLevel();
-	disable_while_planning();
+	if (def->cursor_options == CURSOR_OPT_GENERIC_PLAN &&
+		!(is_planned[query] && SPI_plan_is_valid(plan)))
+		disable_while_planning();
 	result = execute_plan(plan, args, def->must_see_all);
-	AtEOXact_GUC(true, nest_level);
 	is_planned[query] = true;
 	return result;
+}
+
+/*
+ * Has no name resolved but to what PostgreSQL itself provides, until the caller
+ * ends the nest level that is answered.  The functions run with the rights of
+ * their owner.  A SET clause of the functions would do the same, for 5 % of all
+ * that a create_promise costs, where nothing has a name that is looked up.
+ */
+int
+rsn_store_pin_search_path(void)
+{
+	int			nest_level = NewGUCNestLevel();
+
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
+	return nest_level;
 }
 
 static int
 run_query(RsnQuery query, const RsnArgs *args)
 {
+	int			nest_level = rsn_store_pin_search_path();
 	volatile int result = 0;
 
 	is_running = true;
@@ -167,6 +197,7 @@ run_query(RsnQuery query, const RsnArgs *args)
 		is_running = false;
 	}
 	PG_END_TRY();
+	AtEOXact_GUC(true, nest_level);
 	return result;
 }
 
@@ -176,6 +207,7 @@ rsn_store_exec(RsnQuery query, const RsnArgs *args)
 {
 	static const RsnArgs none = {0};
 	const RsnQueryDef *def = &rsn_queries[query];
+	MemoryContext caller = CurrentMemoryContext;
 	int			result;
 
 	if (args == NULL)
@@ -184,7 +216,12 @@ rsn_store_exec(RsnQuery query, const RsnArgs *args)
 		elog(ERROR, "statement %d takes %d arguments, not %d", (int) query,
 			 def->nargs, args->n);
 
+	if (!is_connected)
+		connect_to_spi();
 	result = run_query(query, args);
+
+	/* SPI leaves its own context behind, which ends with rsn_store_end. */
+	MemoryContextSwitchTo(caller);
 	if (result != def->spi_result)
 		elog(ERROR, "statement %d failed: %s", (int) query,
 			 SPI_result_code_string(result));
@@ -316,29 +353,6 @@ rsn_store_texts_from_result(uint64 n, text ***values)
 	return (int) n;
 }
 
-static bool
-get_bool(HeapTuple tuple, int column)
-{
-	bool		is_null;
-
-	return DatumGetBool(SPI_getbinval(tuple, SPI_tuptable->tupdesc, column,
-									  &is_null)) && !is_null;
-}
-
-static RsnPromiseState
-get_state(HeapTuple tuple, int column)
-{
-	RsnPromiseState state;
-	char	   *name = SPI_getvalue(tuple, SPI_tuptable->tupdesc, column);
-
-	if (name == NULL || !rsn_promise_state_from_name(name, &state))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("unrecognized promise state: \"%s\"",
-						name == NULL ? "" : name)));
-	return state;
-}
-
 /* The key that a text holds; NULL is none. */
 RsnKey
 rsn_key_from_text(const text *key)
@@ -353,53 +367,162 @@ rsn_key_from_text(const text *key)
 	return result;
 }
 
+/* Has results put elsewhere; answers where they went before. */
+MemoryContext
+rsn_store_set_result_context(MemoryContext context)
+{
+	MemoryContext before = result_context;
+
+	result_context = context;
+	return before;
+}
+
 /*
- * Reads a promise whose columns start after offset, and checks it: a stored
- * row that breaks an invariant must not be decided upon.
+ * The different ones of some ids in byte order, which is the order of locks; n
+ * becomes how many these are.
  */
-void
-rsn_store_row_from_tuple(HeapTuple tuple, int offset, RsnPromiseRow *row)
+text	  **
+rsn_store_sort_ids(text *const *ids, int *n)
+{
+	text	  **sorted = palloc_extended(sizeof(text *) * Max(*n, 1),
+										 MCXT_ALLOC_HUGE);
+	int			ndifferent = 0;
+
+	memcpy(sorted, ids, sizeof(text *) * *n);
+	qsort(sorted, *n, sizeof(text *), rsn_id_compare_pointers);
+	for (int i = 0; i < *n; i++)
+	{
+		if (i == 0 || rsn_id_compare(sorted[i - 1], sorted[i]) != 0)
+			sorted[ndifferent++] = sorted[i];
+	}
+	*n = ndifferent;
+	return sorted;
+}
+
+/* What a varlena holds, in the result context; NULL for the SQL NULL. */
+void *
+rsn_store_keep(Datum value, bool is_null)
+{
+	MemoryContext old;
+	void	   *copy;
+
+	if (is_null)
+		return NULL;
+	old = MemoryContextSwitchTo(result_context);
+	copy = PG_DETOAST_DATUM_COPY(value);
+	MemoryContextSwitchTo(old);
+	return copy;
+}
+
+static void
+keep_payload(const Datum *values, const bool *nulls, RsnPayload *payload)
+{
+	payload->headers = rsn_store_keep(values[0], nulls[0]);
+	payload->data = rsn_store_keep(values[1], nulls[1]);
+	payload->text = rsn_store_keep(values[2], nulls[2]);
+}
+
+/* What the pure rules look at; the texts are in the row already. */
+static void
+core_from_values(const Datum *values, const bool *nulls, RsnPromiseRow *row)
 {
 	RsnPromise *core = &row->core;
-	const char *violated;
 
-	row->id = rsn_store_get_text(tuple, offset + RSN_COL_ID);
-	row->key_for_create = rsn_store_get_text(tuple,
-											 offset + RSN_COL_KEY_FOR_CREATE);
-	row->key_for_complete = rsn_store_get_text(tuple, offset +
-											   RSN_COL_KEY_FOR_COMPLETE);
-	row->tags = get_varlena(tuple, offset + RSN_COL_TAGS);
-	rsn_store_get_payload(tuple, offset + RSN_COL_PARAM_HEADERS, &row->param);
-	rsn_store_get_payload(tuple, offset + RSN_COL_VALUE_HEADERS, &row->value);
-	row->task_version = rsn_store_get_int32(tuple,
-											offset + RSN_COL_TASK_VERSION, -1);
-
-	core->state = get_state(tuple, offset + RSN_COL_STATE);
-	core->is_timer = get_bool(tuple, offset + RSN_COL_TIMER);
-	core->is_external = get_bool(tuple, offset + RSN_COL_EXTERNAL);
-	core->is_targeted = get_bool(tuple, offset + RSN_COL_TARGETED);
-	core->has_value = get_bool(tuple, offset + RSN_COL_HAS_VALUE);
-	core->created_at_ms = rsn_store_get_int64(tuple,
-											  offset + RSN_COL_CREATED_AT, 0);
-	core->timeout_at_ms = rsn_store_get_int64(tuple,
-											  offset + RSN_COL_TIMEOUT_AT, 0);
-	core->settled_at_ms = rsn_store_get_int64(tuple,
-											  offset + RSN_COL_SETTLED_AT, 0);
+	core->state = (RsnPromiseState)
+		rsn_enum_index(RSN_ENUM_PROMISE_STATE,
+					   DatumGetObjectId(values[RSN_COL_STATE]));
+	core->is_timer = DatumGetBool(values[RSN_COL_TIMER]);
+	core->is_external = DatumGetBool(values[RSN_COL_EXTERNAL]);
+	core->is_targeted = DatumGetBool(values[RSN_COL_TARGETED]);
+	core->has_value = row->value.headers != NULL || row->value.data != NULL ||
+		row->value.text !=NULL;
+	core->created_at_ms = DatumGetInt64(values[RSN_COL_CREATED_AT]);
+	core->timeout_at_ms = DatumGetInt64(values[RSN_COL_TIMEOUT_AT]);
+	core->settled_at_ms = nulls[RSN_COL_SETTLED_AT] ? 0
+		: DatumGetInt64(values[RSN_COL_SETTLED_AT]);
 	core->key_for_create = rsn_key_from_text(row->key_for_create);
 	core->key_for_complete = rsn_key_from_text(row->key_for_complete);
+}
 
-	violated = rsn_promise_check(core);
-	if ((core->state == RSN_PROMISE_PENDING) !=
-		heap_attisnull(tuple, offset + RSN_COL_SETTLED_AT, NULL))
-		violated = "settled_at_iff_not_pending";
-	if ((row->task_version >= 0) !=
-		(core->is_targeted && core->state != RSN_PROMISE_PENDING))
-		violated = "task_version_iff_fulfilled";
+/* The name of an invariant that the stored row violates, or NULL. */
+static const char *
+check_values(const bool *nulls, const RsnPromiseRow *row)
+{
+	if ((row->core.state == RSN_PROMISE_PENDING) != nulls[RSN_COL_SETTLED_AT])
+		return "settled_at_iff_not_pending";
+	return rsn_store_check_promise(row);
+}
+
+/* Reads a promise from the columns of its table, without checking it. */
+static void
+row_from_values(const Datum *values, const bool *nulls,
+				const ItemPointerData *tid, RsnPromiseRow *row)
+{
+	row->tid = *tid;
+	row->id = rsn_store_keep(values[RSN_COL_ID], nulls[RSN_COL_ID]);
+	row->key_for_create = rsn_store_keep(values[RSN_COL_KEY_FOR_CREATE],
+										 nulls[RSN_COL_KEY_FOR_CREATE]);
+	row->key_for_complete = rsn_store_keep(values[RSN_COL_KEY_FOR_COMPLETE],
+										   nulls[RSN_COL_KEY_FOR_COMPLETE]);
+	row->tags = rsn_store_keep(values[RSN_COL_TAGS], nulls[RSN_COL_TAGS]);
+	keep_payload(values + RSN_COL_PARAM_HEADERS,
+				 nulls + RSN_COL_PARAM_HEADERS, &row->param);
+	keep_payload(values + RSN_COL_VALUE_HEADERS,
+				 nulls + RSN_COL_VALUE_HEADERS, &row->value);
+	row->task_version = nulls[RSN_COL_TASK_VERSION] ? -1
+		: DatumGetInt32(values[RSN_COL_TASK_VERSION]);
+	core_from_values(values, nulls, row);
+}
+
+/*
+ * Reads a promise from the columns of its table, and checks it: a stored row
+ * that breaks an invariant must not be decided upon.
+ */
+void
+rsn_store_row_from_values(const Datum *values, const bool *nulls,
+						  const ItemPointerData *tid, RsnPromiseRow *row)
+{
+	const char *violated;
+
+	row_from_values(values, nulls, tid, row);
+	violated = check_values(nulls, row);
 	if (violated != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("stored promise \"%s\" violates invariant \"%s\"",
 						text_to_cstring(row->id), violated)));
+}
+
+/*
+ * The name of an invariant that a row of resonate.promises violates, or NULL.
+ * May be called at any time.
+ */
+const char *
+rsn_store_check_promise_values(const Datum *values, const bool *nulls)
+{
+	MemoryContext outer = rsn_store_set_result_context(CurrentMemoryContext);
+	static const ItemPointerData nowhere;
+	RsnPromiseRow row;
+	const char *violated;
+
+	row_from_values(values, nulls, &nowhere, &row);
+	violated = check_values(nulls, &row);
+	(void) rsn_store_set_result_context(outer);
+	return violated;
+}
+
+/* The same from a row of a statement, whose columns start after offset. */
+void
+rsn_store_row_from_tuple(HeapTuple tuple, int offset, RsnPromiseRow *row)
+{
+	Datum		values[RSN_STORE_MAX_COLUMNS];
+	bool		nulls[RSN_STORE_MAX_COLUMNS];
+
+	heap_deform_tuple(tuple, SPI_tuptable->tupdesc, values, nulls);
+	rsn_store_row_from_values(values + offset, nulls + offset,
+							  (ItemPointer) DatumGetPointer(values[offset +
+																   RSN_COL_CTID]),
+							  row);
 }
 
 /* The promises of the last statement, in its order; NULL for none. */

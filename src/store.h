@@ -12,7 +12,10 @@
 #ifndef RSN_STORE_H
 #define RSN_STORE_H
 
+#include "access/htup.h"
+#include "access/tupdesc.h"
 #include "promise.h"
+#include "storage/itemptr.h"
 #include "task.h"
 #include "utils/jsonb.h"
 
@@ -27,6 +30,7 @@ typedef struct RsnPayload
 	Jsonb	   *headers;		/* NULL: none */
 	bytea	   *data;			/* what base64 stood for; NULL: none */
 	text	   *text;			/* a string that is not base64; NULL: none */
+	Jsonb	   *json;			/* what data stands for; NULL: not known */
 } RsnPayload;
 
 typedef struct RsnPromiseRow
@@ -39,6 +43,7 @@ typedef struct RsnPromiseRow
 	RsnPayload	param;
 	RsnPayload	value;
 	int32		task_version;	/* of a settled one that is targeted, else -1 */
+	ItemPointerData tid;		/* of what was read; holds while it is locked */
 } RsnPromiseRow;
 
 typedef enum RsnCallbackKind
@@ -64,6 +69,7 @@ typedef struct RsnMessageRow
 	text	   *address;
 	int32		attempt;
 	int64		due_at_ms;
+	ItemPointerData tid;		/* of what was read; holds while it is locked */
 	bool		has_promise;	/* false: the promise is gone */
 	RsnPromiseRow promise;
 } RsnMessageRow;
@@ -74,6 +80,7 @@ typedef struct RsnTaskRow
 	text	   *id;
 	text	   *address;
 	text	   *pid;			/* NULL unless acquired */
+	ItemPointerData tid;		/* of what was read; holds while it is locked */
 } RsnTaskRow;
 
 /* An address that has something to dequeue. */
@@ -118,6 +125,10 @@ typedef struct RsnSearch
 	int			limit;
 } RsnSearch;
 
+/* What has become of callbacks: messages of one kind, the other, or both. */
+#define RSN_FIRED_NOTIFY	0x01	/* for the worker to deliver */
+#define RSN_FIRED_OTHER		0x02	/* to be dequeued */
+
 /* What becomes due. */
 typedef enum RsnDueKind
 {
@@ -155,8 +166,13 @@ extern void *rsn_store_alloc(Size size);
 
 /* store_promise.c */
 extern bool rsn_store_insert_promise(const RsnPromiseRow *row);
-extern int	rsn_store_insert_promises(const RsnPromiseRow *const *rows, int n,
-									  text ***inserted);
+extern const char *rsn_store_check_promise(const RsnPromiseRow *row);
+extern const char *rsn_store_check_promise_values(const Datum *values,
+												  const bool *nulls);
+extern const char *rsn_store_check_task_values(const Datum *values,
+											   const bool *nulls);
+extern bool rsn_store_is_settlement_column(int column);
+extern bool rsn_store_is_pending_tuple(HeapTuple tuple, TupleDesc desc);
 extern RsnPromiseRow *rsn_store_read_promise(text *id);
 extern RsnPromiseRow *rsn_store_lock_promise(text *id);
 extern int	rsn_store_read_promises(text *const *ids, int n,
@@ -170,7 +186,8 @@ extern int	rsn_store_lock_due_promises(int64 now_ms, int limit,
 extern int	rsn_store_due_ids(RsnDueKind kind, int64 now_ms, int limit,
 							  text *const *set_aside, int nset_aside,
 							  text ***ids);
-extern void rsn_store_settle_promise(const RsnPromiseRow *row);
+extern void rsn_store_settle_promise(RsnPromiseRow *row);
+extern bool rsn_store_try_settle_promise(RsnPromiseRow *row);
 extern int	rsn_store_search_promises(const RsnSearch *search,
 									  RsnPromiseRow **rows);
 extern int	rsn_store_search_promises_by_id(const RsnIdSearch *search,
@@ -183,9 +200,11 @@ extern int	rsn_store_prune_promises(RsnPromiseState state,
 extern void rsn_store_count(int64 now_ms, RsnStateCounts *counts);
 
 /* store_message.c */
+extern bool rsn_store_may_have_callbacks(text *promise_id);
 extern bool rsn_store_insert_callback(const RsnCallbackRow *row);
-extern bool rsn_store_fire_callbacks(text *const *promise_ids, int n,
+extern int	rsn_store_fire_callbacks(text *const *promise_ids, int n,
 									 int64 now_ms);
+extern int	rsn_store_fire_locked(text *promise_id, int64 now_ms);
 extern int	rsn_store_unfired_promises(int limit, text *const *set_aside,
 									   int nset_aside, text ***ids);
 extern int	rsn_store_lock_notifications(int64 now_ms, int limit,
@@ -209,8 +228,10 @@ extern void rsn_store_insert_task(const RsnTaskRow *row);
 extern RsnTaskRow *rsn_store_read_task(text *id);
 extern RsnTaskRow *rsn_store_lock_task(text *id, bool is_shared);
 extern int	rsn_store_lock_tasks(text *const *ids, int n, RsnTaskRow **rows);
-extern int	rsn_store_lock_tasks_for(text *const *promise_ids, int n,
-									 text *extra_id, RsnTaskRow **rows);
+extern int	rsn_store_lock_tasks_and_awaiters(text *const *ids, int n,
+											  text *const *awaited_ids,
+											  int nawaited,
+											  RsnTaskRow **rows);
 extern int	rsn_store_lock_tasks_of_pid(text *pid, RsnTaskRow **rows);
 extern int	rsn_store_lock_ended_leases(int64 now_ms, int limit,
 										text *const *set_aside, int nset_aside,
@@ -219,8 +240,8 @@ extern int	rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,
 									 RsnTaskRow **rows);
 extern int	rsn_store_lock_due_notify_tasks(int64 now_ms, int limit,
 											RsnTaskRow **rows);
-extern void rsn_store_update_task(const RsnTaskRow *row);
-extern void rsn_store_delete_task(text *id);
+extern void rsn_store_update_task(RsnTaskRow *row);
+extern void rsn_store_delete_task(const RsnTaskRow *row);
 extern int	rsn_store_delete_stale_tasks(int limit);
 extern int	rsn_store_search_tasks(RsnTaskState state, bool is_any_state,
 								   text *after_id, int64 now_ms, int limit,
@@ -229,6 +250,7 @@ extern int64 rsn_store_next_lease(text *const *set_aside, int nset_aside);
 extern int64 rsn_store_next_offer(int64 after_ms);
 extern int	rsn_store_waiting_addresses(int64 now_ms, RsnWaiting **rows);
 
+extern bool rsn_store_may_be_awaited(text *promise_id);
 extern bool rsn_store_insert_awaiter(text *awaited_id, text *awaiter_id);
 extern int	rsn_store_take_awaiters(text *const *awaited_ids, int n,
 									text ***awaiter_ids);

@@ -7,13 +7,18 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "utils/builtins.h"
 
+#include "address.h"
 #include "clock.h"
 #include "store_plan.h"
 
 /* Columns before those of the promise in a row that describes a message. */
-#define MESSAGE_NCOLUMNS 7
+#define MESSAGE_NCOLUMNS 8
+
+/* How many callbacks of a promise are taken one by one. */
+#define FIRE_FEW_MAX 4
 
 static void
 add_kind(RsnArgs *args, RsnCallbackKind kind)
@@ -35,15 +40,100 @@ rsn_store_insert_callback(const RsnCallbackRow *row)
 	return rsn_store_exec(RSN_QUERY_INSERT_CALLBACK, &args) == 1;
 }
 
-/* Turns the callbacks of locked promises into messages; true if there were any. */
+/* False when a locked promise has no callback; true when it may have one. */
 bool
+rsn_store_may_have_callbacks(text *promise_id)
+{
+	return rsn_table_may_have(RSN_TABLE_CALLBACKS, promise_id);
+}
+
+/* Columns of resonate.callbacks, in its order. */
+enum
+{
+	CALLBACK_CREATED_AT, CALLBACK_KIND, CALLBACK_PROMISE_ID, CALLBACK_ID,
+	CALLBACK_ADDRESS
+};
+
+/* Columns of resonate.messages, in its order. */
+enum
+{
+	MESSAGE_CREATED_AT, MESSAGE_DUE_AT, MESSAGE_ATTEMPT, MESSAGE_KIND,
+	MESSAGE_PROMISE_ID, MESSAGE_CALLBACK_ID, MESSAGE_ADDRESS, MESSAGE_NSTORED
+};
+
+/* Inserts the message that a callback becomes, and says of which kind it is. */
+static int
+insert_message(const RsnTuple *callback, int64 now_ms)
+{
+	text	   *address = DatumGetTextPP(callback->values[CALLBACK_ADDRESS]);
+	Datum		values[MESSAGE_NSTORED] = {
+		[MESSAGE_CREATED_AT] = Int64GetDatum(now_ms),
+		[MESSAGE_DUE_AT] = Int64GetDatum(now_ms),
+		[MESSAGE_ATTEMPT] = Int32GetDatum(0),
+		[MESSAGE_KIND] = callback->values[CALLBACK_KIND],
+		[MESSAGE_PROMISE_ID] = callback->values[CALLBACK_PROMISE_ID],
+		[MESSAGE_CALLBACK_ID] = callback->values[CALLBACK_ID],
+		[MESSAGE_ADDRESS] = callback->values[CALLBACK_ADDRESS]
+	};
+	bool		nulls[MESSAGE_NSTORED] = {0};
+	bool		is_set[MESSAGE_NSTORED];
+	RsnNewTuple message = {MESSAGE_NSTORED, values, nulls, is_set};
+
+	memset(is_set, true, sizeof(is_set));
+	(void) rsn_table_insert(RSN_TABLE_MESSAGES, &message, false);
+	return rsn_address_parse(VARDATA_ANY(address),
+							 VARSIZE_ANY_EXHDR(address)).kind ==
+		RSN_ADDRESS_NOTIFY ? RSN_FIRED_NOTIFY : RSN_FIRED_OTHER;
+}
+
+/*
+ * The same as RSN_QUERY_FIRE for the first few callbacks of a promise, since most
+ * have one; true when there are none left.  Each look has to step over those that
+ * were taken, so it is not for many.
+ */
+static bool
+fire_few(text *promise_id, int64 now_ms, int *fired)
+{
+	RsnTuple	callback;
+
+	for (int i = 0; i < FIRE_FEW_MAX; i++)
+	{
+		ItemPointerData tid;
+
+		if (!rsn_table_find(RSN_TABLE_CALLBACKS, promise_id, &callback))
+			return true;
+		tid = *callback.tid;
+		*fired |= insert_message(&callback, now_ms);
+		rsn_table_delete(RSN_TABLE_CALLBACKS, &tid);
+	}
+	return false;
+}
+
+/* Turns the callbacks of promises into messages; says which, zero for none. */
+int
 rsn_store_fire_callbacks(text *const *promise_ids, int n, int64 now_ms)
 {
 	RsnArgs		args = {0};
 
 	rsn_args_add_texts(&args, promise_ids, n);
 	rsn_args_add(&args, Int64GetDatum(now_ms));
-	return rsn_store_exec(RSN_QUERY_FIRE, &args) > 0;
+	return rsn_store_exec(RSN_QUERY_FIRE, &args) > 0
+		? RSN_FIRED_NOTIFY | RSN_FIRED_OTHER : 0;
+}
+
+/*
+ * The same for a promise that is locked, so that nobody else takes its callbacks.
+ * With a snapshot of the transaction, only a statement that must see all rows
+ * tells whether it does.
+ */
+int
+rsn_store_fire_locked(text *promise_id, int64 now_ms)
+{
+	int			fired = 0;
+
+	if (!IsolationUsesXactSnapshot() && fire_few(promise_id, now_ms, &fired))
+		return fired;
+	return rsn_store_fire_callbacks(&promise_id, 1, now_ms) | fired;
 }
 
 /* Settled promises that still have somebody waiting, as a restore can leave them. */
@@ -79,6 +169,8 @@ messages_from_result(uint64 n)
 		row->address = rsn_store_get_text(tuple, 4);
 		row->attempt = rsn_store_get_int32(tuple, 5, 0);
 		row->due_at_ms = rsn_store_get_int64(tuple, 6, 0);
+		row->tid = *(ItemPointer) DatumGetPointer(SPI_getbinval(tuple, desc, 7,
+																&is_null));
 		row->has_promise = DatumGetBool(SPI_getbinval(tuple, desc,
 													  MESSAGE_NCOLUMNS,
 													  &is_null));
@@ -102,16 +194,11 @@ rsn_store_lock_notifications(int64 now_ms, int limit, RsnMessageRow **rows)
 	return (int) count;
 }
 
-/* Deletes a message for good. */
+/* Deletes a locked message for good. */
 void
 rsn_store_delete_message(const RsnMessageRow *row)
 {
-	RsnArgs		args = {0};
-
-	add_kind(&args, row->kind);
-	rsn_args_add_text(&args, row->promise_id);
-	rsn_args_add_text(&args, row->callback_id);
-	rsn_store_exec(RSN_QUERY_DELETE_MESSAGE, &args);
+	rsn_table_delete(RSN_TABLE_MESSAGES, &row->tid);
 }
 
 /* Has a message tried again at due_at, and counts the attempt. */

@@ -11,25 +11,22 @@
 #include "executor/spi.h"
 
 #include "store.h"
+#include "store_enum.h"
+#include "store_table.h"
 
 #define RSN_STORE_MAX_ARGS 16
 
+/* Of a row that a statement answers. */
+#define RSN_STORE_MAX_COLUMNS 32
+
 typedef enum RsnQuery
 {
-	RSN_QUERY_INSERT_PROMISE,
-	RSN_QUERY_INSERT_PROMISES,
-	RSN_QUERY_READ_PROMISE,
-	RSN_QUERY_READ_PROMISES,
-	RSN_QUERY_LOCK_PROMISE,
-	RSN_QUERY_LOCK_PROMISES,
 	RSN_QUERY_LOCK_DUE,
 	RSN_QUERY_DUE_IDS,
 	RSN_QUERY_DUE_LEASE_IDS,
 	RSN_QUERY_DUE_SCHEDULE_IDS,
-	RSN_QUERY_SETTLE_PROMISE,
 	RSN_QUERY_SEARCH,
 	RSN_QUERY_SEARCH_BY_ID,
-	RSN_QUERY_DELETE_PROMISE,
 	RSN_QUERY_NEXT_DEADLINE,
 	RSN_QUERY_PRUNE,
 	RSN_QUERY_COUNT_STATES,
@@ -38,25 +35,17 @@ typedef enum RsnQuery
 	RSN_QUERY_FIRE,
 	RSN_QUERY_UNFIRED,
 	RSN_QUERY_LOCK_NOTIFICATIONS,
-	RSN_QUERY_DELETE_MESSAGE,
 	RSN_QUERY_POSTPONE_MESSAGE,
 	RSN_QUERY_NEXT_NOTIFICATION,
 	RSN_QUERY_RECEIVE,
 	RSN_QUERY_LOCK_LISTENER_MESSAGES,
 	RSN_QUERY_ACKNOWLEDGE,
 	RSN_QUERY_PREPARED,
-	RSN_QUERY_INSERT_TASK,
-	RSN_QUERY_READ_TASK,
-	RSN_QUERY_LOCK_TASK,
-	RSN_QUERY_SHARE_TASK,
-	RSN_QUERY_LOCK_TASKS,
-	RSN_QUERY_LOCK_TASKS_FOR,
+	RSN_QUERY_LOCK_TASKS_AND_AWAITERS,
 	RSN_QUERY_LOCK_TASKS_OF_PID,
 	RSN_QUERY_LOCK_ENDED_LEASES,
 	RSN_QUERY_LOCK_DUE_TASKS,
 	RSN_QUERY_LOCK_DUE_NOTIFY_TASKS,
-	RSN_QUERY_UPDATE_TASK,
-	RSN_QUERY_DELETE_TASK,
 	RSN_QUERY_DELETE_STALE_TASKS,
 	RSN_QUERY_SEARCH_TASKS,
 	RSN_QUERY_NEXT_LEASE,
@@ -100,10 +89,10 @@ typedef struct RsnArgs
 	int			n;
 } RsnArgs;
 
-/* Columns of a promise in the order that rsn_store_row_from_tuple reads. */
+/* Columns of resonate.promises, in its order, and what statements add to it. */
 typedef enum RsnPromiseColumn
 {
-	RSN_COL_CREATED_AT = 1,
+	RSN_COL_CREATED_AT,
 	RSN_COL_TIMEOUT_AT,
 	RSN_COL_SETTLED_AT,
 	RSN_COL_STATE,
@@ -114,42 +103,50 @@ typedef enum RsnPromiseColumn
 	RSN_COL_ID,
 	RSN_COL_KEY_FOR_CREATE,
 	RSN_COL_KEY_FOR_COMPLETE,
-	RSN_COL_HAS_VALUE,
 	RSN_COL_TAGS,
 	RSN_COL_PARAM_HEADERS,
 	RSN_COL_PARAM_DATA,
 	RSN_COL_PARAM_TEXT,
 	RSN_COL_VALUE_HEADERS,
 	RSN_COL_VALUE_DATA,
-	RSN_COL_VALUE_TEXT
+	RSN_COL_VALUE_TEXT,
+	RSN_COL_CTID
 } RsnPromiseColumn;
 
+#define RSN_PROMISE_NSTORED	RSN_COL_CTID
+
 #define RSN_PROMISE_CORE_COLUMNS \
-	"p.created_at, p.timeout_at, p.settled_at, p.state::pg_catalog.text, " \
-	"p.timer, p.external, p.targeted, p.task_version, p.id, " \
-	"p.idempotency_key_for_create, p.idempotency_key_for_complete, " \
-	"p.value_headers IS NOT NULL OR p.value_data IS NOT NULL OR " \
-	"p.value_text IS NOT NULL"
+	"p.created_at, p.timeout_at, p.settled_at, p.state, p.timer, p.external, " \
+	"p.targeted, p.task_version, p.id, p.idempotency_key_for_create, " \
+	"p.idempotency_key_for_complete"
 
 #define RSN_PROMISE_COLUMNS \
 	RSN_PROMISE_CORE_COLUMNS ", p.tags, p.param_headers, p.param_data, " \
-	"p.param_text, p.value_headers, p.value_data, p.value_text"
+	"p.param_text, p.value_headers, p.value_data, p.value_text, p.ctid"
 
-/* The same columns for who does not look at what they hold. */
+/*
+ * The same columns for who only settles what is pending, and so has no value, at
+ * its deadline.
+ */
 #define RSN_PROMISE_WITHOUT_PAYLOAD \
 	RSN_PROMISE_CORE_COLUMNS ", NULL::pg_catalog.jsonb, " \
 	"NULL::pg_catalog.jsonb, NULL::pg_catalog.bytea, NULL::pg_catalog.text, " \
-	"NULL::pg_catalog.jsonb, NULL::pg_catalog.bytea, NULL::pg_catalog.text"
+	"NULL::pg_catalog.jsonb, NULL::pg_catalog.bytea, NULL::pg_catalog.text, " \
+	"p.ctid"
 
 extern void rsn_args_add(RsnArgs *args, Datum value);
 extern void rsn_args_add_text(RsnArgs *args, text *value);
 extern void rsn_args_add_varlena(RsnArgs *args, void *value);
 extern void rsn_args_add_texts(RsnArgs *args, text *const *values, int n);
 
+extern int	rsn_store_pin_search_path(void);
 extern uint64 rsn_store_exec(RsnQuery query, const RsnArgs *args);
 extern void *rsn_store_copy_varlena(HeapTuple tuple, int column,
 									MemoryContext context);
 extern text *rsn_store_get_text(HeapTuple tuple, int column);
+extern MemoryContext rsn_store_set_result_context(MemoryContext context);
+extern text **rsn_store_sort_ids(text *const *ids, int *n);
+extern void *rsn_store_keep(Datum value, bool is_null);
 extern int64 rsn_store_get_int64(HeapTuple tuple, int column, int64 if_null);
 extern int32 rsn_store_get_int32(HeapTuple tuple, int column, int32 if_null);
 extern void rsn_store_get_payload(HeapTuple tuple, int column,
@@ -157,6 +154,9 @@ extern void rsn_store_get_payload(HeapTuple tuple, int column,
 extern Jsonb *rsn_store_get_jsonb(HeapTuple tuple, int column);
 extern void rsn_args_add_payload(RsnArgs *args, const RsnPayload *payload);
 extern int	rsn_store_texts_from_result(uint64 n, text ***values);
+extern void rsn_store_row_from_values(const Datum *values, const bool *nulls,
+									  const ItemPointerData *tid,
+									  RsnPromiseRow *row);
 extern void rsn_store_row_from_tuple(HeapTuple tuple, int offset,
 									 RsnPromiseRow *row);
 extern RsnPromiseRow *rsn_store_rows_from_result(uint64 n);

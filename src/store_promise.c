@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -14,23 +15,62 @@
 #include "clock.h"
 #include "store_plan.h"
 
-/* The columns of many rows, one array each, for a set-wise statement. */
-typedef struct ColumnBuilder
+/*
+ * The name of an invariant that a row violates, or NULL: those of the pure rules
+ * and those of the columns that these do not know.
+ */
+const char *
+rsn_store_check_promise(const RsnPromiseRow *row)
 {
-	Datum	   *values;
-	bool	   *nulls;
-	int			n;
-} ColumnBuilder;
+	if (VARSIZE_ANY_EXHDR(row->id) < 1 ||
+		VARSIZE_ANY_EXHDR(row->id) > RSN_PROMISE_ID_MAX)
+		return "id_length";
+	if ((row->task_version >= 0) !=
+		(row->core.is_targeted && row->core.state != RSN_PROMISE_PENDING))
+		return "task_version_iff_fulfilled";
+	if ((row->param.data != NULL && row->param.text !=NULL) ||
+		(row->value.data != NULL && row->value.text !=NULL))
+		return "data_or_text";
+	return rsn_promise_check(&row->core);
+}
+
+/* True for a column, counted from zero, that the settlement writes. */
+bool
+rsn_store_is_settlement_column(int column)
+{
+	switch (column)
+	{
+		case RSN_COL_STATE:
+		case RSN_COL_SETTLED_AT:
+		case RSN_COL_TASK_VERSION:
+		case RSN_COL_KEY_FOR_COMPLETE:
+		case RSN_COL_VALUE_HEADERS:
+		case RSN_COL_VALUE_DATA:
+		case RSN_COL_VALUE_TEXT:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* True for a row of resonate.promises that is pending. */
+bool
+rsn_store_is_pending_tuple(HeapTuple tuple, TupleDesc desc)
+{
+	bool		is_null;
+	Datum		state = heap_getattr(tuple, RSN_COL_STATE + 1, desc, &is_null);
+
+	return !is_null && rsn_enum_index(RSN_ENUM_PROMISE_STATE,
+									  DatumGetObjectId(state)) ==
+		RSN_PROMISE_PENDING;
+}
 
 /* Promises are checked before every store as well as after every load. */
 static void
 check_row(const RsnPromiseRow *row)
 {
-	const char *violated = rsn_promise_check(&row->core);
+	const char *violated = rsn_store_check_promise(row);
 
-	if ((row->task_version >= 0) !=
-		(row->core.is_targeted && row->core.state != RSN_PROMISE_PENDING))
-		violated = "task_version_iff_fulfilled";
 	if (violated != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
@@ -44,176 +84,142 @@ state_text(RsnPromiseState state)
 	return cstring_to_text(rsn_promise_state_name(state));
 }
 
-/* The version that a task has ended with; NULL for who has none. */
-static void
-add_task_version(RsnArgs *args, const RsnPromiseRow *row)
+/* A row of resonate.promises in the making. */
+typedef struct NewPromise
 {
-	rsn_args_add(args, Int32GetDatum(row->task_version));
-	if (row->task_version < 0)
-		args->nulls[args->n - 1] = 'n';
+	Datum		values[RSN_PROMISE_NSTORED];
+	bool		nulls[RSN_PROMISE_NSTORED];
+	bool		is_set[RSN_PROMISE_NSTORED];
+} NewPromise;
+
+static void
+set_column(NewPromise *new, int column, Datum value, bool is_null)
+{
+	new->values[column] = value;
+	new->nulls[column] = is_null;
+	new->is_set[column] = true;
 }
 
 static void
-add_settled_at(RsnArgs *args, const RsnPromise *core)
+set_varlena(NewPromise *new, int column, const void *value)
 {
-	rsn_args_add(args, Int64GetDatum(core->settled_at_ms));
-	if (core->state == RSN_PROMISE_PENDING)
-		args->nulls[args->n - 1] = 'n';
+	set_column(new, column, PointerGetDatum(value), value == NULL);
+}
+
+static void
+set_payload(NewPromise *new, int column, const RsnPayload *payload)
+{
+	set_varlena(new, column, payload->headers);
+	set_varlena(new, column + 1, payload->data);
+	set_varlena(new, column + 2, payload->text);
+}
+
+/* What is written at birth and never again. */
+static void
+set_birth(NewPromise *new, const RsnPromiseRow *row)
+{
+	const RsnPromise *core = &row->core;
+
+	set_column(new, RSN_COL_CREATED_AT, Int64GetDatum(core->created_at_ms),
+			   false);
+	set_column(new, RSN_COL_TIMEOUT_AT, Int64GetDatum(core->timeout_at_ms),
+			   false);
+	set_column(new, RSN_COL_TIMER, BoolGetDatum(core->is_timer), false);
+	set_column(new, RSN_COL_EXTERNAL, BoolGetDatum(core->is_external), false);
+	set_column(new, RSN_COL_TARGETED, BoolGetDatum(core->is_targeted), false);
+	set_varlena(new, RSN_COL_ID, row->id);
+	set_varlena(new, RSN_COL_KEY_FOR_CREATE, row->key_for_create);
+	set_varlena(new, RSN_COL_TAGS, row->tags);
+	set_payload(new, RSN_COL_PARAM_HEADERS, &row->param);
+}
+
+/* What is written at birth and again when it settles. */
+static void
+set_progress(NewPromise *new, const RsnPromiseRow *row)
+{
+	const RsnPromise *core = &row->core;
+	Oid			type = rsn_table_column_type(RSN_TABLE_PROMISES,
+											 RSN_COL_STATE);
+
+	set_column(new, RSN_COL_STATE,
+			   ObjectIdGetDatum(rsn_enum_value(RSN_ENUM_PROMISE_STATE, type,
+											   core->state)),
+			   false);
+	set_column(new, RSN_COL_SETTLED_AT, Int64GetDatum(core->settled_at_ms),
+			   core->state == RSN_PROMISE_PENDING);
+	set_column(new, RSN_COL_TASK_VERSION, Int32GetDatum(row->task_version),
+			   row->task_version < 0);
+	set_varlena(new, RSN_COL_KEY_FOR_COMPLETE, row->key_for_complete);
+	set_payload(new, RSN_COL_VALUE_HEADERS, &row->value);
+}
+
+static RsnNewTuple
+new_tuple(NewPromise *new)
+{
+	RsnNewTuple tuple = {RSN_PROMISE_NSTORED, new->values, new->nulls,
+	new->is_set};
+
+	return tuple;
 }
 
 /* Inserts a new promise; false when the id exists already. */
 bool
 rsn_store_insert_promise(const RsnPromiseRow *row)
 {
-	RsnArgs		args = {0};
-	const RsnPromise *core = &row->core;
+	NewPromise	new = {0};
+	RsnNewTuple tuple = new_tuple(&new);
 
 	check_row(row);
-	rsn_args_add(&args, Int64GetDatum(core->created_at_ms));
-	rsn_args_add(&args, Int64GetDatum(core->timeout_at_ms));
-	add_settled_at(&args, core);
-	rsn_args_add_text(&args, state_text(core->state));
-	rsn_args_add(&args, BoolGetDatum(core->is_timer));
-	rsn_args_add(&args, BoolGetDatum(core->is_external));
-	rsn_args_add(&args, BoolGetDatum(core->is_targeted));
-	add_task_version(&args, row);
-	rsn_args_add_text(&args, row->id);
-	rsn_args_add_text(&args, row->key_for_create);
-	rsn_args_add_varlena(&args, row->tags);
-	rsn_args_add_payload(&args, &row->param);
-	return rsn_store_exec(RSN_QUERY_INSERT_PROMISE, &args) == 1;
+	set_birth(&new, row);
+	set_progress(&new, row);
+	return rsn_table_insert(RSN_TABLE_PROMISES, &tuple, true);
 }
 
-static void
-column_init(ColumnBuilder *column, int n)
+/* Stores the settlement of a promise that is locked and stored as pending. */
+void
+rsn_store_settle_promise(RsnPromiseRow *row)
 {
-	column->values = palloc_extended(sizeof(Datum) * n, MCXT_ALLOC_HUGE);
-	column->nulls = palloc(sizeof(bool) * n);
-	column->n = 0;
-}
-
-static void
-column_add(ColumnBuilder *column, Datum value, bool is_null)
-{
-	column->values[column->n] = value;
-	column->nulls[column->n] = is_null;
-	column->n++;
-}
-
-static void
-column_add_varlena(ColumnBuilder *column, void *value)
-{
-	column_add(column, PointerGetDatum(value), value == NULL);
-}
-
-/* Adds the column as an argument; the element is a varlena unless said so. */
-static void
-args_add_column(RsnArgs *args, ColumnBuilder *column, Oid type)
-{
-	int			lower = 1;
-	int16		length = -1;
-	bool		by_value = false;
-	char		align = TYPALIGN_INT;
-
-	if (type == INT8OID)
-	{
-		length = sizeof(int64);
-		by_value = FLOAT8PASSBYVAL;
-		align = TYPALIGN_DOUBLE;
-	}
-	else if (type == INT4OID)
-	{
-		length = sizeof(int32);
-		by_value = true;
-	}
-	else if (type == BOOLOID)
-	{
-		length = sizeof(bool);
-		by_value = true;
-		align = TYPALIGN_CHAR;
-	}
-	rsn_args_add(args, PointerGetDatum(construct_md_array(column->values,
-														  column->nulls, 1,
-														  &column->n, &lower,
-														  type, length,
-														  by_value, align)));
-}
-
-/* What INSERT_PROMISES takes, column by column. */
-enum
-{
-	INSERT_CREATED_AT, INSERT_TIMEOUT_AT, INSERT_SETTLED_AT, INSERT_STATE,
-	INSERT_TIMER, INSERT_EXTERNAL, INSERT_TARGETED, INSERT_TASK_VERSION,
-	INSERT_ID, INSERT_KEY, INSERT_TAGS, INSERT_PARAM_HEADERS,
-	INSERT_PARAM_DATA, INSERT_PARAM_TEXT, INSERT_NCOLUMNS
-};
-
-static const Oid insert_types[INSERT_NCOLUMNS] = {
-	INT8OID, INT8OID, INT8OID, TEXTOID, BOOLOID, BOOLOID, BOOLOID, INT4OID,
-	TEXTOID, TEXTOID, JSONBOID, JSONBOID, BYTEAOID, TEXTOID
-};
-
-static void
-add_insert_row(ColumnBuilder *columns, const RsnPromiseRow *row)
-{
-	const RsnPromise *core = &row->core;
+	NewPromise	new = {0};
+	RsnNewTuple tuple = new_tuple(&new);
 
 	check_row(row);
-	column_add(&columns[INSERT_CREATED_AT],
-			   Int64GetDatum(core->created_at_ms), false);
-	column_add(&columns[INSERT_TIMEOUT_AT],
-			   Int64GetDatum(core->timeout_at_ms), false);
-	column_add(&columns[INSERT_SETTLED_AT],
-			   Int64GetDatum(core->settled_at_ms),
-			   core->state == RSN_PROMISE_PENDING);
-	column_add_varlena(&columns[INSERT_STATE], state_text(core->state));
-	column_add(&columns[INSERT_TIMER], BoolGetDatum(core->is_timer), false);
-	column_add(&columns[INSERT_EXTERNAL], BoolGetDatum(core->is_external),
-			   false);
-	column_add(&columns[INSERT_TARGETED], BoolGetDatum(core->is_targeted),
-			   false);
-	column_add(&columns[INSERT_TASK_VERSION],
-			   Int32GetDatum(row->task_version), row->task_version < 0);
-	column_add_varlena(&columns[INSERT_ID], row->id);
-	column_add_varlena(&columns[INSERT_KEY], row->key_for_create);
-	column_add_varlena(&columns[INSERT_TAGS], row->tags);
-	column_add_varlena(&columns[INSERT_PARAM_HEADERS], row->param.headers);
-	column_add_varlena(&columns[INSERT_PARAM_DATA], row->param.data);
-	column_add_varlena(&columns[INSERT_PARAM_TEXT], row->param.text);
+	set_progress(&new, row);
+	rsn_table_update(RSN_TABLE_PROMISES, &row->tid, &tuple);
 }
 
 /*
- * Inserts new promises, which must be in byte order of their ids; answers how
- * many, and the ids of those that did not exist before.
+ * The same for one that was only read, if nobody has locked it or changed it
+ * since; otherwise does nothing, and answers false.
  */
-int
-rsn_store_insert_promises(const RsnPromiseRow *const *rows, int n,
-						  text ***inserted)
+bool
+rsn_store_try_settle_promise(RsnPromiseRow *row)
 {
-	RsnArgs		args = {0};
-	ColumnBuilder columns[INSERT_NCOLUMNS];
-	uint64		count;
+	NewPromise	new = {0};
+	RsnNewTuple tuple = new_tuple(&new);
 
-	for (int i = 0; i < INSERT_NCOLUMNS; i++)
-		column_init(&columns[i], n);
-	for (int i = 0; i < n; i++)
-		add_insert_row(columns, rows[i]);
-	for (int i = 0; i < INSERT_NCOLUMNS; i++)
-		args_add_column(&args, &columns[i], insert_types[i]);
+	check_row(row);
+	set_progress(&new, row);
+	return rsn_table_try_update(RSN_TABLE_PROMISES, &row->tid, &tuple);
+}
 
-	count = rsn_store_exec(RSN_QUERY_INSERT_PROMISES, &args);
-	return rsn_store_texts_from_result(count, inserted);
+static RsnPromiseRow *
+row_from_found(const RsnTuple *tuple)
+{
+	RsnPromiseRow *row = rsn_store_alloc(sizeof(RsnPromiseRow));
+
+	rsn_store_row_from_values(tuple->values, tuple->nulls, tuple->tid, row);
+	return row;
 }
 
 /* The stored promise, or NULL; locks nothing. */
 RsnPromiseRow *
 rsn_store_read_promise(text *id)
 {
-	RsnArgs		args = {0};
+	RsnTuple	tuple;
 
-	rsn_args_add_text(&args, id);
-	return rsn_store_rows_from_result(rsn_store_exec(RSN_QUERY_READ_PROMISE,
-													 &args));
+	if (!rsn_table_find(RSN_TABLE_PROMISES, id, &tuple))
+		return NULL;
+	return row_from_found(&tuple);
 }
 
 /*
@@ -223,37 +229,54 @@ rsn_store_read_promise(text *id)
 RsnPromiseRow *
 rsn_store_lock_promise(text *id)
 {
-	RsnArgs		args = {0};
+	RsnTuple	tuple;
 
-	rsn_args_add_text(&args, id);
-	return rsn_store_rows_from_result(rsn_store_exec(RSN_QUERY_LOCK_PROMISE,
-													 &args));
+	if (!rsn_table_lock(RSN_TABLE_PROMISES, id, LockTupleNoKeyExclusive,
+						&tuple))
+		return NULL;
+	return row_from_found(&tuple);
 }
 
-/* The stored promises of these ids, in no order; locks nothing. */
+static RsnPromiseRow *
+alloc_rows(int n)
+{
+	return rsn_store_alloc(sizeof(RsnPromiseRow) * Max(n, 1));
+}
+
+/* The stored promises of these ids, in their order; locks nothing. */
 int
 rsn_store_read_promises(text *const *ids, int n, RsnPromiseRow **rows)
 {
-	RsnArgs		args = {0};
-	uint64		count;
+	RsnTuple	tuple;
+	int			count = 0;
 
-	rsn_args_add_texts(&args, ids, n);
-	count = rsn_store_exec(RSN_QUERY_READ_PROMISES, &args);
-	*rows = rsn_store_rows_from_result(count);
-	return (int) count;
+	*rows = alloc_rows(n);
+	for (int i = 0; i < n; i++)
+	{
+		if (rsn_table_find(RSN_TABLE_PROMISES, ids[i], &tuple))
+			rsn_store_row_from_values(tuple.values, tuple.nulls, tuple.tid,
+									  &(*rows)[count++]);
+	}
+	return count;
 }
 
 /* The same, locked FOR NO KEY UPDATE and answered in byte order. */
 int
 rsn_store_lock_promises(text *const *ids, int n, RsnPromiseRow **rows)
 {
-	RsnArgs		args = {0};
-	uint64		count;
+	RsnTuple	tuple;
+	text	  **sorted = rsn_store_sort_ids(ids, &n);
+	int			count = 0;
 
-	rsn_args_add_texts(&args, ids, n);
-	count = rsn_store_exec(RSN_QUERY_LOCK_PROMISES, &args);
-	*rows = rsn_store_rows_from_result(count);
-	return (int) count;
+	*rows = alloc_rows(n);
+	for (int i = 0; i < n; i++)
+	{
+		if (rsn_table_lock(RSN_TABLE_PROMISES, sorted[i],
+						   LockTupleNoKeyExclusive, &tuple))
+			rsn_store_row_from_values(tuple.values, tuple.nulls, tuple.tid,
+									  &(*rows)[count++]);
+	}
+	return count;
 }
 
 /*
@@ -296,24 +319,6 @@ rsn_store_due_ids(RsnDueKind kind, int64 now_ms, int limit,
 	rsn_args_add_texts(&args, set_aside, nset_aside);
 	count = rsn_store_exec(queries[kind], &args);
 	return rsn_store_texts_from_result(count, ids);
-}
-
-/* Stores the settlement of a promise that is locked and stored as pending. */
-void
-rsn_store_settle_promise(const RsnPromiseRow *row)
-{
-	RsnArgs		args = {0};
-
-	check_row(row);
-	rsn_args_add_text(&args, row->id);
-	rsn_args_add_text(&args, state_text(row->core.state));
-	rsn_args_add(&args, Int64GetDatum(row->core.settled_at_ms));
-	rsn_args_add_text(&args, row->key_for_complete);
-	add_task_version(&args, row);
-	rsn_args_add_payload(&args, &row->value);
-	if (rsn_store_exec(RSN_QUERY_SETTLE_PROMISE, &args) != 1)
-		elog(ERROR, "promise \"%s\" is gone although it was locked",
-			 text_to_cstring(row->id));
 }
 
 /*
@@ -458,12 +463,12 @@ rsn_store_search_promises_by_id(const RsnIdSearch *search, int64 now_ms,
 void
 rsn_store_delete_promise(text *id)
 {
-	RsnArgs		args = {0};
+	RsnTuple	tuple;
 
-	rsn_args_add_text(&args, id);
-	if (rsn_store_exec(RSN_QUERY_DELETE_PROMISE, &args) != 1)
+	if (!rsn_table_find(RSN_TABLE_PROMISES, id, &tuple))
 		elog(ERROR, "promise \"%s\" is gone although it was just inserted",
 			 text_to_cstring(id));
+	rsn_table_delete(RSN_TABLE_PROMISES, tuple.tid);
 }
 
 /*

@@ -38,14 +38,22 @@
 
 #define MESSAGE_COLUMNS \
 	"m.kind" EQ KIND("true") ", m.promise_id, m.callback_id, m.address, " \
-	"m.attempt, m.due_at, p.id IS NOT NULL"
+	"m.attempt, m.due_at, m.ctid, p.id IS NOT NULL"
+
+/*
+ * One lookup by the key for each message, whatever the planner thinks of the size
+ * of the tables: a sub-select with an OFFSET is not made a join.
+ */
+#define PROMISE_OF_MESSAGE \
+	" LEFT JOIN LATERAL (SELECT q.*, q.ctid FROM resonate.promises q" \
+	" WHERE q.id" EQ "m.promise_id OFFSET 0) AS p ON true"
 
 #define TASK_STATE(x) "'" x "'::resonate.task_state"
 
 /* In the order that task_from_tuple reads. */
 #define TASK_COLUMNS \
 	"t.clock_at, t.timeout_at, t.ttl, t.version, t.resumes, t.setbacks, " \
-	"t.state::pg_catalog.text, t.id, t.address, t.pid"
+	"t.state, t.id, t.address, t.pid, t.ctid"
 
 #define ALIVE_AT(now)	"t.timeout_at OPERATOR(pg_catalog.>) " now
 
@@ -91,65 +99,6 @@
 	" ORDER BY p.created_at DESC, " HIDDEN_ID " DESC LIMIT $10"
 
 const RsnQueryDef rsn_queries[] = {
-	[RSN_QUERY_INSERT_PROMISE] = {
-		"INSERT INTO resonate.promises (created_at, timeout_at, settled_at,"
-		" state, timer, external, targeted, task_version, id,"
-		" idempotency_key_for_create, tags, param_headers, param_data,"
-		" param_text)"
-		" VALUES ($1, $2, $3, $4::resonate.promise_state, $5, $6, $7, $8, $9,"
-		" $10, $11, $12, $13, $14)"
-		" ON CONFLICT DO NOTHING",
-		SPI_OK_INSERT, PLAN_ONCE, 14,
-		{INT8OID, INT8OID, INT8OID, TEXTOID, BOOLOID, BOOLOID, BOOLOID, INT4OID,
-		TEXTOID, TEXTOID, JSONBOID, JSONBOID, BYTEAOID, TEXTOID}
-	},
-	[RSN_QUERY_INSERT_PROMISES] = {
-		"INSERT INTO resonate.promises (created_at, timeout_at, settled_at,"
-		" state, timer, external, targeted, task_version, id,"
-		" idempotency_key_for_create, tags, param_headers, param_data,"
-		" param_text)"
-		" SELECT u.created_at, u.timeout_at, u.settled_at,"
-		" u.state::resonate.promise_state, u.timer, u.external, u.targeted,"
-		" u.task_version, u.id, u.key, u.tags, u.param_headers, u.param_data,"
-		" u.param_text"
-		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2),"
-		" pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5),"
-		" pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8),"
-		" pg_catalog.unnest($9), pg_catalog.unnest($10),"
-		" pg_catalog.unnest($11), pg_catalog.unnest($12),"
-		" pg_catalog.unnest($13), pg_catalog.unnest($14))"
-		" AS u (created_at, timeout_at, settled_at, state, timer, external,"
-		" targeted, task_version, id, key, tags, param_headers, param_data,"
-		" param_text)"
-		" ON CONFLICT DO NOTHING RETURNING id",
-		SPI_OK_INSERT_RETURNING, PLAN_ONCE, 14,
-		{INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, BOOLARRAYOID,
-			BOOLARRAYOID, BOOLARRAYOID, INT4ARRAYOID, TEXTARRAYOID,
-			TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID, BYTEAARRAYOID,
-		TEXTARRAYOID}
-	},
-	[RSN_QUERY_READ_PROMISE] = {
-		"SELECT " RSN_PROMISE_COLUMNS
-		" FROM resonate.promises p WHERE p.id" EQ "$1",
-		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTOID}
-	},
-	[RSN_QUERY_READ_PROMISES] = {
-		"SELECT " RSN_PROMISE_COLUMNS
-		" FROM resonate.promises p WHERE p.id" EQ "ANY ($1)",
-		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTARRAYOID}
-	},
-	[RSN_QUERY_LOCK_PROMISE] = {
-		"SELECT " RSN_PROMISE_COLUMNS
-		" FROM resonate.promises p WHERE p.id" EQ "$1 FOR NO KEY UPDATE",
-		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTOID}
-	},
-	[RSN_QUERY_LOCK_PROMISES] = {
-		"SELECT " RSN_PROMISE_COLUMNS
-		" FROM resonate.promises p"
-		" WHERE p.id" EQ "ANY ($1)"
-		" ORDER BY p.id FOR NO KEY UPDATE",
-		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTARRAYOID}
-	},
 	[RSN_QUERY_LOCK_DUE] = {
 		"SELECT " RSN_PROMISE_WITHOUT_PAYLOAD
 		" FROM resonate.promises p"
@@ -183,28 +132,12 @@ const RsnQueryDef rsn_queries[] = {
 	},
 
 	/*
-	 * The rows are locked and known to be pending, and a trigger refuses any
-	 * other.  A condition on the state would only offer the planner an index
-	 * that looks as good as the key while hardly anything is pending.
-	 */
-	[RSN_QUERY_SETTLE_PROMISE] = {
-		"UPDATE resonate.promises SET state = $2::resonate.promise_state,"
-		" settled_at = $3, idempotency_key_for_complete = $4,"
-		" task_version = $5,"
-		" value_headers = $6, value_data = $7, value_text = $8"
-		" WHERE id" EQ "$1",
-		SPI_OK_UPDATE, PLAN_ONCE, 8,
-		{TEXTOID, TEXTOID, INT8OID, TEXTOID, INT4OID, JSONBOID, BYTEAOID,
-		TEXTOID}
-	},
-
-	/*
 	 * One ordered walk for each stored state that is wanted, cut at the
 	 * limit, and the rows that have lapsed, which the index on deadlines
 	 * finds: timers if $1, the others if $2.
 	 */
 	[RSN_QUERY_SEARCH] = {
-		"WITH lapsed AS MATERIALIZED (SELECT p.* FROM resonate.promises p"
+		"WITH lapsed AS MATERIALIZED (SELECT p.*, p.ctid FROM resonate.promises p"
 		" WHERE ($1 OR $2) AND p.state" EQ STATE("pending")
 		" AND p.external" EQ "ANY ('{t,f}'::pg_catalog.bool[])"
 		" AND p.timeout_at" LE "$4)"
@@ -240,10 +173,6 @@ const RsnQueryDef rsn_queries[] = {
 		" ORDER BY p.id LIMIT $6",
 		SPI_OK_SELECT, PLAN_EACH, 6,
 		{TEXTOID, INT8OID, TEXTARRAYOID, JSONBOID, JSONBOID, INT8OID}
-	},
-	[RSN_QUERY_DELETE_PROMISE] = {
-		"DELETE FROM resonate.promises WHERE id" EQ "$1",
-		SPI_OK_DELETE, PLAN_ONCE, 1, {TEXTOID}
 	},
 	[RSN_QUERY_NEXT_DEADLINE] = {
 		"SELECT p.timeout_at FROM resonate.promises p"
@@ -338,16 +267,10 @@ const RsnQueryDef rsn_queries[] = {
 	[RSN_QUERY_LOCK_NOTIFICATIONS] = {
 		"SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_COLUMNS
 		" FROM resonate.messages m"
-		" LEFT JOIN resonate.promises p ON p.id" EQ "m.promise_id"
+		PROMISE_OF_MESSAGE
 		" WHERE m." IS_NOTIFY("address") " AND m.due_at" LE "$1"
 		" ORDER BY m.due_at LIMIT $2 FOR UPDATE OF m SKIP LOCKED",
 		SPI_OK_SELECT, PLAN_ONCE, 2, {INT8OID, INT8OID}
-	},
-	[RSN_QUERY_DELETE_MESSAGE] = {
-		"DELETE FROM resonate.messages"
-		" WHERE kind" EQ KIND("$1")
-		" AND promise_id" EQ "$2 AND callback_id" EQ "$3",
-		SPI_OK_DELETE, PLAN_ONCE, 3, {BOOLOID, TEXTOID, TEXTOID}
 	},
 	[RSN_QUERY_POSTPONE_MESSAGE] = {
 		"UPDATE resonate.messages"
@@ -369,16 +292,16 @@ const RsnQueryDef rsn_queries[] = {
 		" WHERE t.address" EQ "$1 AND t." NOT_NOTIFY("address")
 		" AND t.due_at" LE "$2"
 		" ORDER BY t.due_at LIMIT $3 FOR UPDATE SKIP LOCKED))"
-		" RETURNING m.*)"
+		" RETURNING m.*, m.ctid)"
 		" SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_COLUMNS
-		" FROM m LEFT JOIN resonate.promises p ON p.id" EQ "m.promise_id"
+		" FROM m" PROMISE_OF_MESSAGE
 		" ORDER BY m.created_at, m.promise_id, m.callback_id",
 		SPI_OK_SELECT, PLAN_ONCE, 4, {TEXTOID, INT8OID, INT8OID, INT8OID}
 	},
 	[RSN_QUERY_LOCK_LISTENER_MESSAGES] = {
 		"SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_COLUMNS
 		" FROM resonate.messages m"
-		" LEFT JOIN resonate.promises p ON p.id" EQ "m.promise_id"
+		PROMISE_OF_MESSAGE
 		" WHERE m.address" EQ "$1 AND m." NOT_NOTIFY("address")
 		" AND m.kind" EQ KIND("true") " AND m.due_at" LE "$2"
 		" ORDER BY m.due_at LIMIT $3 FOR UPDATE OF m SKIP LOCKED",
@@ -399,40 +322,12 @@ const RsnQueryDef rsn_queries[] = {
 
 	/* Tasks. */
 
-	[RSN_QUERY_INSERT_TASK] = {
-		"INSERT INTO resonate.tasks (clock_at, timeout_at, ttl, version,"
-		" resumes, setbacks, state, id, address, pid)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7::resonate.task_state, $8, $9,"
-		" $10)",
-		SPI_OK_INSERT, PLAN_ONCE, 10,
-		{INT8OID, INT8OID, INT8OID, INT4OID, INT4OID, INT4OID, TEXTOID, TEXTOID,
-		TEXTOID, TEXTOID}
-	},
-	[RSN_QUERY_READ_TASK] = {
-		"SELECT " TASK_COLUMNS " FROM resonate.tasks t WHERE t.id" EQ "$1",
-		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTOID}
-	},
-	[RSN_QUERY_LOCK_TASK] = {
-		"SELECT " TASK_COLUMNS " FROM resonate.tasks t WHERE t.id" EQ "$1"
-		" FOR NO KEY UPDATE",
-		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTOID}
-	},
-	[RSN_QUERY_SHARE_TASK] = {
-		"SELECT " TASK_COLUMNS " FROM resonate.tasks t WHERE t.id" EQ "$1"
-		" FOR SHARE",
-		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTOID}
-	},
-	[RSN_QUERY_LOCK_TASKS] = {
-		"SELECT " TASK_COLUMNS " FROM resonate.tasks t"
-		" WHERE t.id" EQ "ANY ($1) ORDER BY t.id FOR NO KEY UPDATE",
-		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTARRAYOID}
-	},
 
 	/*
 	 * All that a settlement of promises touches, and perhaps one more, in one
 	 * go and in byte order.
 	 */
-	[RSN_QUERY_LOCK_TASKS_FOR] = {
+	[RSN_QUERY_LOCK_TASKS_AND_AWAITERS] = {
 		"SELECT " TASK_COLUMNS " FROM resonate.tasks t"
 		" WHERE t.id" EQ "ANY (ARRAY(SELECT a.awaiter_id"
 		" FROM resonate.awaiters a WHERE a.awaited_id" EQ "ANY ($1))"
@@ -473,18 +368,6 @@ const RsnQueryDef rsn_queries[] = {
 		" LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
 		SPI_OK_SELECT, PLAN_ONCE, 2, {INT8OID, INT8OID}
 	},
-	[RSN_QUERY_UPDATE_TASK] = {
-		"UPDATE resonate.tasks SET clock_at = $2, ttl = $3, version = $4,"
-		" resumes = $5, setbacks = $6, state = $7::resonate.task_state,"
-		" pid = $8"
-		" WHERE id" EQ "$1",
-		SPI_OK_UPDATE, PLAN_ONCE, 8,
-		{TEXTOID, INT8OID, INT8OID, INT4OID, INT4OID, INT4OID, TEXTOID, TEXTOID}
-	},
-	[RSN_QUERY_DELETE_TASK] = {
-		"DELETE FROM resonate.tasks WHERE id" EQ "$1",
-		SPI_OK_DELETE, PLAN_ONCE, 1, {TEXTOID}
-	},
 	[RSN_QUERY_DELETE_STALE_TASKS] = {
 		"DELETE FROM resonate.tasks d"
 		" WHERE d.ctid" EQ "ANY (ARRAY(SELECT t.ctid FROM resonate.tasks t"
@@ -505,13 +388,13 @@ const RsnQueryDef rsn_queries[] = {
 		" AND ($1 IS NULL OR t.state" EQ "$1::resonate.task_state)"
 		" ORDER BY t.id LIMIT $6)"
 		" UNION ALL (SELECT NULL::pg_catalog.int8, t.timeout_at,"
-		" NULL::pg_catalog.int8, t.version, 0, 0, 'fulfilled', t.id, t.address,"
-		" NULL::pg_catalog.text FROM resonate.tasks t"
+		" NULL::pg_catalog.int8, t.version, 0, 0, NULL::resonate.task_state,"
+		" t.id, t.address, NULL::pg_catalog.text, t.ctid FROM resonate.tasks t"
 		" WHERE $2 AND t.id OPERATOR(pg_catalog.>) $4"
 		" AND t.timeout_at" LE "$5 ORDER BY t.id LIMIT $6)"
 		" UNION ALL (SELECT NULL::pg_catalog.int8, p.timeout_at,"
-		" NULL::pg_catalog.int8, p.task_version, 0, 0, 'fulfilled', p.id, '',"
-		" NULL::pg_catalog.text FROM resonate.promises p"
+		" NULL::pg_catalog.int8, p.task_version, 0, 0,"
+		" NULL::resonate.task_state, p.id, '', NULL::pg_catalog.text, p.ctid FROM resonate.promises p"
 		" WHERE $2 AND p.id OPERATOR(pg_catalog.>) $4"
 		" AND p.task_version IS NOT NULL ORDER BY p.id LIMIT $6)) AS f"
 		" ORDER BY f.id LIMIT $6",
@@ -647,7 +530,7 @@ const RsnQueryDef rsn_queries[] = {
 	[RSN_QUERY_DEBUG_MESSAGES] = {
 		"SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_COLUMNS
 		" FROM resonate.messages m"
-		" LEFT JOIN resonate.promises p ON p.id" EQ "m.promise_id"
+		PROMISE_OF_MESSAGE
 		" WHERE m.kind" EQ KIND("true")
 		" ORDER BY m.promise_id, m.callback_id",
 		SPI_OK_SELECT, PLAN_EACH, 0, {0}

@@ -7,22 +7,42 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "utils/builtins.h"
 
 #include "clock.h"
 #include "store_plan.h"
+#include "tags.h"
 
-/* The order of TASK_COLUMNS. */
+/* Columns of resonate.tasks, in its order, and what statements add to it. */
 enum
 {
-	TASK_CLOCK_AT = 1, TASK_TIMEOUT_AT, TASK_TTL, TASK_VERSION, TASK_RESUMES,
-	TASK_SETBACKS, TASK_STATE, TASK_ID, TASK_ADDRESS, TASK_PID
+	TASK_CLOCK_AT, TASK_TIMEOUT_AT, TASK_TTL, TASK_VERSION, TASK_RESUMES,
+	TASK_SETBACKS, TASK_STATE, TASK_ID, TASK_ADDRESS, TASK_PID, TASK_CTID
 };
 
-static void
-check_core(const RsnTaskRow *row, int sqlstate)
+#define TASK_NSTORED	TASK_CTID
+
+/* A row of resonate.tasks in the making. */
+typedef struct NewTask
 {
-	const char *violated = rsn_task_check(&row->core);
+	Datum		values[TASK_NSTORED];
+	bool		nulls[TASK_NSTORED];
+	bool		is_set[TASK_NSTORED];
+} NewTask;
+
+static const char *
+check_task(const RsnTaskRow *row)
+{
+	if (VARSIZE_ANY_EXHDR(row->address) > RSN_TARGET_LEN_MAX)
+		return "address_length";
+	return rsn_task_check(&row->core);
+}
+
+static void
+check_row(const RsnTaskRow *row, int sqlstate)
+{
+	const char *violated = check_task(row);
 
 	if (violated != NULL)
 		ereport(ERROR,
@@ -31,37 +51,71 @@ check_core(const RsnTaskRow *row, int sqlstate)
 						text_to_cstring(row->id), violated)));
 }
 
+/* A fulfilled task is not stored; a search makes it up, without a state. */
 static RsnTaskState
-get_state(HeapTuple tuple)
+get_state(const Datum *values, const bool *nulls)
 {
-	RsnTaskState state;
-	char	   *name = SPI_getvalue(tuple, SPI_tuptable->tupdesc, TASK_STATE);
-
-	if (name == NULL || !rsn_task_state_from_name(name, &state))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("unrecognized task state: \"%s\"",
-						name == NULL ? "" : name)));
-	return state;
+	if (nulls[TASK_STATE])
+		return RSN_TASK_FULFILLED;
+	return (RsnTaskState) rsn_enum_index(RSN_ENUM_TASK_STATE,
+										 DatumGetObjectId(values[TASK_STATE]));
 }
 
+static int64
+get_int64(const Datum *values, const bool *nulls, int column)
+{
+	return nulls[column] ? 0 : DatumGetInt64(values[column]);
+}
+
+/* Reads a task from the columns of its table, without checking it. */
 static void
-task_from_tuple(HeapTuple tuple, RsnTaskRow *row)
+row_from_values(const Datum *values, const bool *nulls,
+				const ItemPointerData *tid, RsnTaskRow *row)
 {
 	RsnTask    *core = &row->core;
 
-	row->id = rsn_store_get_text(tuple, TASK_ID);
-	row->address = rsn_store_get_text(tuple, TASK_ADDRESS);
-	row->pid = rsn_store_get_text(tuple, TASK_PID);
-	core->state = get_state(tuple);
+	row->tid = *tid;
+	row->id = rsn_store_keep(values[TASK_ID], nulls[TASK_ID]);
+	row->address = rsn_store_keep(values[TASK_ADDRESS], nulls[TASK_ADDRESS]);
+	row->pid = rsn_store_keep(values[TASK_PID], nulls[TASK_PID]);
+	core->state = get_state(values, nulls);
 	core->has_pid = row->pid != NULL;
-	core->version = rsn_store_get_int32(tuple, TASK_VERSION, 0);
-	core->resumes = rsn_store_get_int32(tuple, TASK_RESUMES, 0);
-	core->setbacks = rsn_store_get_int32(tuple, TASK_SETBACKS, 0);
-	core->ttl_ms = rsn_store_get_int64(tuple, TASK_TTL, 0);
-	core->clock_at_ms = rsn_store_get_int64(tuple, TASK_CLOCK_AT, 0);
-	core->timeout_at_ms = rsn_store_get_int64(tuple, TASK_TIMEOUT_AT, 0);
-	check_core(row, ERRCODE_DATA_CORRUPTED);
+	core->version = DatumGetInt32(values[TASK_VERSION]);
+	core->resumes = DatumGetInt32(values[TASK_RESUMES]);
+	core->setbacks = DatumGetInt32(values[TASK_SETBACKS]);
+	core->ttl_ms = get_int64(values, nulls, TASK_TTL);
+	core->clock_at_ms = get_int64(values, nulls, TASK_CLOCK_AT);
+	core->timeout_at_ms = DatumGetInt64(values[TASK_TIMEOUT_AT]);
+}
+
+static void
+task_from_values(const Datum *values, const bool *nulls,
+				 const ItemPointerData *tid, RsnTaskRow *row)
+{
+	row_from_values(values, nulls, tid, row);
+	check_row(row, ERRCODE_DATA_CORRUPTED);
+}
+
+/*
+ * The name of an invariant that a row of resonate.tasks violates, or NULL.  May
+ * be called at any time.
+ */
+const char *
+rsn_store_check_task_values(const Datum *values, const bool *nulls)
+{
+	MemoryContext outer = rsn_store_set_result_context(CurrentMemoryContext);
+	static const ItemPointerData nowhere;
+	RsnTaskRow	row;
+	const char *violated;
+
+	row_from_values(values, nulls, &nowhere, &row);
+	if (nulls[TASK_CLOCK_AT] != (row.core.state != RSN_TASK_PENDING &&
+								 row.core.state != RSN_TASK_ACQUIRED))
+		violated = "clock_only_while_pending_or_acquired";
+	else
+		violated = check_task(&row);
+	(void) rsn_store_set_result_context(outer);
+	return violated;
 }
 
 /* The tasks of the last statement, in its order; NULL for none. */
@@ -73,68 +127,97 @@ tasks_from_result(uint64 n)
 	if (n > 0)
 		rows = rsn_store_alloc(n * sizeof(RsnTaskRow));
 	for (uint64 i = 0; i < n; i++)
-		task_from_tuple(SPI_tuptable->vals[i], &rows[i]);
+	{
+		Datum		values[RSN_STORE_MAX_COLUMNS];
+		bool		nulls[RSN_STORE_MAX_COLUMNS];
+
+		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values,
+						  nulls);
+		task_from_values(values, nulls,
+						 (ItemPointer) DatumGetPointer(values[TASK_CTID]),
+						 &rows[i]);
+	}
 	return rows;
 }
 
 static void
-add_nullable(RsnArgs *args, Datum value, bool is_null)
+set_column(NewTask *new, int column, Datum value, bool is_null)
 {
-	rsn_args_add(args, value);
-	if (is_null)
-		args->nulls[args->n - 1] = 'n';
+	new->values[column] = value;
+	new->nulls[column] = is_null;
+	new->is_set[column] = true;
 }
 
 static void
-add_clock(RsnArgs *args, const RsnTask *core)
+set_varlena(NewTask *new, int column, const void *value)
 {
-	add_nullable(args, Int64GetDatum(core->clock_at_ms),
-				 core->state != RSN_TASK_PENDING &&
-				 core->state != RSN_TASK_ACQUIRED);
+	set_column(new, column, PointerGetDatum(value), value == NULL);
 }
 
-/* What changes in the life of a task; state is the last but one. */
+/* What changes in the life of a task. */
 static void
-add_progress(RsnArgs *args, const RsnTask *core)
+set_progress(NewTask *new, const RsnTaskRow *row)
 {
-	add_nullable(args, Int64GetDatum(core->ttl_ms),
-				 core->state != RSN_TASK_ACQUIRED);
-	rsn_args_add(args, Int32GetDatum(core->version));
-	rsn_args_add(args, Int32GetDatum(core->resumes));
-	rsn_args_add(args, Int32GetDatum(core->setbacks));
-	rsn_args_add(args, CStringGetTextDatum(rsn_task_state_name(core->state)));
+	const RsnTask *core = &row->core;
+	Oid			type = rsn_table_column_type(RSN_TABLE_TASKS, TASK_STATE);
+
+	set_column(new, TASK_CLOCK_AT, Int64GetDatum(core->clock_at_ms),
+			   core->state != RSN_TASK_PENDING &&
+			   core->state != RSN_TASK_ACQUIRED);
+	set_column(new, TASK_TTL, Int64GetDatum(core->ttl_ms),
+			   core->state != RSN_TASK_ACQUIRED);
+	set_column(new, TASK_VERSION, Int32GetDatum(core->version), false);
+	set_column(new, TASK_RESUMES, Int32GetDatum(core->resumes), false);
+	set_column(new, TASK_SETBACKS, Int32GetDatum(core->setbacks), false);
+	set_column(new, TASK_STATE,
+			   ObjectIdGetDatum(rsn_enum_value(RSN_ENUM_TASK_STATE, type,
+											   core->state)),
+			   false);
+	set_varlena(new, TASK_PID, row->pid);
+}
+
+static RsnNewTuple
+new_tuple(NewTask *new)
+{
+	RsnNewTuple tuple = {TASK_NSTORED, new->values, new->nulls, new->is_set};
+
+	return tuple;
 }
 
 /* Inserts the task of a promise that this transaction has inserted. */
 void
 rsn_store_insert_task(const RsnTaskRow *row)
 {
-	RsnArgs		args = {0};
+	NewTask		new = {0};
+	RsnNewTuple tuple = new_tuple(&new);
 
-	check_core(row, ERRCODE_INTERNAL_ERROR);
-	add_clock(&args, &row->core);
-	rsn_args_add(&args, Int64GetDatum(row->core.timeout_at_ms));
-	add_progress(&args, &row->core);
-	rsn_args_add_text(&args, row->id);
-	rsn_args_add_text(&args, row->address);
-	rsn_args_add_text(&args, row->pid);
-	rsn_store_exec(RSN_QUERY_INSERT_TASK, &args);
+	check_row(row, ERRCODE_INTERNAL_ERROR);
+	set_progress(&new, row);
+	set_column(&new, TASK_TIMEOUT_AT,
+			   Int64GetDatum(row->core.timeout_at_ms), false);
+	set_varlena(&new, TASK_ID, row->id);
+	set_varlena(&new, TASK_ADDRESS, row->address);
+	(void) rsn_table_insert(RSN_TABLE_TASKS, &tuple, false);
 }
 
 static RsnTaskRow *
-one_task(RsnQuery query, text *id)
+task_from_found(const RsnTuple *tuple)
 {
-	RsnArgs		args = {0};
+	RsnTaskRow *row = rsn_store_alloc(sizeof(RsnTaskRow));
 
-	rsn_args_add_text(&args, id);
-	return tasks_from_result(rsn_store_exec(query, &args));
+	task_from_values(tuple->values, tuple->nulls, tuple->tid, row);
+	return row;
 }
 
 /* The stored task, or NULL; locks nothing. */
 RsnTaskRow *
 rsn_store_read_task(text *id)
 {
-	return one_task(RSN_QUERY_READ_TASK, id);
+	RsnTuple	tuple;
+
+	if (!rsn_table_find(RSN_TABLE_TASKS, id, &tuple))
+		return NULL;
+	return task_from_found(&tuple);
 }
 
 /*
@@ -144,42 +227,49 @@ rsn_store_read_task(text *id)
 RsnTaskRow *
 rsn_store_lock_task(text *id, bool is_shared)
 {
-	return one_task(is_shared ? RSN_QUERY_SHARE_TASK : RSN_QUERY_LOCK_TASK,
-					id);
+	RsnTuple	tuple;
+
+	if (!rsn_table_lock(RSN_TABLE_TASKS, id,
+						is_shared ? LockTupleShare : LockTupleNoKeyExclusive,
+						&tuple))
+		return NULL;
+	return task_from_found(&tuple);
 }
 
 /* The stored tasks of these ids, locked and answered in byte order. */
 int
 rsn_store_lock_tasks(text *const *ids, int n, RsnTaskRow **rows)
 {
-	RsnArgs		args = {0};
-	uint64		count;
+	RsnTuple	tuple;
+	text	  **sorted = rsn_store_sort_ids(ids, &n);
+	int			count = 0;
 
-	rsn_args_add_texts(&args, ids, n);
-	count = rsn_store_exec(RSN_QUERY_LOCK_TASKS, &args);
-	*rows = tasks_from_result(count);
-	return (int) count;
+	*rows = rsn_store_alloc(sizeof(RsnTaskRow) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		if (rsn_table_lock(RSN_TABLE_TASKS, sorted[i], LockTupleNoKeyExclusive,
+						   &tuple))
+			task_from_values(tuple.values, tuple.nulls, tuple.tid,
+							 &(*rows)[count++]);
+	}
+	return count;
 }
 
 /*
- * The tasks that the settlement of locked promises concerns: their own and those
- * of their awaiters; and that of extra_id, unless NULL.  Locked and answered in
- * byte order.
+ * The tasks of these ids and those that await these promises, which are locked.
+ * Locked and answered in byte order.
  */
 int
-rsn_store_lock_tasks_for(text *const *promise_ids, int n, text *extra_id,
-						 RsnTaskRow **rows)
+rsn_store_lock_tasks_and_awaiters(text *const *ids, int n,
+								  text *const *awaited_ids, int nawaited,
+								  RsnTaskRow **rows)
 {
 	RsnArgs		args = {0};
-	text	  **own_ids = palloc(sizeof(text *) * (n + 1));
 	uint64		count;
 
-	memcpy(own_ids, promise_ids, sizeof(text *) * n);
-	if (extra_id != NULL)
-		own_ids[n] = extra_id;
-	rsn_args_add_texts(&args, promise_ids, n);
-	rsn_args_add_texts(&args, own_ids, extra_id != NULL ? n + 1 : n);
-	count = rsn_store_exec(RSN_QUERY_LOCK_TASKS_FOR, &args);
+	rsn_args_add_texts(&args, awaited_ids, nawaited);
+	rsn_args_add_texts(&args, ids, n);
+	count = rsn_store_exec(RSN_QUERY_LOCK_TASKS_AND_AWAITERS, &args);
 	*rows = tasks_from_result(count);
 	return (int) count;
 }
@@ -251,30 +341,21 @@ rsn_store_lock_due_notify_tasks(int64 now_ms, int limit, RsnTaskRow **rows)
 
 /* Stores what has become of a locked task. */
 void
-rsn_store_update_task(const RsnTaskRow *row)
+rsn_store_update_task(RsnTaskRow *row)
 {
-	RsnArgs		args = {0};
+	NewTask		new = {0};
+	RsnNewTuple tuple = new_tuple(&new);
 
-	check_core(row, ERRCODE_INTERNAL_ERROR);
-	rsn_args_add_text(&args, row->id);
-	add_clock(&args, &row->core);
-	add_progress(&args, &row->core);
-	rsn_args_add_text(&args, row->pid);
-	if (rsn_store_exec(RSN_QUERY_UPDATE_TASK, &args) != 1)
-		elog(ERROR, "task \"%s\" is gone although it was locked",
-			 text_to_cstring(row->id));
+	check_row(row, ERRCODE_INTERNAL_ERROR);
+	set_progress(&new, row);
+	rsn_table_update(RSN_TABLE_TASKS, &row->tid, &tuple);
 }
 
 /* Deletes a locked task, which is fulfilled. */
 void
-rsn_store_delete_task(text *id)
+rsn_store_delete_task(const RsnTaskRow *row)
 {
-	RsnArgs		args = {0};
-
-	rsn_args_add_text(&args, id);
-	if (rsn_store_exec(RSN_QUERY_DELETE_TASK, &args) != 1)
-		elog(ERROR, "task \"%s\" is gone although it was locked",
-			 text_to_cstring(id));
+	rsn_table_delete(RSN_TABLE_TASKS, &row->tid);
 }
 
 /* Deletes tasks whose promise is settled, as a restore can leave them. */
@@ -362,6 +443,13 @@ rsn_store_waiting_addresses(int64 now_ms, RsnWaiting **rows)
 		(*rows)[i].newest_ms = rsn_store_get_int64(tuple, 3, 0);
 	}
 	return (int) count;
+}
+
+/* False when no task awaits a locked promise; true when one may. */
+bool
+rsn_store_may_be_awaited(text *promise_id)
+{
+	return rsn_table_may_have(RSN_TABLE_AWAITERS, promise_id);
 }
 
 /* Records that a task awaits a locked promise; false when it was known. */

@@ -28,7 +28,6 @@
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "clock.h"
@@ -42,17 +41,19 @@
 
 typedef struct XactNotes
 {
-	bool		has_work;		/* the worker must look now */
-	bool		has_offer;		/* it must tell who can dequeue */
+	bool		has_message;	/* there is something to deliver */
+	bool		has_offer;		/* there is something to dequeue */
 	bool		has_foreign_rows;	/* it must look for settled callbacks */
 	bool		wants_start;	/* CREATE EXTENSION: have it started */
 	int64		first_deadline_ms;	/* earliest deadline armed */
-	HTAB	   *keys;			/* promises written, in TopTransactionContext */
+	uint64	   *keys;			/* promises written, in TopTransactionContext */
+	int			nkeys;
+	int			keys_size;
 } XactNotes;
 
-static const XactNotes no_notes = {false, false, false, false, RSN_TIME_NEVER, NULL};
+static const XactNotes no_notes = {.first_deadline_ms = RSN_TIME_NEVER};
 
-static XactNotes notes = {false, false, false, false, RSN_TIME_NEVER, NULL};
+static XactNotes notes;
 static bool is_noted = false;
 static bool is_watching = false;
 
@@ -87,19 +88,20 @@ void
 rsn_wake_note_promise(const char *id, size_t id_len)
 {
 	XactNotes  *mine = my_notes();
-	uint64		key = promise_key(id, id_len);
 
 	if (mine->keys == NULL)
 	{
-		HASHCTL		control = {0};
-
-		control.keysize = sizeof(uint64);
-		control.entrysize = sizeof(uint64);
-		control.hcxt = TopTransactionContext;
-		mine->keys = hash_create("resonate written promises", 16, &control,
-								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		mine->keys_size = 16;
+		mine->keys = MemoryContextAlloc(TopTransactionContext,
+										sizeof(uint64) * mine->keys_size);
 	}
-	(void) hash_search(mine->keys, &key, HASH_ENTER, NULL);
+	else if (mine->nkeys == mine->keys_size)
+	{
+		mine->keys = repalloc_huge(mine->keys, sizeof(uint64) * 2 *
+								   mine->keys_size);
+		mine->keys_size *= 2;
+	}
+	mine->keys[mine->nkeys++] = promise_key(id, id_len);
 }
 
 /* Notes a deadline that the worker has to keep. */
@@ -112,11 +114,11 @@ rsn_wake_note_deadline(int64 deadline_ms)
 	rsn_worker_ensure();
 }
 
-/* Notes that the worker has something to do at once. */
+/* Notes that there is a message for the worker to deliver. */
 void
-rsn_wake_note_work(void)
+rsn_wake_note_message(void)
 {
-	my_notes()->has_work = true;
+	my_notes()->has_message = true;
 	rsn_worker_ensure();
 }
 
@@ -125,7 +127,7 @@ void
 rsn_wake_note_offer(void)
 {
 	my_notes()->has_offer = true;
-	rsn_wake_note_work();
+	rsn_worker_ensure();
 }
 
 /* Notes rows that were written past the engine, as by a restore. */
@@ -133,6 +135,7 @@ void
 rsn_wake_note_foreign_rows(void)
 {
 	my_notes()->has_foreign_rows = true;
+	rsn_wake_note_message();
 	rsn_wake_note_offer();
 }
 
@@ -143,30 +146,35 @@ rsn_wake_note_start(void)
 	my_notes()->wants_start = true;
 }
 
+static bool
+is_noted_key(uint64 key)
+{
+	for (int i = 0; i < notes.nkeys; i++)
+	{
+		if (notes.keys[i] == key)
+			return true;
+	}
+	return false;
+}
+
 /* True when this transaction has written the promise. */
 bool
 rsn_wake_has_written(const char *id, size_t id_len)
 {
-	uint64		key = promise_key(id, id_len);
-
-	return is_noted && notes.keys != NULL &&
-		hash_search(notes.keys, &key, HASH_FIND, NULL) != NULL;
+	return is_noted && is_noted_key(promise_key(id, id_len));
 }
 
 static bool
 wakes_waiter(uint64 awaited)
 {
-	if (awaited == 0)
-		return false;
-	if (hash_get_num_entries(notes.keys) > MAX_KEYS_COMPARED)
-		return true;
-	return hash_search(notes.keys, &awaited, HASH_FIND, NULL) != NULL;
+	return awaited != 0 &&
+		(notes.nkeys > MAX_KEYS_COMPARED || is_noted_key(awaited));
 }
 
 static void
 wake_waiters(RsnShared *all)
 {
-	if (notes.keys == NULL || pg_atomic_read_u32(&all->waiting) == 0)
+	if (notes.nkeys == 0 || pg_atomic_read_u32(&all->waiting) == 0)
 		return;
 	for (int i = 0; i < all->nwaiters; i++)
 	{
@@ -188,14 +196,19 @@ wake_everyone(RsnShared *all)
 static void
 wake_worker(RsnSlot *slot)
 {
+	bool		must_look = notes.has_foreign_rows ||
+	notes.first_deadline_ms < (int64) pg_atomic_read_u64(&slot->wake_at_ms);
+
 	if (notes.has_foreign_rows)
 		pg_atomic_write_u32(&slot->must_reconcile,
 							RSN_RECONCILE_FOREIGN_ROWS);
+	if (notes.has_message)
+		pg_atomic_write_u32(&slot->must_deliver, 1);
 	if (notes.has_offer)
 		pg_atomic_write_u32(&slot->must_offer, 1);
-	if (notes.has_work ||
-		notes.first_deadline_ms <
-		(int64) pg_atomic_read_u64(&slot->wake_at_ms))
+	if (must_look)
+		pg_atomic_write_u32(&slot->must_look, 1);
+	if (notes.has_message || notes.has_offer || must_look)
 	{
 		pg_memory_barrier();
 		rsn_shared_wake_proc(pg_atomic_read_u32(&slot->proc_number));

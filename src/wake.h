@@ -12,7 +12,7 @@ extern void rsn_wake_init(void);
 
 extern void rsn_wake_note_promise(const char *id, size_t id_len);
 extern void rsn_wake_note_deadline(int64 deadline_ms);
-extern void rsn_wake_note_work(void);
+extern void rsn_wake_note_message(void);
 extern void rsn_wake_note_offer(void);
 extern void rsn_wake_note_foreign_rows(void);
 extern void rsn_wake_note_start(void);

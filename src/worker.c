@@ -51,6 +51,12 @@
 #define LOCKED_WAIT_MIN_MS	10
 #define LOCKED_WAIT_MAX_MS	1000
 
+/*
+ * While commits come one after the other, they are answered together this often.
+ * A single one is answered at once.
+ */
+#define TURN_INTERVAL_MS	10
+
 typedef struct Worker
 {
 	RsnSlot    *slot;
@@ -58,11 +64,14 @@ typedef struct Worker
 	MemoryContext set_aside_context;
 	RsnSetAside set_aside;
 	int64		forget_at_ms;	/* when to try those set aside again */
+	bool		is_wanted[RSN_NSTEPS];	/* what is to be run */
 	int64		not_before_ms[RSN_NSTEPS];	/* after a failure, or by plan */
+	bool		must_look;		/* in the next turn, at all that can be due */
+	int64		turn_began_ms;
 	int64		next_due_ms;	/* as of the last look */
-	int64		looked_at_ms;	/* before the steps of this turn */
+	int64		looked_at_ms;	/* before the steps of that turn */
 	int64		next_offer_ms;	/* when the next task is to be offered */
-	bool		must_poll_offers;	/* once in this turn */
+	int64		due_ms;			/* when to look again */
 	int64		locked_wait_ms;
 } Worker;
 
@@ -112,6 +121,7 @@ attach(void)
 
 	/* What happened before we came is not known. */
 	pg_atomic_write_u32(&slot->must_reconcile, RSN_RECONCILE_MORE);
+	pg_atomic_write_u32(&slot->must_deliver, 1);
 	pg_atomic_write_u32(&slot->must_offer, 1);
 	pg_atomic_write_u32(&slot->must_poll, 1);
 	return slot;
@@ -298,74 +308,71 @@ step_one_by_one(Worker *worker, RsnStep step)
 	return n;
 }
 
-/*
- * Offers are looked for when somebody has committed one, or the clock of a task
- * has come, or commits may go unnoticed.
- */
-static bool
-is_dispatch_wanted(Worker *worker)
-{
-	if (pg_atomic_exchange_u32(&worker->slot->must_offer, 0) == 0 &&
-		!worker->must_poll_offers &&
-		rsn_clock_now() < worker->next_offer_ms)
-		return false;
-	worker->must_poll_offers = false;
-	worker->next_offer_ms = RSN_TIME_NEVER;
-	rsn_delivery_retell_recent();
-	return true;
-}
-
-static bool
-is_step_wanted(Worker *worker, RsnStep step)
-{
-	if (rsn_clock_now() < worker->not_before_ms[step])
-		return false;
-	if (step == RSN_STEP_RECONCILE)
-		return pg_atomic_exchange_u32(&worker->slot->must_reconcile,
-									  RSN_RECONCILE_NO) != RSN_RECONCILE_NO;
-	if (step == RSN_STEP_DISPATCH)
-		return is_dispatch_wanted(worker);
-	return true;
-}
-
-/* After a step: has it tried again at once, later, or when told so. */
+/* What has been asked for since the last look at the flags. */
 static void
-plan_step(Worker *worker, RsnStep step, int n)
+note_wanted(Worker *worker)
 {
+	if (pg_atomic_exchange_u32(&worker->slot->must_deliver, 0) != 0)
+		worker->is_wanted[RSN_STEP_DELIVER] = true;
+	if (pg_atomic_exchange_u32(&worker->slot->must_offer, 0) != 0)
+		worker->is_wanted[RSN_STEP_DISPATCH] = true;
+	if (pg_atomic_exchange_u32(&worker->slot->must_reconcile,
+							   RSN_RECONCILE_NO) != RSN_RECONCILE_NO)
+		worker->is_wanted[RSN_STEP_RECONCILE] = true;
+}
+
+/*
+ * Runs a step and plans its next run: at once if it has found as much as it
+ * takes, later if it failed.  Answers how many rows it took.
+ */
+static int
+run_step(Worker *worker, RsnStep step)
+{
+	int			n;
+
+	worker->is_wanted[step] = false;
+	if (step == RSN_STEP_DISPATCH)
+		rsn_delivery_retell_recent();
+	n = try_step(worker, step);
+	if (n < 0 && rsn_background_has_ids(step))
+		n = step_one_by_one(worker, step);
+
 	if (n < 0)
+	{
+		worker->is_wanted[step] = true;
+		worker->must_look = true;
 		worker->not_before_ms[step] = rsn_clock_now() +
 			rsn_guc_retry_interval_ms;
+	}
+	else if (n > 0 && (step == RSN_STEP_RECONCILE ||
+					   n >= rsn_background_limit(step)))
+		worker->is_wanted[step] = true;
 	else if (n == 0 && step == RSN_STEP_PRUNE)
 		worker->not_before_ms[step] = rsn_clock_now() + PRUNE_INTERVAL_MS;
-
-	if (n != 0 && step == RSN_STEP_RECONCILE)
-		pg_atomic_write_u32(&worker->slot->must_reconcile,
-							RSN_RECONCILE_MORE);
-	if (n < 0 && step == RSN_STEP_DISPATCH)
-		pg_atomic_write_u32(&worker->slot->must_offer, 1);
+	return n;
 }
 
-/* Runs each step once; true when one of them may have more to do. */
+/* Runs each wanted step once; true when one of them may have more to do. */
 static bool
 run_steps(Worker *worker)
 {
 	bool		has_more = false;
+	bool		is_active = false;
 
+	note_wanted(worker);
 	for (int i = 0; i < RSN_NSTEPS; i++)
 	{
 		RsnStep		step = (RsnStep) i;
 		int			n;
 
-		if (!is_step_wanted(worker, step))
+		if (!worker->is_wanted[step] ||
+			rsn_clock_now() < worker->not_before_ms[step])
 			continue;
-		n = try_step(worker, step);
-		if (n < 0 && rsn_background_has_ids(step))
-			n = step_one_by_one(worker, step);
-		plan_step(worker, step, n);
-		if (n > 0)
-			has_more = true;
+		n = run_step(worker, step);
+		is_active |= n > 0;
+		has_more |= n > 0 && worker->is_wanted[step];
 	}
-	if (has_more)
+	if (is_active)
 		pg_atomic_write_u64(&worker->slot->active_at_ms, rsn_clock_wall());
 	return has_more;
 }
@@ -400,22 +407,36 @@ look_ahead(Worker *worker)
 }
 
 /*
- * When to wake.  What is due already and yet was not taken is locked by
- * somebody, or has failed; look again after a while that grows.
+ * When something is due, as of the last look.  What was due before that and yet
+ * was not taken is locked by somebody, or has failed; look again after a while
+ * that grows.  What has become due since is taken at once.
  */
 static int64
-wake_time(Worker *worker)
+due_time(Worker *worker)
 {
-	int64		now_ms = rsn_clock_now();
-
-	if (worker->next_due_ms > now_ms)
+	if (worker->next_due_ms > worker->looked_at_ms)
 	{
 		worker->locked_wait_ms = LOCKED_WAIT_MIN_MS;
 		return Min(worker->next_due_ms, worker->next_offer_ms);
 	}
 	worker->locked_wait_ms = Min(worker->locked_wait_ms * 2,
 								 LOCKED_WAIT_MAX_MS);
-	return Min(now_ms + worker->locked_wait_ms, worker->next_offer_ms);
+	return Min(rsn_clock_now() + worker->locked_wait_ms,
+			   worker->next_offer_ms);
+}
+
+/* When a step that has to wait may run, or history is to be pruned. */
+static int64
+next_planned(const Worker *worker)
+{
+	int64		next_ms = worker->not_before_ms[RSN_STEP_PRUNE];
+
+	for (int i = 0; i < RSN_NSTEPS; i++)
+	{
+		if (worker->is_wanted[i])
+			next_ms = Min(next_ms, worker->not_before_ms[i]);
+	}
+	return next_ms;
 }
 
 /* True when somebody holds a lock that keeps others out of the database. */
@@ -442,12 +463,13 @@ reload_config(void)
 	}
 }
 
-/* Sleeps until it is time or the latch is set. */
-static void
+/* Sleeps until it is time or the latch is set; true for the latch. */
+static bool
 sleep_until(Worker *worker, int64 wake_at_ms)
 {
 	static uint32 wait_event = 0;
 	bool		is_woken = false;
+	bool		is_told = false;
 
 	if (wait_event == 0)
 		wait_event = rsn_wait_event_new("ResonateWorker");
@@ -462,13 +484,32 @@ sleep_until(Worker *worker, int64 wake_at_ms)
 						   wait_ms, wait_event);
 		if (must_yield())
 			leave(worker->slot, RSN_EXIT_YIELDED);
-		is_woken = (events & WL_LATCH_SET) != 0 ||
+		is_told = (events & WL_LATCH_SET) != 0;
+		is_woken = is_told ||
 			rsn_clock_wait_ms(wake_at_ms, 1) == 0 ||
 			pg_atomic_read_u32(&worker->slot->must_poll) != 0;
 	}
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	reload_config();
+	return is_told;
+}
+
+/*
+ * Lets more commits come before they are answered, unless the last turn is a
+ * while ago.  What they want is noted in flags, so no latch is needed here.
+ */
+static void
+gather(const Worker *worker)
+{
+	int64		rest_ms = worker->turn_began_ms + TURN_INTERVAL_MS -
+	rsn_clock_wall();
+
+	rest_ms = Min(rest_ms, rsn_clock_wait_ms(worker->due_ms,
+											 TURN_INTERVAL_MS));
+	if (rest_ms > 0)
+		(void) WaitLatch(NULL, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, rest_ms,
+						 PG_WAIT_EXTENSION);
 }
 
 /* True while debug.start of the wire protocol keeps the background still. */
@@ -479,38 +520,93 @@ is_paused(const Worker *worker)
 }
 
 /*
+ * True when something can be due that is not known: a turn that is only told of
+ * offers does without asking for deadlines, leases and schedules.
+ */
+static bool
+is_look_wanted(Worker *worker)
+{
+	return worker->must_look || worker->set_aside.n > 0 ||
+		pg_atomic_read_u32(&worker->slot->must_look) != 0 ||
+		pg_atomic_read_u32(&worker->slot->must_poll) != 0 ||
+		pg_atomic_read_u32(&worker->slot->must_reconcile) !=
+		RSN_RECONCILE_NO;
+}
+
+/* Has all steps run but the one that is only run on demand. */
+static void
+want_all(Worker *worker)
+{
+	for (int i = 0; i < RSN_NSTEPS; i++)
+		worker->is_wanted[i] |= i != RSN_STEP_RECONCILE;
+}
+
+/* Begins a look at everything; from here on commits tell of every deadline. */
+static void
+begin_look(Worker *worker)
+{
+	pg_atomic_write_u64(&worker->slot->wake_at_ms, RSN_TIME_NEVER);
+	pg_memory_barrier();
+	pg_atomic_write_u32(&worker->slot->must_look, 0);
+	pg_memory_barrier();
+	worker->must_look = false;
+	forget_set_aside(worker);
+	worker->looked_at_ms = rsn_clock_now();
+	want_all(worker);
+}
+
+/*
+ * Before a turn goes on with what it has not finished: true when it may.  Nobody
+ * waits until a long one, such as a schedule's with all its missed occurrences, is
+ * through: a turn that looks does so again, and any other ends when it is time to.
+ */
+static bool
+may_go_on(Worker *worker, bool is_looking)
+{
+	CHECK_FOR_INTERRUPTS();
+	reload_config();
+	if (must_yield())
+		leave(worker->slot, RSN_EXIT_YIELDED);
+	if (is_looking)
+		want_all(worker);
+	return is_looking || (!is_look_wanted(worker) &&
+						  rsn_clock_now() < worker->due_ms);
+}
+
+/*
  * One turn of the loop.  The order makes sure that no wake-up is lost: first we
- * say that we are awake, then we look at the rows, then we say until when we
- * sleep.  See wake.c for the other side.
+ * say that we look, then we look at the rows, then we say until when nothing is
+ * due.  Offers and messages have a flag that is cleared before they are looked
+ * for.  See wake.c for the other side.
  */
 static void
 run_turn(Worker *worker)
 {
-	int64		wake_at_ms;
+	bool		is_looking = is_look_wanted(worker);
 
-	pg_atomic_write_u64(&worker->slot->wake_at_ms, RSN_TIME_NEVER);
-	pg_memory_barrier();
-	forget_set_aside(worker);
-	worker->looked_at_ms = rsn_clock_now();
-	worker->must_poll_offers =
-		pg_atomic_read_u32(&worker->slot->must_poll) != 0;
-	while (!is_paused(worker) && run_steps(worker))
-	{
-		CHECK_FOR_INTERRUPTS();
-		reload_config();
-		if (must_yield())
-			leave(worker->slot, RSN_EXIT_YIELDED);
-	}
-	look_ahead(worker);
+	worker->turn_began_ms = rsn_clock_wall();
+	if (is_looking)
+		begin_look(worker);
+	while (!is_paused(worker) && run_steps(worker) &&
+		   may_go_on(worker, is_looking))
+		;
+	if (is_looking)
+		look_ahead(worker);
 	if (is_paused(worker))
 	{
-		sleep_until(worker, rsn_clock_now() + YIELD_CHECK_MS);
+		worker->must_look = true;
+		(void) sleep_until(worker, rsn_clock_now() + YIELD_CHECK_MS);
 		return;
 	}
-	wake_at_ms = wake_time(worker);
-	pg_atomic_write_u64(&worker->slot->wake_at_ms, wake_at_ms);
-	sleep_until(worker, Min(wake_at_ms,
-							worker->not_before_ms[RSN_STEP_PRUNE]));
+	if (is_looking)
+	{
+		worker->due_ms = due_time(worker);
+		pg_atomic_write_u64(&worker->slot->wake_at_ms, worker->due_ms);
+	}
+	if (sleep_until(worker, Min(worker->due_ms, next_planned(worker))))
+		gather(worker);
+	else
+		worker->must_look = true;
 }
 
 static void
@@ -546,6 +642,7 @@ resonate_worker_main(Datum main_arg)
 											  InvalidOid, 0);
 
 	worker.slot = attach();
+	worker.must_look = true;
 	worker.locked_wait_ms = LOCKED_WAIT_MIN_MS;
 	worker.scratch = AllocSetContextCreate(TopMemoryContext,
 										   "resonate worker step",

@@ -107,28 +107,34 @@ END
 $$;
 SELECT is(refused_by(changes), wanted, 'refused: ' || changes::text)
 FROM (VALUES
-	('{"id": ""}'::jsonb, 'promises_id_length'),
-	(jsonb_build_object('id', repeat('x', 1025)), 'promises_id_length'),
-	(jsonb_build_object('id', repeat('ä', 513)), 'promises_id_length'),
+	('{"id": ""}'::jsonb, 'id_length'),
+	(jsonb_build_object('id', repeat('x', 1025)), 'id_length'),
+	(jsonb_build_object('id', repeat('ä', 513)), 'id_length'),
 	('{"id": "resolved"}', 'promises_pkey'), ('{"id": null}', 'not null'), ('{"tags": null}', 'not null'),
 	('{"state": null}', 'not null'),
-	('{"timeout_at": 999, "state": "resolved", "settled_at": 999}', 'promises_birth'),
-	('{"timer": true, "external": false}', 'promises_birth'),
-	('{"timeout_at": 1000}', 'promises_pending'), ('{"settled_at": 1500}', 'promises_pending'),
-	('{"value_data": "\\x31"}', 'promises_pending'), ('{"value_headers": {}}', 'promises_pending'),
-	('{"idempotency_key_for_complete": "k"}', 'promises_pending'),
-	('{"state": "resolved"}', 'promises_settled'),
-	('{"state": "resolved", "settled_at": 999}', 'promises_settled'),
-	('{"state": "rejected", "settled_at": 2001}', 'promises_settled'),
-	('{"state": "rejected_timedout", "settled_at": 1999}', 'promises_deadline'),
-	('{"state": "resolved", "settled_at": 2000}', 'promises_deadline'),
-	('{"state": "rejected", "settled_at": 2000}', 'promises_deadline'),
-	('{"state": "rejected_timedout", "settled_at": 2000, "timer": true}', 'promises_deadline'),
-	('{"state": "rejected_timedout", "settled_at": 2000, "value_data": "\\x31"}', 'promises_deadline'),
-	('{"state": "rejected_timedout", "settled_at": 2000, "value_headers": {}}', 'promises_deadline'),
+	('{"timeout_at": 999, "state": "resolved", "settled_at": 999}', 'created_at_lte_timeout_at'),
+	('{"timer": true, "external": false}', 'timer_is_external'),
+	('{"targeted": true, "external": false}', 'targeted_is_external'),
+	('{"timer": true, "targeted": true}', 'timer_not_targeted'),
+	('{"timeout_at": 1000}', 'pending_created_before_deadline'), ('{"settled_at": 1500}', 'settled_at_iff_not_pending'),
+	('{"value_data": "\\x31"}', 'pending_has_no_value'), ('{"value_headers": {}}', 'pending_has_no_value'),
+	('{"idempotency_key_for_complete": "k"}', 'pending_has_no_key_for_complete'),
+	('{"task_version": 1}', 'task_version_iff_fulfilled'),
+	('{"state": "resolved", "settled_at": 1500, "targeted": true}', 'task_version_iff_fulfilled'),
+	('{"param_data": "\\x31", "param_text": "x"}', 'data_or_text'),
+	('{"state": "resolved", "settled_at": 1500, "value_data": "\\x31", "value_text": "x"}', 'data_or_text'),
+	('{"state": "resolved"}', 'settled_at_iff_not_pending'),
+	('{"state": "resolved", "settled_at": 999}', 'created_at_lte_settled_at'),
+	('{"state": "rejected", "settled_at": 2001}', 'settled_at_lte_timeout_at'),
+	('{"state": "rejected_timedout", "settled_at": 1999}', 'timedout_is_server_owned'),
+	('{"state": "resolved", "settled_at": 2000}', 'deadline_verdict_matches_timer_tag'),
+	('{"state": "rejected", "settled_at": 2000}', 'deadline_verdict_matches_timer_tag'),
+	('{"state": "rejected_timedout", "settled_at": 2000, "timer": true}', 'deadline_verdict_matches_timer_tag'),
+	('{"state": "rejected_timedout", "settled_at": 2000, "value_data": "\\x31"}', 'deadline_settlement_has_no_value'),
+	('{"state": "rejected_timedout", "settled_at": 2000, "value_headers": {}}', 'deadline_settlement_has_no_value'),
 	('{"state": "rejected_timedout", "settled_at": 2000, "idempotency_key_for_complete": "k"}',
-	 'promises_deadline'),
-	('{"state": "resolved", "settled_at": 2000, "timer": true, "value_data": "\\x31"}', 'promises_deadline')
+	 'deadline_settlement_has_no_key_for_complete'),
+	('{"state": "resolved", "settled_at": 2000, "timer": true, "value_data": "\\x31"}', 'deadline_settlement_has_no_value')
 ) AS v (changes, wanted);
 SELECT lives_ok(format('SELECT insert_with(%L)', changes), 'allowed: ' || changes)
 FROM (VALUES
@@ -150,8 +156,39 @@ SELECT throws_ok($$INSERT INTO resonate.callbacks VALUES (1, 'callback', 'p', 'c
 SELECT throws_ok($$INSERT INTO resonate.messages VALUES (1, 1, 0, 'callback', 'p', 'c', 'a'), (1, 1, 0, 'callback', 'p', 'c', 'b')$$,
 				 '23505', NULL, 'as is that of a message');
 
+-- Tasks likewise.
+CREATE FUNCTION task_refused_by(changes jsonb) RETURNS text LANGUAGE plpgsql AS
+$$
+DECLARE
+	name text;
+BEGIN
+	INSERT INTO resonate.tasks
+	SELECT (jsonb_populate_record(NULL::resonate.tasks, '{
+		"clock_at": 1000, "timeout_at": 2000, "ttl": null, "version": 0, "resumes": 0, "setbacks": 0,
+		"state": "pending", "id": "x", "address": "poll://any@g", "pid": null}'::jsonb || changes)).*;
+	DELETE FROM resonate.tasks WHERE id = 'x';
+	RETURN 'nothing';
+EXCEPTION WHEN integrity_constraint_violation THEN
+	GET STACKED DIAGNOSTICS name = CONSTRAINT_NAME;
+	RETURN coalesce(nullif(name, ''), 'not null');
+END
+$$;
+SELECT is(task_refused_by(changes), wanted, 'a task is refused: ' || left(changes::text, 100))
+FROM (VALUES
+	('{}'::jsonb, 'nothing'), ('{"address": null}', 'not null'),
+	(jsonb_build_object('address', repeat('x', 1025)), 'address_length'),
+	('{"pid": "p"}', 'acquired_iff_has_pid'), ('{"ttl": 5}', 'acquired_iff_has_ttl'),
+	('{"state": "acquired", "pid": "p", "version": 1}', 'acquired_iff_has_ttl'),
+	('{"state": "acquired", "pid": "p", "ttl": 5}', 'acquired_version_positive'),
+	('{"state": "acquired", "pid": "p", "ttl": 5, "version": 1}', 'nothing'),
+	('{"clock_at": null}', 'clock_only_while_pending_or_acquired'),
+	('{"state": "halted"}', 'clock_only_while_pending_or_acquired'),
+	('{"state": "suspended", "clock_at": null, "resumes": 1}', 'suspended_or_fulfilled_has_no_resumes'),
+	('{"setbacks": -1}', 'counters_not_negative'), ('{"version": -1}', 'counters_not_negative')
+) AS v (changes, wanted);
+
 -- What somebody managed to store in spite of that is not decided upon.
-ALTER TABLE resonate.promises DROP CONSTRAINT promises_deadline;
+ALTER TABLE resonate.promises DISABLE TRIGGER resonate_guard;
 SELECT lives_ok($$SELECT insert_with('{"id": "corrupt", "state": "rejected_timedout", "settled_at": 1999}')$$,
 				'a row that is no promise');
 SELECT throws_ok(statement, 'XX001', 'stored promise "corrupt" violates invariant "timedout_is_server_owned"',

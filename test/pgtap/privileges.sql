@@ -49,6 +49,7 @@ INSERT INTO functions VALUES
 	('worker_step(timestamp with time zone,integer)', false, false, false, false, false),
 	('start_worker()', false, false, false, false, false),
 	('guard_promise()', false, false, false, false, false),
+	('guard_task()', false, false, false, false, false),
 	('note_insert()', false, false, false, false, false);
 
 -- "public" stands for everybody.

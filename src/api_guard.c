@@ -1,0 +1,163 @@
+/*-------------------------------------------------------------------------
+ *
+ * api_guard.c
+ *	  Triggers on our tables, for those who write to them directly.
+ *
+ * What the extension writes itself it checks before it writes.  Everybody else,
+ * a restore above all, meets the same rules here.  CHECK constraints would say
+ * them as well, but PostgreSQL parses each of them anew for every statement,
+ * which cost more than all the rest of an INSERT (docs/performance.md).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "utils/datum.h"
+#include "utils/rel.h"
+
+#include "store.h"
+#include "wake.h"
+
+PG_FUNCTION_INFO_V1(resonate_guard_promise);
+PG_FUNCTION_INFO_V1(resonate_guard_task);
+PG_FUNCTION_INFO_V1(resonate_note_insert);
+
+static TriggerData *
+get_trigger(FunctionCallInfo fcinfo, const char *name)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by trigger manager",
+						name)));
+	return (TriggerData *) fcinfo->context;
+}
+
+/* Whoever writes past the engine has the worker look at what it means. */
+static void
+note_foreign_insert(const TriggerData *trigger)
+{
+	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && !rsn_store_is_running())
+		rsn_wake_note_foreign_rows();
+}
+
+/* The row as it will be. */
+static HeapTuple
+new_row(const TriggerData *trigger)
+{
+	return TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple
+		: trigger->tg_trigtuple;
+}
+
+/* True when a column that must not be NULL is, which PostgreSQL will say. */
+static bool
+has_null(TupleDesc desc, const bool *nulls)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		if (nulls[i] && TupleDescAttr(desc, i)->attnotnull)
+			return true;
+	}
+	return false;
+}
+
+typedef const char *(*RowCheck) (const Datum *values, const bool *nulls);
+
+static void
+check_new_row(const TriggerData *trigger, RowCheck check)
+{
+	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+	Datum	   *values = palloc(sizeof(Datum) * desc->natts);
+	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
+	const char *violated;
+
+	heap_deform_tuple(new_row(trigger), desc, values, nulls);
+	if (has_null(desc, nulls))
+		return;
+	violated = check(values, nulls);
+	if (violated != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("new row for relation \"%s\" violates invariant \"%s\"",
+						RelationGetRelationName(trigger->tg_relation),
+						violated),
+				 errtableconstraint(trigger->tg_relation, violated)));
+}
+
+/* True when a column differs that is written at birth and never again. */
+static bool
+changes_birth(const TriggerData *trigger)
+{
+	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+		Datum		old_value;
+		Datum		new_value;
+		bool		old_null;
+		bool		new_null;
+
+		if (rsn_store_is_settlement_column(i))
+			continue;
+		old_value = heap_getattr(trigger->tg_trigtuple, i + 1, desc, &old_null);
+		new_value = heap_getattr(trigger->tg_newtuple, i + 1, desc, &new_null);
+		if (old_null != new_null ||
+			(!old_null && !datumIsEqual(old_value, new_value,
+										attribute->attbyval,
+										attribute->attlen)))
+			return true;
+	}
+	return false;
+}
+
+/* True for the one update that there is: the settlement of a pending promise. */
+static bool
+is_settlement(const TriggerData *trigger)
+{
+	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+
+	return rsn_store_is_pending_tuple(trigger->tg_trigtuple, desc) &&
+		!rsn_store_is_pending_tuple(trigger->tg_newtuple, desc) &&
+		!changes_birth(trigger);
+}
+
+/* Trigger: before each row of resonate.promises that is inserted or updated. */
+Datum
+resonate_guard_promise(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = get_trigger(fcinfo, "guard_promise");
+
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) && !is_settlement(trigger))
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("a promise is written at most twice: at its birth and at its settlement")));
+	check_new_row(trigger, rsn_store_check_promise_values);
+	note_foreign_insert(trigger);
+	return PointerGetDatum(new_row(trigger));
+}
+
+/* Trigger: before each row of resonate.tasks that is inserted or updated. */
+Datum
+resonate_guard_task(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = get_trigger(fcinfo, "guard_task");
+
+	check_new_row(trigger, rsn_store_check_task_values);
+	note_foreign_insert(trigger);
+	return PointerGetDatum(new_row(trigger));
+}
+
+/*
+ * Trigger: our own inserts note what they need by themselves, and this adds
+ * nothing to what they noted; anybody else's become known to the worker.
+ */
+Datum
+resonate_note_insert(PG_FUNCTION_ARGS)
+{
+	note_foreign_insert(get_trigger(fcinfo, "note_insert"));
+	return PointerGetDatum(NULL);
+}

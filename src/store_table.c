@@ -1,0 +1,693 @@
+/*-------------------------------------------------------------------------
+ *
+ * store_table.c
+ *	  Rows by their key, without the executor.
+ *
+ * Nearly all that the engine does is to find one row by its key, to lock it and
+ * to write it.  To start an executor for each of those steps costs several times
+ * what the step itself does (docs/performance.md has the figures), so they are
+ * made here with the functions that the executor and the apply worker of logical
+ * replication use underneath, and with the same rules: a new snapshot for each
+ * step under READ COMMITTED, SQLSTATE 40001 where that of the transaction is too
+ * old.  Constraints, and triggers for each row, that somebody adds are obeyed;
+ * triggers for each statement and rules are not.
+ *
+ * Tables stay open between rsn_store_begin and rsn_store_end.  What an error
+ * leaves behind is released with the transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "catalog/namespace.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "store_plan.h"
+
+/* Our own triggers, which guard the tables against others; see schema.sql. */
+#define GUARD_TRIGGER "resonate_guard"
+
+static const char *const table_names[RSN_NTABLES] = {
+	[RSN_TABLE_PROMISES] = "promises",
+	[RSN_TABLE_TASKS] = "tasks",
+	[RSN_TABLE_CALLBACKS] = "callbacks",
+	[RSN_TABLE_MESSAGES] = "messages",
+	[RSN_TABLE_AWAITERS] = "awaiters"
+};
+
+typedef struct OpenTable
+{
+	Relation	rel;			/* NULL: not open */
+	Relation	key_index;
+	TupleTableSlot *found;		/* the row that was looked at last */
+	TupleTableSlot *written;
+	ResultRelInfo *target;		/* NULL: not open for writing */
+	bool		has_indexes;	/* the target has them open as well */
+	bool		has_triggers;	/* of others, which have to fire */
+} OpenTable;
+
+static OpenTable tables[RSN_NTABLES];
+
+/* Of a table and of its primary key; InvalidOid until looked up. */
+typedef struct TableIds
+{
+	Oid			table;
+	Oid			key_index;
+} TableIds;
+
+static TableIds ids[RSN_NTABLES];
+
+/* Owns what belongs to the open tables; NULL while none is open. */
+static EState *estate = NULL;
+
+/* Only triggers of others could have a row checked again, which we hold locked. */
+static EPQState epq;
+
+static bool is_writing = false;
+
+/* Of the parameters that hold while triggers of others fire. */
+static int	trigger_nest_level;
+
+/* Forgets what an aborted transaction has left. */
+void
+rsn_table_begin(void)
+{
+	memset(tables, 0, sizeof(tables));
+	estate = NULL;
+	is_writing = false;
+}
+
+/* True while a trigger fires for one of our own writes. */
+bool
+rsn_table_is_writing(void)
+{
+	return is_writing;
+}
+
+/*
+ * Begins a step: it sees what the steps before it have written, and under READ
+ * COMMITTED what others have committed.
+ */
+static void
+new_snapshot(void)
+{
+	CommandCounterIncrement();
+	PopActiveSnapshot();
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+static void
+open_estate(void)
+{
+	if (estate != NULL)
+		return;
+	estate = CreateExecutorState();
+	rsn_eval_plan_qual_init(&epq, estate);
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+/* A table was changed, perhaps one of ours: it may have been dropped and made anew. */
+static void
+forget_ids(Datum arg, Oid relid)
+{
+	for (int i = 0; i < RSN_NTABLES; i++)
+	{
+		if (!OidIsValid(relid) || relid == ids[i].table)
+			ids[i].table = InvalidOid;
+	}
+}
+
+static Oid
+look_table_up(RsnTable table)
+{
+	Oid			relid = get_relname_relid(table_names[table],
+										  get_namespace_oid("resonate", false));
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation \"%s.%s\" does not exist", "resonate",
+						table_names[table])));
+	return relid;
+}
+
+static void
+look_ids_up(RsnTable table)
+{
+	static bool is_registered = false;
+	TableIds	found;
+	Relation	rel;
+
+	if (!is_registered)
+		CacheRegisterRelcacheCallback(forget_ids, (Datum) 0);
+	is_registered = true;
+
+	found.table = look_table_up(table);
+	rel = table_open(found.table, RowExclusiveLock);
+	found.key_index = RelationGetPrimaryKeyIndex(rel);
+	table_close(rel, NoLock);
+	if (!OidIsValid(found.key_index))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("relation \"%s.%s\" has no primary key", "resonate",
+						table_names[table])));
+	ids[table] = found;
+}
+
+static const TableIds *
+table_ids(RsnTable table)
+{
+	if (!OidIsValid(ids[table].table))
+		look_ids_up(table);
+	return &ids[table];
+}
+
+static OpenTable *
+open_table(RsnTable table)
+{
+	OpenTable  *open = &tables[table];
+	MemoryContext old;
+
+	if (open->rel != NULL)
+		return open;
+	open_estate();
+	old = MemoryContextSwitchTo(estate->es_query_cxt);
+	open->rel = table_open(table_ids(table)->table, RowExclusiveLock);
+	open->key_index = index_open(RelationGetPrimaryKeyIndex(open->rel),
+								 RowExclusiveLock);
+	open->found = table_slot_create(open->rel, NULL);
+	MemoryContextSwitchTo(old);
+	return open;
+}
+
+static void
+close_table(OpenTable *open)
+{
+	if (open->target != NULL)
+	{
+		ExecDropSingleTupleTableSlot(open->written);
+		ExecCloseIndices(open->target);
+	}
+	ExecDropSingleTupleTableSlot(open->found);
+	index_close(open->key_index, NoLock);
+	table_close(open->rel, NoLock);
+}
+
+/* Closes the tables; their locks stay until the transaction ends. */
+void
+rsn_table_end(void)
+{
+	if (estate == NULL)
+		return;
+	for (int i = 0; i < RSN_NTABLES; i++)
+	{
+		if (tables[i].rel != NULL)
+			close_table(&tables[i]);
+	}
+	PopActiveSnapshot();
+
+	/* What the triggers of others have used. */
+	ExecCloseResultRelations(estate);
+	ExecResetTupleTable(estate->es_tupleTable, false);
+	FreeExecutorState(estate);
+	rsn_table_begin();
+}
+
+/* The condition that the first column of an index is that text. */
+static void
+init_scan_key(ScanKey scan_key, Relation index, text *key)
+{
+	ScanKeyEntryInitialize(scan_key, 0, 1, BTEqualStrategyNumber, InvalidOid,
+						   index->rd_indcollation[0], F_TEXTEQ,
+						   PointerGetDatum(key));
+}
+
+/* Looks for the first row that has the key. */
+static bool
+find_in(OpenTable *open, text *key, Snapshot snapshot)
+{
+	IndexScanDesc scan;
+	ScanKeyData scan_key;
+	bool		is_found;
+
+	init_scan_key(&scan_key, open->key_index, key);
+	scan = rsn_index_beginscan(open->rel, open->key_index, snapshot, 1, 0);
+	index_rescan(scan, &scan_key, 1, NULL, 0);
+	is_found = index_getnext_slot(scan, ForwardScanDirection, open->found);
+	index_endscan(scan);
+	return is_found;
+}
+
+static void
+show_found(OpenTable *open, RsnTuple *tuple)
+{
+	slot_getallattrs(open->found);
+	tuple->tid = &open->found->tts_tid;
+	tuple->values = open->found->tts_values;
+	tuple->nulls = open->found->tts_isnull;
+}
+
+/* The row that has the key; false when there is none. */
+bool
+rsn_table_find(RsnTable table, text *key, RsnTuple *tuple)
+{
+	OpenTable  *open = open_table(table);
+
+	new_snapshot();
+	if (!find_in(open, key, GetActiveSnapshot()))
+		return false;
+	show_found(open, tuple);
+	return true;
+}
+
+/*
+ * False when no row has the first column of the primary key, at any isolation
+ * level; true when there may be one.  Looks at the index alone, which costs half
+ * as much and knows of dead rows too.
+ */
+bool
+rsn_table_may_have(RsnTable table, text *key)
+{
+	const TableIds *found = table_ids(table);
+	Relation	index;
+	IndexScanDesc scan;
+	ScanKeyData scan_key;
+	bool		result;
+
+	open_estate();
+	LockRelationOid(found->table, AccessShareLock);
+	index = index_open(found->key_index, AccessShareLock);
+	init_scan_key(&scan_key, index, key);
+	scan = rsn_index_beginscan_bitmap(index, GetActiveSnapshot(), 1);
+	index_rescan(scan, &scan_key, 1, NULL, 0);
+	result = index_getnext_tid(scan, ForwardScanDirection) != NULL;
+	index_endscan(scan);
+	index_close(index, NoLock);
+	return result;
+}
+
+/*
+ * Locks the row that was found, as SELECT FOR ... does (nodeLockRows.c), and has
+ * its newest version; false when it was deleted meanwhile.  The key of a row
+ * never changes, so there is nothing to check again.
+ */
+static bool
+lock_found(OpenTable *open, LockTupleMode mode)
+{
+	ItemPointerData tid = open->found->tts_tid;
+	uint8		flags = TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
+	TM_FailureData failure;
+	TM_Result	result;
+
+	if (!IsolationUsesXactSnapshot())
+		flags |= TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
+	result = table_tuple_lock(open->rel, &tid, GetActiveSnapshot(),
+							  open->found, GetCurrentCommandId(false), mode,
+							  LockWaitBlock, flags, &failure);
+	if (result == TM_Ok)
+		return true;
+	if ((result == TM_Updated || result == TM_Deleted) &&
+		IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent update")));
+	if (result != TM_Deleted)
+		elog(ERROR, "unexpected table_tuple_lock status: %d", (int) result);
+	return false;
+}
+
+/* The same as rsn_table_find, locked and read after any wait for the lock. */
+bool
+rsn_table_lock(RsnTable table, text *key, LockTupleMode mode, RsnTuple *tuple)
+{
+	OpenTable  *open = open_table(table);
+
+	PreventCommandIfReadOnly("SELECT FOR UPDATE");
+	new_snapshot();
+	if (!find_in(open, key, GetActiveSnapshot()) || !lock_found(open, mode))
+		return false;
+	show_found(open, tuple);
+	return true;
+}
+
+/* True when others have put triggers on the table, or refer to it. */
+static bool
+has_triggers_of_others(Relation rel)
+{
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		if (strcmp(rel->trigdesc->triggers[i].tgname, GUARD_TRIGGER) != 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Opens a table for writing.  Our own guard does not fire for our own writes,
+ * which were checked before they came here, unless others have to fire as well.
+ */
+static OpenTable *
+open_target(RsnTable table)
+{
+	OpenTable  *open = open_table(table);
+	MemoryContext old;
+
+	if (open->target != NULL)
+		return open;
+	old = MemoryContextSwitchTo(estate->es_query_cxt);
+	open->written = table_slot_create(open->rel, NULL);
+	open->has_triggers = has_triggers_of_others(open->rel);
+	open->target = makeNode(ResultRelInfo);
+	InitResultRelInfo(open->target, open->rel, 0, NULL, 0);
+	if (!open->has_triggers)
+		open->target->ri_TrigDesc = NULL;
+	MemoryContextSwitchTo(old);
+	return open;
+}
+
+/* The same with its indexes, which a deletion leaves alone. */
+static OpenTable *
+open_target_with_indexes(RsnTable table)
+{
+	OpenTable  *open = open_target(table);
+	MemoryContext old;
+
+	if (open->has_indexes)
+		return open;
+	old = MemoryContextSwitchTo(estate->es_query_cxt);
+	ExecOpenIndices(open->target, false);
+	open->has_indexes = true;
+	MemoryContextSwitchTo(old);
+	return open;
+}
+
+/* The type of a column, counted from zero. */
+Oid
+rsn_table_column_type(RsnTable table, int column)
+{
+	OpenTable  *open = open_table(table);
+
+	return TupleDescAttr(RelationGetDescr(open->rel), column)->atttypid;
+}
+
+/* Puts the row into the slot to write; old has what is not set, NULL for nothing. */
+static void
+fill_written(OpenTable *open, const RsnNewTuple *tuple,
+			 const TupleTableSlot *old)
+{
+	TupleTableSlot *slot = open->written;
+
+	ExecClearTuple(slot);
+	for (int i = 0; i < slot->tts_tupleDescriptor->natts; i++)
+	{
+		if (i < tuple->ncolumns && tuple->is_set[i])
+		{
+			slot->tts_values[i] = tuple->values[i];
+			slot->tts_isnull[i] = tuple->nulls[i];
+		}
+		else
+		{
+			slot->tts_values[i] = old == NULL ? (Datum) 0 : old->tts_values[i];
+			slot->tts_isnull[i] = old == NULL || old->tts_isnull[i];
+		}
+	}
+	ExecStoreVirtualTuple(slot);
+}
+
+/* Begins a write; triggers that fire see a query of their own. */
+static void
+begin_write(OpenTable *open)
+{
+	estate->es_output_cid = GetCurrentCommandId(true);
+	estate->es_snapshot = GetActiveSnapshot();
+	is_writing = true;
+	if (open->has_triggers)
+	{
+		trigger_nest_level = rsn_store_pin_search_path();
+		AfterTriggerBeginQuery();
+	}
+}
+
+static void
+end_write(OpenTable *open)
+{
+	if (open->has_triggers)
+	{
+		AfterTriggerEndQuery(estate);
+		AtEOXact_GUC(true, trigger_nest_level);
+	}
+	ResetPerTupleExprContext(estate);
+	is_writing = false;
+}
+
+/*
+ * Under REPEATABLE READ, a row that exists and that our snapshot does not see
+ * is an error, as it is for INSERT ... ON CONFLICT DO NOTHING.
+ */
+static void
+check_existing_is_visible(OpenTable *open, ItemPointer tid)
+{
+	TransactionId xmin;
+	bool		is_null;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	if (!table_tuple_fetch_row_version(open->rel, tid, SnapshotAny, open->found))
+		elog(ERROR, "could not fetch the row that has the key already");
+	if (table_tuple_satisfies_snapshot(open->rel, open->found,
+									   GetActiveSnapshot()))
+		return;
+	xmin = DatumGetTransactionId(slot_getsysattr(open->found,
+												 MinTransactionIdAttributeNumber,
+												 &is_null));
+	if (!TransactionIdIsCurrentTransactionId(xmin))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent update")));
+}
+
+/* Adds what the indexes need to find a conflict. */
+static void
+prepare_speculation(OpenTable *open)
+{
+	ResultRelInfo *target = open->target;
+	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
+
+	for (int i = 0; i < target->ri_NumIndices; i++)
+	{
+		IndexInfo  *info = target->ri_IndexRelationInfo[i];
+
+		if (info->ii_Unique && info->ii_UniqueOps == NULL)
+			BuildSpeculativeIndexInfo(target->ri_IndexRelationDescs[i], info);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Inserts the row that was filled in, unless another one has its key, which is
+ * waited for if it is not committed yet.  The protocol is that of INSERT ... ON
+ * CONFLICT DO NOTHING (ExecInsert in nodeModifyTable.c).
+ */
+static bool
+insert_speculatively(OpenTable *open)
+{
+	ItemPointerData conflict;
+	bool		is_conflict;
+	uint32		token;
+
+	prepare_speculation(open);
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!rsn_check_index_constraints(open->target, open->written, estate,
+										 &conflict))
+		{
+			check_existing_is_visible(open, &conflict);
+			return false;
+		}
+		is_conflict = false;
+		token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
+		table_tuple_insert_speculative(open->rel, open->written,
+									   estate->es_output_cid, 0, NULL, token);
+		list_free(rsn_insert_index_tuples(open->target, open->written, estate,
+										  true, &is_conflict));
+		table_tuple_complete_speculative(open->rel, open->written, token,
+										 !is_conflict);
+		SpeculativeInsertionLockRelease(GetCurrentTransactionId());
+	} while (is_conflict);
+	return true;
+}
+
+/* Inserts the row that was filled in; its key must be new. */
+static void
+insert_plainly(OpenTable *open)
+{
+	table_tuple_insert(open->rel, open->written, estate->es_output_cid, 0,
+					   NULL);
+	list_free(rsn_insert_index_tuples(open->target, open->written, estate,
+									  false, NULL));
+}
+
+static bool
+insert_written(OpenTable *open, bool may_exist)
+{
+	if (open->has_triggers &&
+		!ExecBRInsertTriggers(estate, open->target, open->written))
+		return false;
+	ExecConstraints(open->target, open->written, estate);
+	if (!may_exist)
+		insert_plainly(open);
+	else if (!insert_speculatively(open))
+		return false;
+	if (open->has_triggers)
+		ExecARInsertTriggers(estate, open->target, open->written, NIL, NULL);
+	return true;
+}
+
+/*
+ * Inserts a row.  If another one has the key, the answer is false where that may
+ * be so, or else an error.
+ */
+bool
+rsn_table_insert(RsnTable table, const RsnNewTuple *tuple, bool may_exist)
+{
+	OpenTable  *open;
+	bool		is_inserted;
+
+	PreventCommandIfReadOnly("INSERT");
+	open = open_target_with_indexes(table);
+	fill_written(open, tuple, NULL);
+	begin_write(open);
+	is_inserted = insert_written(open, may_exist);
+	end_write(open);
+	return is_inserted;
+}
+
+/* Has the row that is to be written in the slot of what was found. */
+static void
+fetch_again(OpenTable *open, const ItemPointerData *tid)
+{
+	ItemPointerData copy = *tid;
+
+	if (open->has_triggers)
+		new_snapshot();
+	else
+		CommandCounterIncrement();
+	if (TTS_EMPTY(open->found) ||
+		!ItemPointerEquals(&open->found->tts_tid, &copy))
+	{
+		if (!table_tuple_fetch_row_version(open->rel, &copy, SnapshotAny,
+										   open->found))
+			elog(ERROR, "row of \"%s\" is gone although it was locked",
+				 RelationGetRelationName(open->rel));
+	}
+	slot_getallattrs(open->found);
+}
+
+/* Tells each index whether its key changes, which ours say by columns alone. */
+static void
+note_changed_keys(ResultRelInfo *target, const bool *is_set, int ncolumns)
+{
+	for (int i = 0; i < target->ri_NumIndices; i++)
+	{
+		IndexInfo  *info = target->ri_IndexRelationInfo[i];
+
+		info->ii_CheckedUnchanged = true;
+		info->ii_IndexUnchanged = true;
+		for (int key = 0; key < info->ii_NumIndexKeyAttrs; key++)
+		{
+			int			attno = info->ii_IndexAttrNumbers[key];
+
+			if (attno > 0 && attno <= ncolumns && is_set[attno - 1])
+				info->ii_IndexUnchanged = false;
+		}
+	}
+}
+
+/*
+ * Changes a row that was found and not locked, if nobody has locked or changed it
+ * since, and without ever waiting; otherwise does nothing, and answers false.
+ * Also false where triggers of others want a lock, and where the snapshot is that
+ * of the transaction, so that who locks the row can tell why it is too old.
+ */
+bool
+rsn_table_try_update(RsnTable table, ItemPointer tid, const RsnNewTuple *tuple)
+{
+	OpenTable  *open;
+	TM_FailureData failure;
+	LockTupleMode lock_mode;
+	RsnUpdateIndexes update_indexes;
+	TM_Result	result;
+
+	PreventCommandIfReadOnly("UPDATE");
+	open = open_target_with_indexes(table);
+	if (open->has_triggers || IsolationUsesXactSnapshot())
+		return false;
+	CheckCmdReplicaIdentity(open->rel, CMD_UPDATE);
+	fetch_again(open, tid);
+	fill_written(open, tuple, open->found);
+	note_changed_keys(open->target, tuple->is_set, tuple->ncolumns);
+	begin_write(open);
+	ExecConstraints(open->target, open->written, estate);
+	result = table_tuple_update(open->rel, tid, open->written,
+								estate->es_output_cid, estate->es_snapshot,
+								InvalidSnapshot, false, &failure, &lock_mode,
+								&update_indexes);
+	if (result == TM_Ok && update_indexes)
+		list_free(rsn_update_index_tuples(open->target, open->written, estate,
+										  update_indexes));
+	end_write(open);
+	if (result == TM_Ok)
+		*tid = open->written->tts_tid;
+	ExecClearTuple(open->found);
+	return result == TM_Ok;
+}
+
+/* Changes the columns of a locked row that are set; tid becomes that of the new one. */
+void
+rsn_table_update(RsnTable table, ItemPointer tid, const RsnNewTuple *tuple)
+{
+	OpenTable  *open;
+
+	PreventCommandIfReadOnly("UPDATE");
+	open = open_target_with_indexes(table);
+	fetch_again(open, tid);
+	fill_written(open, tuple, open->found);
+	note_changed_keys(open->target, tuple->is_set, tuple->ncolumns);
+	begin_write(open);
+	ExecSimpleRelationUpdate(open->target, estate, &epq, open->found,
+							 open->written);
+	end_write(open);
+	ExecClearTuple(open->found);
+	*tid = open->written->tts_tid;
+}
+
+/* Deletes a locked row. */
+void
+rsn_table_delete(RsnTable table, const ItemPointerData *tid)
+{
+	OpenTable  *open;
+
+	PreventCommandIfReadOnly("DELETE");
+	open = open_target(table);
+	fetch_again(open, tid);
+	begin_write(open);
+	ExecSimpleRelationDelete(open->target, estate, &epq, open->found);
+	end_write(open);
+	ExecClearTuple(open->found);
+}

@@ -1,0 +1,62 @@
+/*-------------------------------------------------------------------------
+ *
+ * store_table.h
+ *	  Rows by their key, without the executor; private to store*.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RSN_STORE_TABLE_H
+#define RSN_STORE_TABLE_H
+
+#include "nodes/lockoptions.h"
+#include "storage/itemptr.h"
+
+typedef enum RsnTable
+{
+	RSN_TABLE_PROMISES,
+	RSN_TABLE_TASKS,
+	RSN_TABLE_CALLBACKS,
+	RSN_TABLE_MESSAGES,
+	RSN_TABLE_AWAITERS
+} RsnTable;
+
+#define RSN_NTABLES (RSN_TABLE_AWAITERS + 1)
+
+/*
+ * A stored row: its columns in the order of the table.  Valid until the next
+ * look at that table.
+ */
+typedef struct RsnTuple
+{
+	const ItemPointerData *tid;
+	const Datum *values;
+	const bool *nulls;
+} RsnTuple;
+
+/* Columns of a row to write; those of an update that stay are not set. */
+typedef struct RsnNewTuple
+{
+	int			ncolumns;
+	Datum	   *values;
+	bool	   *nulls;
+	bool	   *is_set;			/* an insert leaves the others NULL */
+} RsnNewTuple;
+
+/* Find and lock: by the first column of the primary key. */
+extern bool rsn_table_find(RsnTable table, text *key, RsnTuple *tuple);
+extern bool rsn_table_lock(RsnTable table, text *key, LockTupleMode mode,
+						   RsnTuple *tuple);
+extern bool rsn_table_may_have(RsnTable table, text *key);
+extern bool rsn_table_insert(RsnTable table, const RsnNewTuple *tuple,
+							 bool may_exist);
+extern void rsn_table_update(RsnTable table, ItemPointer tid,
+							 const RsnNewTuple *tuple);
+extern bool rsn_table_try_update(RsnTable table, ItemPointer tid,
+								 const RsnNewTuple *tuple);
+extern void rsn_table_delete(RsnTable table, const ItemPointerData *tid);
+extern Oid	rsn_table_column_type(RsnTable table, int column);
+extern bool rsn_table_is_writing(void);
+extern void rsn_table_begin(void);
+extern void rsn_table_end(void);
+
+#endif							/* RSN_STORE_TABLE_H */
