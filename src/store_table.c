@@ -53,7 +53,7 @@ static const char *const table_names[RSN_NTABLES] = {
 typedef struct OpenTable
 {
 	Relation	rel;			/* NULL: not open */
-	Relation	key_index;
+	Relation	key_index;		/* NULL: not looked at */
 	TupleTableSlot *found;		/* the row that was looked at last */
 	TupleTableSlot *written;
 	ResultRelInfo *target;		/* NULL: not open for writing */
@@ -188,7 +188,21 @@ open_table(RsnTable table)
 	open_estate();
 	old = MemoryContextSwitchTo(estate->es_query_cxt);
 	open->rel = table_open(table_ids(table)->table, RowExclusiveLock);
-	open->key_index = index_open(RelationGetPrimaryKeyIndex(open->rel),
+	MemoryContextSwitchTo(old);
+	return open;
+}
+
+/* The same with what it takes to find a row. */
+static OpenTable *
+open_with_key(RsnTable table)
+{
+	OpenTable  *open = open_table(table);
+	MemoryContext old;
+
+	if (open->key_index != NULL)
+		return open;
+	old = MemoryContextSwitchTo(estate->es_query_cxt);
+	open->key_index = index_open(table_ids(table)->key_index,
 								 RowExclusiveLock);
 	open->found = table_slot_create(open->rel, NULL);
 	MemoryContextSwitchTo(old);
@@ -203,8 +217,11 @@ close_table(OpenTable *open)
 		ExecDropSingleTupleTableSlot(open->written);
 		ExecCloseIndices(open->target);
 	}
-	ExecDropSingleTupleTableSlot(open->found);
-	index_close(open->key_index, NoLock);
+	if (open->key_index != NULL)
+	{
+		ExecDropSingleTupleTableSlot(open->found);
+		index_close(open->key_index, NoLock);
+	}
 	table_close(open->rel, NoLock);
 }
 
@@ -266,7 +283,7 @@ show_found(OpenTable *open, RsnTuple *tuple)
 bool
 rsn_table_find(RsnTable table, text *key, RsnTuple *tuple)
 {
-	OpenTable  *open = open_table(table);
+	OpenTable  *open = open_with_key(table);
 
 	new_snapshot();
 	if (!find_in(open, key, GetActiveSnapshot()))
@@ -335,7 +352,7 @@ lock_found(OpenTable *open, LockTupleMode mode)
 bool
 rsn_table_lock(RsnTable table, text *key, LockTupleMode mode, RsnTuple *tuple)
 {
-	OpenTable  *open = open_table(table);
+	OpenTable  *open = open_with_key(table);
 
 	PreventCommandIfReadOnly("SELECT FOR UPDATE");
 	new_snapshot();
@@ -460,13 +477,15 @@ end_write(OpenTable *open)
  * is an error, as it is for INSERT ... ON CONFLICT DO NOTHING.
  */
 static void
-check_existing_is_visible(OpenTable *open, ItemPointer tid)
+check_existing_is_visible(RsnTable table, ItemPointer tid)
 {
+	OpenTable  *open;
 	TransactionId xmin;
 	bool		is_null;
 
 	if (!IsolationUsesXactSnapshot())
 		return;
+	open = open_with_key(table);
 	if (!table_tuple_fetch_row_version(open->rel, tid, SnapshotAny, open->found))
 		elog(ERROR, "could not fetch the row that has the key already");
 	if (table_tuple_satisfies_snapshot(open->rel, open->found,
@@ -504,8 +523,9 @@ prepare_speculation(OpenTable *open)
  * CONFLICT DO NOTHING (ExecInsert in nodeModifyTable.c).
  */
 static bool
-insert_speculatively(OpenTable *open)
+insert_speculatively(RsnTable table)
 {
+	OpenTable  *open = &tables[table];
 	ItemPointerData conflict;
 	bool		is_conflict;
 	uint32		token;
@@ -517,7 +537,7 @@ insert_speculatively(OpenTable *open)
 		if (!rsn_check_index_constraints(open->target, open->written, estate,
 										 &conflict))
 		{
-			check_existing_is_visible(open, &conflict);
+			check_existing_is_visible(table, &conflict);
 			return false;
 		}
 		is_conflict = false;
@@ -544,15 +564,17 @@ insert_plainly(OpenTable *open)
 }
 
 static bool
-insert_written(OpenTable *open, bool may_exist)
+insert_written(RsnTable table, bool may_exist)
 {
+	OpenTable  *open = &tables[table];
+
 	if (open->has_triggers &&
 		!ExecBRInsertTriggers(estate, open->target, open->written))
 		return false;
 	ExecConstraints(open->target, open->written, estate);
 	if (!may_exist)
 		insert_plainly(open);
-	else if (!insert_speculatively(open))
+	else if (!insert_speculatively(table))
 		return false;
 	if (open->has_triggers)
 		ExecARInsertTriggers(estate, open->target, open->written, NIL, NULL);
@@ -573,15 +595,16 @@ rsn_table_insert(RsnTable table, const RsnNewTuple *tuple, bool may_exist)
 	open = open_target_with_indexes(table);
 	fill_written(open, tuple, NULL);
 	begin_write(open);
-	is_inserted = insert_written(open, may_exist);
+	is_inserted = insert_written(table, may_exist);
 	end_write(open);
 	return is_inserted;
 }
 
 /* Has the row that is to be written in the slot of what was found. */
 static void
-fetch_again(OpenTable *open, const ItemPointerData *tid)
+fetch_again(RsnTable table, const ItemPointerData *tid)
 {
+	OpenTable  *open = open_with_key(table);
 	ItemPointerData copy = *tid;
 
 	if (open->has_triggers)
@@ -639,7 +662,7 @@ rsn_table_try_update(RsnTable table, ItemPointer tid, const RsnNewTuple *tuple)
 	if (open->has_triggers || IsolationUsesXactSnapshot())
 		return false;
 	CheckCmdReplicaIdentity(open->rel, CMD_UPDATE);
-	fetch_again(open, tid);
+	fetch_again(table, tid);
 	fill_written(open, tuple, open->found);
 	note_changed_keys(open->target, tuple->is_set, tuple->ncolumns);
 	begin_write(open);
@@ -666,7 +689,7 @@ rsn_table_update(RsnTable table, ItemPointer tid, const RsnNewTuple *tuple)
 
 	PreventCommandIfReadOnly("UPDATE");
 	open = open_target_with_indexes(table);
-	fetch_again(open, tid);
+	fetch_again(table, tid);
 	fill_written(open, tuple, open->found);
 	note_changed_keys(open->target, tuple->is_set, tuple->ncolumns);
 	begin_write(open);
@@ -685,7 +708,7 @@ rsn_table_delete(RsnTable table, const ItemPointerData *tid)
 
 	PreventCommandIfReadOnly("DELETE");
 	open = open_target(table);
-	fetch_again(open, tid);
+	fetch_again(table, tid);
 	begin_write(open);
 	ExecSimpleRelationDelete(open->target, estate, &epq, open->found);
 	end_write(open);
