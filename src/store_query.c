@@ -350,11 +350,11 @@ const RsnQueryDef rsn_queries[] = {
 		" ORDER BY t.clock_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
 		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, TEXTARRAYOID}
 	},
-	[RSN_QUERY_LOCK_DUE_TASKS] = {
-		"SELECT " TASK_COLUMNS " FROM resonate.tasks t"
+	[RSN_QUERY_DUE_TASKS] = {
+		"SELECT t.ctid FROM resonate.tasks t"
 		" WHERE t.state" EQ TASK_STATE("pending") " AND t.address" EQ "$1"
 		" AND t.clock_at" LE "$2 AND " ALIVE_AT("$2")
-		" ORDER BY t.clock_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",
+		" ORDER BY t.clock_at LIMIT $3",
 		SPI_OK_SELECT, PLAN_ONCE, 3, {TEXTOID, INT8OID, INT8OID}
 	},
 

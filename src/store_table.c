@@ -318,6 +318,16 @@ rsn_table_may_have(RsnTable table, text *key)
 	return result;
 }
 
+/* Somebody has changed a row: an error where our snapshot is older than that. */
+static void
+check_not_serializable(void)
+{
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent update")));
+}
+
 /*
  * Locks the row that was found, as SELECT FOR ... does (nodeLockRows.c), and has
  * its newest version; false when it was deleted meanwhile.  The key of a row
@@ -338,11 +348,8 @@ lock_found(OpenTable *open, LockTupleMode mode)
 							  LockWaitBlock, flags, &failure);
 	if (result == TM_Ok)
 		return true;
-	if ((result == TM_Updated || result == TM_Deleted) &&
-		IsolationUsesXactSnapshot())
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not serialize access due to concurrent update")));
+	if (result == TM_Updated || result == TM_Deleted)
+		check_not_serializable();
 	if (result != TM_Deleted)
 		elog(ERROR, "unexpected table_tuple_lock status: %d", (int) result);
 	return false;
@@ -358,6 +365,34 @@ rsn_table_lock(RsnTable table, text *key, LockTupleMode mode, RsnTuple *tuple)
 	new_snapshot();
 	if (!find_in(open, key, GetActiveSnapshot()) || !lock_found(open, mode))
 		return false;
+	show_found(open, tuple);
+	return true;
+}
+
+/*
+ * Locks a row that the transaction has seen in a statement, if nobody has locked
+ * it or changed it since.  Never waits.
+ */
+bool
+rsn_table_try_lock(RsnTable table, const ItemPointerData *tid, RsnTuple *tuple)
+{
+	OpenTable  *open = open_with_key(table);
+	ItemPointerData copy = *tid;
+	TM_FailureData failure;
+	TM_Result	result;
+
+	PreventCommandIfReadOnly("SELECT FOR UPDATE");
+	CommandCounterIncrement();
+	result = table_tuple_lock(open->rel, &copy, GetActiveSnapshot(),
+							  open->found, GetCurrentCommandId(false),
+							  LockTupleNoKeyExclusive, LockWaitSkip, 0,
+							  &failure);
+	if (result != TM_Ok)
+	{
+		if (result != TM_WouldBlock)
+			check_not_serializable();
+		return false;
+	}
 	show_found(open, tuple);
 	return true;
 }

@@ -46,6 +46,8 @@ typedef struct RsnNewTuple
 extern bool rsn_table_find(RsnTable table, text *key, RsnTuple *tuple);
 extern bool rsn_table_lock(RsnTable table, text *key, LockTupleMode mode,
 						   RsnTuple *tuple);
+extern bool rsn_table_try_lock(RsnTable table, const ItemPointerData *tid,
+							   RsnTuple *tuple);
 extern bool rsn_table_may_have(RsnTable table, text *key);
 extern bool rsn_table_insert(RsnTable table, const RsnNewTuple *tuple,
 							 bool may_exist);

@@ -8,6 +8,8 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "common/pg_prng.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "clock.h"
@@ -22,6 +24,10 @@ enum
 };
 
 #define TASK_NSTORED	TASK_CTID
+
+/* How many tasks ahead of the first a dequeue looks, to leave the way of others. */
+#define SPREAD_MIN	16
+#define SPREAD_MAX	256
 
 /* A row of resonate.tasks in the making. */
 typedef struct NewTask
@@ -307,22 +313,91 @@ rsn_store_lock_ended_leases(int64 now_ms, int limit, text *const *set_aside,
 }
 
 /*
+ * Locks at most limit of the candidates, beginning with one of them; answers how
+ * many, and how many others have taken.
+ */
+static int
+lock_candidates(const ItemPointerData *tids, int n, int first, int limit,
+				RsnTaskRow *rows, int *ntaken)
+{
+	int			count = 0;
+
+	for (int i = 0; i < n && count < limit; i++)
+	{
+		RsnTuple	tuple;
+
+		if (rsn_table_try_lock(RSN_TABLE_TASKS, &tids[(first + i) % n],
+							   &tuple))
+			task_from_values(tuple.values, tuple.nulls, tuple.tid,
+							 &rows[count++]);
+		else
+			(*ntaken)++;
+	}
+	return count;
+}
+
+/* The rows of live pending tasks of an address that are due, the longest due first. */
+static int
+list_due_tasks(text *address, int64 now_ms, int limit, ItemPointerData **tids)
+{
+	RsnArgs		args = {0};
+	int			n;
+
+	rsn_args_add_text(&args, address);
+	rsn_args_add(&args, Int64GetDatum(now_ms));
+	rsn_args_add(&args, Int64GetDatum(limit));
+	n = (int) rsn_store_exec(RSN_QUERY_DUE_TASKS, &args);
+	*tids = palloc(sizeof(ItemPointerData) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		bool		is_null;
+
+		(*tids)[i] = *(ItemPointer) DatumGetPointer(SPI_getbinval(SPI_tuptable->vals[i],
+																  SPI_tuptable->tupdesc,
+																  1, &is_null));
+	}
+	return n;
+}
+
+/*
  * Locks live pending tasks of an address whose clock is due, the longest due
- * first; skips those that others have locked.
+ * first; skips those that others have locked or taken.
+ *
+ * Who had to step over others last time begins at a random one among some more of
+ * the first, if there are so many, and so leaves their way.  With SELECT ... SKIP LOCKED, 64 workers at
+ * one queue lost a quarter of what 4 of them did: each of them found the same
+ * tasks first, locked those that had been taken since its snapshot, and had the
+ * executor check them again.
  */
 int
 rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,
 						 RsnTaskRow **rows)
 {
-	RsnArgs		args = {0};
-	uint64		count;
+	static int	spread = 0;
+	int			ahead = spread;
+	int			count;
+	int			n;
+	int			ntaken;
 
-	rsn_args_add_text(&args, address);
-	rsn_args_add(&args, Int64GetDatum(now_ms));
-	rsn_args_add(&args, Int64GetDatum(limit));
-	count = rsn_store_exec(RSN_QUERY_LOCK_DUE_TASKS, &args);
-	*rows = tasks_from_result(count);
-	return (int) count;
+	*rows = rsn_store_alloc(sizeof(RsnTaskRow) * limit);
+	for (;;)
+	{
+		ItemPointerData *tids;
+		int			first = 0;
+
+		CHECK_FOR_INTERRUPTS();
+		n = list_due_tasks(address, now_ms, limit + ahead, &tids);
+		if (ahead > 0 && n == limit + ahead)
+			first = (int) (pg_prng_uint32(&pg_global_prng_state) %
+						   (ahead + 1));
+		ntaken = 0;
+		count = lock_candidates(tids, n, first, limit, *rows, &ntaken);
+		if (count > 0 || n < limit + ahead)
+			break;
+		ahead = 4 * ahead + limit;
+	}
+	spread = ntaken > 0 ? Min(2 * spread + SPREAD_MIN, SPREAD_MAX) : spread / 2;
+	return count;
 }
 
 /* The same for all notify:// addresses, in no order. */
