@@ -280,12 +280,14 @@ class Drain:
 
     def _listen(self):
         while not self._is_over.wait(self.INTERVAL_S):
+            # Each poll reads no more than a buffer, so go on to the end.
             self._connection.poll()
-            if self._connection.notifies:
+            while self._connection.notifies:
                 self.last_at = time.monotonic()
                 self.heard += [notify.payload for notify
                                in self._connection.notifies]
                 self._connection.notifies.clear()
+                self._connection.poll()
 
 
 DELIVERY_SCRIPT = """

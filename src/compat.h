@@ -116,6 +116,13 @@ typedef TU_UpdateIndexes RsnUpdateIndexes;
 typedef bool RsnUpdateIndexes;
 #endif
 
+/* A deferrable key counts on demand since 18. */
+#if PG_VERSION_NUM >= 180000
+#define rsn_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel, false)
+#else
+#define rsn_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
+#endif
+
 /* A recheck can be restricted to some relations since 16. */
 #if PG_VERSION_NUM >= 160000
 #define rsn_eval_plan_qual_init(epq, estate) \

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+
 #include "id.h"
 
 /* Negative, zero or positive, as memcmp; a prefix comes first. */

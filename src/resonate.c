@@ -15,6 +15,7 @@
 
 #include "guc.h"
 #include "shared.h"
+#include "store.h"
 #include "wake.h"
 #include "worker.h"
 
@@ -27,6 +28,7 @@ _PG_init(void)
 {
 	rsn_guc_init();
 	rsn_shared_init();
+	rsn_store_init();
 	rsn_wake_init();
 	rsn_launcher_register();
 }

@@ -40,21 +40,47 @@ static const char *const disabled_while_planning[] = {
 	"enable_material", "jit"
 };
 
-/* Where results go: the caller's context at rsn_store_begin. */
+/*
+ * From rsn_store_begin to rsn_store_end.  They nest where triggers of others, which
+ * fire for our writes, call our functions.
+ */
+typedef struct Session
+{
+	SubTransactionId subid;		/* in which it began, and with which it ends */
+	MemoryContext result_context;	/* the caller's */
+	bool		is_connected;	/* to SPI, since the first statement */
+	bool		is_running;		/* a statement of ours */
+} Session;
+
+static Session sessions[RSN_STORE_DEPTH_MAX];
+static int	depth = 0;
+static Session *session = NULL;
+
+/* Where results go. */
 static MemoryContext result_context = NULL;
 
-/* True while one of our own statements runs. */
-static bool is_running = false;
-
-/* True between the first statement and rsn_store_end. */
-static bool is_connected = false;
+static void
+use_session(int new_depth)
+{
+	depth = new_depth;
+	session = depth > 0 ? &sessions[depth - 1] : NULL;
+	result_context = depth > 0 ? session->result_context : NULL;
+	rsn_table_use(depth);
+}
 
 /* Opens the store; what it answers is allocated in the current context. */
 void
 rsn_store_begin(void)
 {
-	result_context = CurrentMemoryContext;
-	is_connected = false;
+	if (depth == RSN_STORE_DEPTH_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_STATEMENT_TOO_COMPLEX),
+				 errmsg("triggers on the tables of resonate call its functions too deeply"),
+				 errdetail("The limit is %d.", RSN_STORE_DEPTH_MAX)));
+	memset(&sessions[depth], 0, sizeof(Session));
+	sessions[depth].subid = GetCurrentSubTransactionId();
+	sessions[depth].result_context = CurrentMemoryContext;
+	use_session(depth + 1);
 	rsn_table_begin();
 }
 
@@ -66,7 +92,7 @@ connect_to_spi(void)
 
 	if (result != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed: %s", SPI_result_code_string(result));
-	is_connected = true;
+	session->is_connected = true;
 }
 
 /* Closes the store. */
@@ -76,19 +102,48 @@ rsn_store_end(void)
 	MemoryContext caller = CurrentMemoryContext;
 
 	rsn_table_end();
-	if (!is_connected)
-		return;
-	if (SPI_finish() != SPI_OK_FINISH)
+	if (session->is_connected && SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
 	MemoryContextSwitchTo(caller);
-	is_connected = false;
+	use_session(depth - 1);
+}
+
+/* An error has ended what was open. */
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT)
+		use_session(0);
+}
+
+/* The same where somebody catches it: all that began in there has ended. */
+static void
+subxact_callback(SubXactEvent event, SubTransactionId my_id,
+				 SubTransactionId parent_id, void *arg)
+{
+	int			remaining = depth;
+
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	while (remaining > 0 && sessions[remaining - 1].subid >= my_id)
+		remaining--;
+	use_session(remaining);
+}
+
+/* Registers the callbacks, once for the life of the backend. */
+void
+rsn_store_init(void)
+{
+	RegisterXactCallback(xact_callback, NULL);
+	RegisterSubXactCallback(subxact_callback, NULL);
 }
 
 /* True when an insert comes from the store itself. */
 bool
 rsn_store_is_running(void)
 {
-	return is_running || rsn_table_is_writing();
+	return session != NULL &&
+		(session->is_running || rsn_table_is_writing());
 }
 
 /* Memory in the context of the caller of rsn_store_begin. */
@@ -185,18 +240,11 @@ static int
 run_query(RsnQuery query, const RsnArgs *args)
 {
 	int			nest_level = rsn_store_pin_search_path();
-	volatile int result = 0;
+	int			result;
 
-	is_running = true;
-	PG_TRY();
-	{
-		result = plan_and_execute(query, args);
-	}
-	PG_FINALLY();
-	{
-		is_running = false;
-	}
-	PG_END_TRY();
+	session->is_running = true;
+	result = plan_and_execute(query, args);
+	session->is_running = false;
 	AtEOXact_GUC(true, nest_level);
 	return result;
 }
@@ -216,7 +264,7 @@ rsn_store_exec(RsnQuery query, const RsnArgs *args)
 		elog(ERROR, "statement %d takes %d arguments, not %d", (int) query,
 			 def->nargs, args->n);
 
-	if (!is_connected)
+	if (!session->is_connected)
 		connect_to_spi();
 	result = run_query(query, args);
 

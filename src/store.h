@@ -159,6 +159,7 @@ typedef struct RsnStateCounts
 
 extern RsnKey rsn_key_from_text(const text *key);
 
+extern void rsn_store_init(void);
 extern void rsn_store_begin(void);
 extern void rsn_store_end(void);
 extern bool rsn_store_is_running(void);

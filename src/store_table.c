@@ -53,6 +53,7 @@ static const char *const table_names[RSN_NTABLES] = {
 typedef struct OpenTable
 {
 	Relation	rel;			/* NULL: not open */
+	LOCKMODE	lock_mode;		/* as strong as has been asked for */
 	Relation	key_index;		/* NULL: not looked at */
 	TupleTableSlot *found;		/* the row that was looked at last */
 	TupleTableSlot *written;
@@ -60,8 +61,6 @@ typedef struct OpenTable
 	bool		has_indexes;	/* the target has them open as well */
 	bool		has_triggers;	/* of others, which have to fire */
 } OpenTable;
-
-static OpenTable tables[RSN_NTABLES];
 
 /* Of a table and of its primary key; InvalidOid until looked up. */
 typedef struct TableIds
@@ -72,31 +71,39 @@ typedef struct TableIds
 
 static TableIds ids[RSN_NTABLES];
 
-/* Owns what belongs to the open tables; NULL while none is open. */
-static EState *estate = NULL;
+typedef struct TableState
+{
+	OpenTable	tables[RSN_NTABLES];
+	EState	   *estate;			/* owns what belongs to them; NULL: none is open */
+	EPQState	epq;			/* only triggers of others could have a row
+								 * checked again, which we hold locked */
+	bool		is_writing;		/* and triggers of others may fire */
+	int			nest_level;		/* of the parameters that hold for them */
+} TableState;
 
-/* Only triggers of others could have a row checked again, which we hold locked. */
-static EPQState epq;
+/* One for each rsn_store_begin without its rsn_store_end; the last counts. */
+static TableState states[RSN_STORE_DEPTH_MAX];
+static TableState *state = NULL;
 
-static bool is_writing = false;
+/* Has the tables of that many nested rsn_store_begin open; zero for none. */
+void
+rsn_table_use(int depth)
+{
+	state = depth > 0 ? &states[depth - 1] : NULL;
+}
 
-/* Of the parameters that hold while triggers of others fire. */
-static int	trigger_nest_level;
-
-/* Forgets what an aborted transaction has left. */
+/* Begins with none open. */
 void
 rsn_table_begin(void)
 {
-	memset(tables, 0, sizeof(tables));
-	estate = NULL;
-	is_writing = false;
+	memset(state, 0, sizeof(TableState));
 }
 
-/* True while a trigger fires for one of our own writes. */
+/* True while a row is written, and triggers of others fire for it. */
 bool
 rsn_table_is_writing(void)
 {
-	return is_writing;
+	return state != NULL && state->is_writing;
 }
 
 /*
@@ -114,10 +121,10 @@ new_snapshot(void)
 static void
 open_estate(void)
 {
-	if (estate != NULL)
+	if (state->estate != NULL)
 		return;
-	estate = CreateExecutorState();
-	rsn_eval_plan_qual_init(&epq, estate);
+	state->estate = CreateExecutorState();
+	rsn_eval_plan_qual_init(&state->epq, state->estate);
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
@@ -158,8 +165,8 @@ look_ids_up(RsnTable table)
 	is_registered = true;
 
 	found.table = look_table_up(table);
-	rel = table_open(found.table, RowExclusiveLock);
-	found.key_index = RelationGetPrimaryKeyIndex(rel);
+	rel = table_open(found.table, AccessShareLock);
+	found.key_index = rsn_primary_key_index(rel);
 	table_close(rel, NoLock);
 	if (!OidIsValid(found.key_index))
 		ereport(ERROR,
@@ -177,33 +184,38 @@ table_ids(RsnTable table)
 	return &ids[table];
 }
 
+/* Opens a table with the lock that a statement would take, or a stronger one. */
 static OpenTable *
-open_table(RsnTable table)
+open_table(RsnTable table, LOCKMODE lock_mode)
 {
-	OpenTable  *open = &tables[table];
+	OpenTable  *open = &state->tables[table];
 	MemoryContext old;
 
-	if (open->rel != NULL)
-		return open;
-	open_estate();
-	old = MemoryContextSwitchTo(estate->es_query_cxt);
-	open->rel = table_open(table_ids(table)->table, RowExclusiveLock);
-	MemoryContextSwitchTo(old);
+	if (open->rel == NULL)
+	{
+		open_estate();
+		old = MemoryContextSwitchTo(state->estate->es_query_cxt);
+		open->rel = table_open(table_ids(table)->table, lock_mode);
+		MemoryContextSwitchTo(old);
+	}
+	else if (lock_mode > open->lock_mode)
+		LockRelationOid(RelationGetRelid(open->rel), lock_mode);
+	open->lock_mode = Max(open->lock_mode, lock_mode);
 	return open;
 }
 
 /* The same with what it takes to find a row. */
 static OpenTable *
-open_with_key(RsnTable table)
+open_with_key(RsnTable table, LOCKMODE lock_mode)
 {
-	OpenTable  *open = open_table(table);
+	OpenTable  *open = open_table(table, lock_mode);
 	MemoryContext old;
 
 	if (open->key_index != NULL)
 		return open;
-	old = MemoryContextSwitchTo(estate->es_query_cxt);
+	old = MemoryContextSwitchTo(state->estate->es_query_cxt);
 	open->key_index = index_open(table_ids(table)->key_index,
-								 RowExclusiveLock);
+								 AccessShareLock);
 	open->found = table_slot_create(open->rel, NULL);
 	MemoryContextSwitchTo(old);
 	return open;
@@ -229,20 +241,19 @@ close_table(OpenTable *open)
 void
 rsn_table_end(void)
 {
-	if (estate == NULL)
+	if (state->estate == NULL)
 		return;
 	for (int i = 0; i < RSN_NTABLES; i++)
 	{
-		if (tables[i].rel != NULL)
-			close_table(&tables[i]);
+		if (state->tables[i].rel != NULL)
+			close_table(&state->tables[i]);
 	}
 	PopActiveSnapshot();
 
 	/* What the triggers of others have used. */
-	ExecCloseResultRelations(estate);
-	ExecResetTupleTable(estate->es_tupleTable, false);
-	FreeExecutorState(estate);
-	rsn_table_begin();
+	ExecCloseResultRelations(state->estate);
+	ExecResetTupleTable(state->estate->es_tupleTable, false);
+	FreeExecutorState(state->estate);
 }
 
 /* The condition that the first column of an index is that text. */
@@ -283,7 +294,7 @@ show_found(OpenTable *open, RsnTuple *tuple)
 bool
 rsn_table_find(RsnTable table, text *key, RsnTuple *tuple)
 {
-	OpenTable  *open = open_with_key(table);
+	OpenTable  *open = open_with_key(table, AccessShareLock);
 
 	new_snapshot();
 	if (!find_in(open, key, GetActiveSnapshot()))
@@ -300,15 +311,14 @@ rsn_table_find(RsnTable table, text *key, RsnTuple *tuple)
 bool
 rsn_table_may_have(RsnTable table, text *key)
 {
-	const TableIds *found = table_ids(table);
 	Relation	index;
 	IndexScanDesc scan;
 	ScanKeyData scan_key;
 	bool		result;
 
 	open_estate();
-	LockRelationOid(found->table, AccessShareLock);
-	index = index_open(found->key_index, AccessShareLock);
+	LockRelationOid(table_ids(table)->table, AccessShareLock);
+	index = index_open(table_ids(table)->key_index, AccessShareLock);
 	init_scan_key(&scan_key, index, key);
 	scan = rsn_index_beginscan_bitmap(index, GetActiveSnapshot(), 1);
 	index_rescan(scan, &scan_key, 1, NULL, 0);
@@ -359,7 +369,7 @@ lock_found(OpenTable *open, LockTupleMode mode)
 bool
 rsn_table_lock(RsnTable table, text *key, LockTupleMode mode, RsnTuple *tuple)
 {
-	OpenTable  *open = open_with_key(table);
+	OpenTable  *open = open_with_key(table, RowShareLock);
 
 	PreventCommandIfReadOnly("SELECT FOR UPDATE");
 	new_snapshot();
@@ -376,7 +386,7 @@ rsn_table_lock(RsnTable table, text *key, LockTupleMode mode, RsnTuple *tuple)
 bool
 rsn_table_try_lock(RsnTable table, const ItemPointerData *tid, RsnTuple *tuple)
 {
-	OpenTable  *open = open_with_key(table);
+	OpenTable  *open = open_with_key(table, RowShareLock);
 	ItemPointerData copy = *tid;
 	TM_FailureData failure;
 	TM_Result	result;
@@ -416,12 +426,12 @@ has_triggers_of_others(Relation rel)
 static OpenTable *
 open_target(RsnTable table)
 {
-	OpenTable  *open = open_table(table);
+	OpenTable  *open = open_table(table, RowExclusiveLock);
 	MemoryContext old;
 
 	if (open->target != NULL)
 		return open;
-	old = MemoryContextSwitchTo(estate->es_query_cxt);
+	old = MemoryContextSwitchTo(state->estate->es_query_cxt);
 	open->written = table_slot_create(open->rel, NULL);
 	open->has_triggers = has_triggers_of_others(open->rel);
 	open->target = makeNode(ResultRelInfo);
@@ -441,18 +451,18 @@ open_target_with_indexes(RsnTable table)
 
 	if (open->has_indexes)
 		return open;
-	old = MemoryContextSwitchTo(estate->es_query_cxt);
+	old = MemoryContextSwitchTo(state->estate->es_query_cxt);
 	ExecOpenIndices(open->target, false);
 	open->has_indexes = true;
 	MemoryContextSwitchTo(old);
 	return open;
 }
 
-/* The type of a column, counted from zero. */
+/* The type of a column, counted from zero, of a table that is to be written. */
 Oid
 rsn_table_column_type(RsnTable table, int column)
 {
-	OpenTable  *open = open_table(table);
+	OpenTable  *open = open_table(table, RowExclusiveLock);
 
 	return TupleDescAttr(RelationGetDescr(open->rel), column)->atttypid;
 }
@@ -485,12 +495,12 @@ fill_written(OpenTable *open, const RsnNewTuple *tuple,
 static void
 begin_write(OpenTable *open)
 {
-	estate->es_output_cid = GetCurrentCommandId(true);
-	estate->es_snapshot = GetActiveSnapshot();
-	is_writing = true;
+	state->estate->es_output_cid = GetCurrentCommandId(true);
+	state->estate->es_snapshot = GetActiveSnapshot();
+	state->is_writing = true;
 	if (open->has_triggers)
 	{
-		trigger_nest_level = rsn_store_pin_search_path();
+		state->nest_level = rsn_store_pin_search_path();
 		AfterTriggerBeginQuery();
 	}
 }
@@ -500,11 +510,11 @@ end_write(OpenTable *open)
 {
 	if (open->has_triggers)
 	{
-		AfterTriggerEndQuery(estate);
-		AtEOXact_GUC(true, trigger_nest_level);
+		AfterTriggerEndQuery(state->estate);
+		AtEOXact_GUC(true, state->nest_level);
 	}
-	ResetPerTupleExprContext(estate);
-	is_writing = false;
+	ResetPerTupleExprContext(state->estate);
+	state->is_writing = false;
 }
 
 /*
@@ -520,7 +530,7 @@ check_existing_is_visible(RsnTable table, ItemPointer tid)
 
 	if (!IsolationUsesXactSnapshot())
 		return;
-	open = open_with_key(table);
+	open = open_with_key(table, RowExclusiveLock);
 	if (!table_tuple_fetch_row_version(open->rel, tid, SnapshotAny, open->found))
 		elog(ERROR, "could not fetch the row that has the key already");
 	if (table_tuple_satisfies_snapshot(open->rel, open->found,
@@ -540,7 +550,7 @@ static void
 prepare_speculation(OpenTable *open)
 {
 	ResultRelInfo *target = open->target;
-	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
+	MemoryContext old = MemoryContextSwitchTo(state->estate->es_query_cxt);
 
 	for (int i = 0; i < target->ri_NumIndices; i++)
 	{
@@ -560,7 +570,7 @@ prepare_speculation(OpenTable *open)
 static bool
 insert_speculatively(RsnTable table)
 {
-	OpenTable  *open = &tables[table];
+	OpenTable  *open = &state->tables[table];
 	ItemPointerData conflict;
 	bool		is_conflict;
 	uint32		token;
@@ -569,7 +579,7 @@ insert_speculatively(RsnTable table)
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!rsn_check_index_constraints(open->target, open->written, estate,
+		if (!rsn_check_index_constraints(open->target, open->written, state->estate,
 										 &conflict))
 		{
 			check_existing_is_visible(table, &conflict);
@@ -578,8 +588,8 @@ insert_speculatively(RsnTable table)
 		is_conflict = false;
 		token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
 		table_tuple_insert_speculative(open->rel, open->written,
-									   estate->es_output_cid, 0, NULL, token);
-		list_free(rsn_insert_index_tuples(open->target, open->written, estate,
+									   state->estate->es_output_cid, 0, NULL, token);
+		list_free(rsn_insert_index_tuples(open->target, open->written, state->estate,
 										  true, &is_conflict));
 		table_tuple_complete_speculative(open->rel, open->written, token,
 										 !is_conflict);
@@ -592,27 +602,27 @@ insert_speculatively(RsnTable table)
 static void
 insert_plainly(OpenTable *open)
 {
-	table_tuple_insert(open->rel, open->written, estate->es_output_cid, 0,
+	table_tuple_insert(open->rel, open->written, state->estate->es_output_cid, 0,
 					   NULL);
-	list_free(rsn_insert_index_tuples(open->target, open->written, estate,
+	list_free(rsn_insert_index_tuples(open->target, open->written, state->estate,
 									  false, NULL));
 }
 
 static bool
 insert_written(RsnTable table, bool may_exist)
 {
-	OpenTable  *open = &tables[table];
+	OpenTable  *open = &state->tables[table];
 
 	if (open->has_triggers &&
-		!ExecBRInsertTriggers(estate, open->target, open->written))
+		!ExecBRInsertTriggers(state->estate, open->target, open->written))
 		return false;
-	ExecConstraints(open->target, open->written, estate);
+	ExecConstraints(open->target, open->written, state->estate);
 	if (!may_exist)
 		insert_plainly(open);
 	else if (!insert_speculatively(table))
 		return false;
 	if (open->has_triggers)
-		ExecARInsertTriggers(estate, open->target, open->written, NIL, NULL);
+		ExecARInsertTriggers(state->estate, open->target, open->written, NIL, NULL);
 	return true;
 }
 
@@ -639,7 +649,7 @@ rsn_table_insert(RsnTable table, const RsnNewTuple *tuple, bool may_exist)
 static void
 fetch_again(RsnTable table, const ItemPointerData *tid)
 {
-	OpenTable  *open = open_with_key(table);
+	OpenTable  *open = open_with_key(table, RowExclusiveLock);
 	ItemPointerData copy = *tid;
 
 	if (open->has_triggers)
@@ -701,13 +711,13 @@ rsn_table_try_update(RsnTable table, ItemPointer tid, const RsnNewTuple *tuple)
 	fill_written(open, tuple, open->found);
 	note_changed_keys(open->target, tuple->is_set, tuple->ncolumns);
 	begin_write(open);
-	ExecConstraints(open->target, open->written, estate);
+	ExecConstraints(open->target, open->written, state->estate);
 	result = table_tuple_update(open->rel, tid, open->written,
-								estate->es_output_cid, estate->es_snapshot,
+								state->estate->es_output_cid, state->estate->es_snapshot,
 								InvalidSnapshot, false, &failure, &lock_mode,
 								&update_indexes);
 	if (result == TM_Ok && update_indexes)
-		list_free(rsn_update_index_tuples(open->target, open->written, estate,
+		list_free(rsn_update_index_tuples(open->target, open->written, state->estate,
 										  update_indexes));
 	end_write(open);
 	if (result == TM_Ok)
@@ -728,7 +738,7 @@ rsn_table_update(RsnTable table, ItemPointer tid, const RsnNewTuple *tuple)
 	fill_written(open, tuple, open->found);
 	note_changed_keys(open->target, tuple->is_set, tuple->ncolumns);
 	begin_write(open);
-	ExecSimpleRelationUpdate(open->target, estate, &epq, open->found,
+	ExecSimpleRelationUpdate(open->target, state->estate, &state->epq, open->found,
 							 open->written);
 	end_write(open);
 	ExecClearTuple(open->found);
@@ -745,7 +755,7 @@ rsn_table_delete(RsnTable table, const ItemPointerData *tid)
 	open = open_target(table);
 	fetch_again(table, tid);
 	begin_write(open);
-	ExecSimpleRelationDelete(open->target, estate, &epq, open->found);
+	ExecSimpleRelationDelete(open->target, state->estate, &state->epq, open->found);
 	end_write(open);
 	ExecClearTuple(open->found);
 }

@@ -22,6 +22,9 @@ typedef enum RsnTable
 
 #define RSN_NTABLES (RSN_TABLE_AWAITERS + 1)
 
+/* How deep triggers of others may call us while they fire for our writes. */
+#define RSN_STORE_DEPTH_MAX 16
+
 /*
  * A stored row: its columns in the order of the table.  Valid until the next
  * look at that table.
@@ -58,6 +61,7 @@ extern bool rsn_table_try_update(RsnTable table, ItemPointer tid,
 extern void rsn_table_delete(RsnTable table, const ItemPointerData *tid);
 extern Oid	rsn_table_column_type(RsnTable table, int column);
 extern bool rsn_table_is_writing(void);
+extern void rsn_table_use(int depth);
 extern void rsn_table_begin(void);
 extern void rsn_table_end(void);
 

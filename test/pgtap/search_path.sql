@@ -76,6 +76,40 @@ SELECT is((resonate.resolve('paid')).status, 2010, 'can be settled');
 ALTER TABLE resonate.promises ADD CONSTRAINT short CHECK (length(id) < 20);
 SELECT throws_ok($$SELECT resonate.create_promise(repeat('x', 20))$$, '23514', NULL, 'a constraint of others is obeyed');
 SELECT is((resonate.get_promise(repeat('x', 20))).status, 4040, 'by doing nothing');
+
+-- A trigger of others can call our functions, and catch what they raise, while we
+-- write: what we have open is not disturbed.
+CREATE FUNCTION follow() RETURNS trigger LANGUAGE plpgsql AS
+$$
+BEGIN
+	IF NEW.id ~ '^next' AND pg_catalog.length(NEW.id) < 10 THEN
+		PERFORM resonate.create_promise(NEW.id || '+', '1 min');
+		PERFORM resonate.create_callback(NEW.id || '+', 'c', 'poll://any@g');
+		BEGIN
+			PERFORM resonate.create_promise(pg_catalog.repeat('x', 20));
+		EXCEPTION WHEN check_violation THEN
+			PERFORM resonate.resolve(NEW.id || '+');
+		END;
+		BEGIN
+			PERFORM resonate.create_promise('');
+		EXCEPTION WHEN invalid_parameter_value THEN
+			NULL;
+		END;
+	END IF;
+	RETURN NEW;
+END
+$$;
+CREATE TRIGGER follow_before BEFORE INSERT ON resonate.promises FOR EACH ROW EXECUTE FUNCTION follow();
+CREATE TRIGGER follow_after AFTER UPDATE ON resonate.promises FOR EACH ROW EXECUTE FUNCTION follow();
+SELECT is((resonate.create_promise('next', '1 min')).status, 2010, 'a promise whose birth makes another one');
+SELECT is((resonate.resolve('next')).status, 2010, 'whose settlement makes another one');
+SELECT is((SELECT string_agg(length(id) || ' ' || state, ', ' ORDER BY length(id)) FROM resonate.promises WHERE id ~ '^next'),
+		  '4 resolved, 5 resolved, 6 resolved, 7 resolved, 8 resolved, 9 resolved, 10 resolved', 'all of them are there');
+CREATE FUNCTION forever() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN PERFORM resonate.create_promise(NEW.id || '+', '1 min'); RETURN NEW; END $$;
+CREATE TRIGGER forever BEFORE INSERT ON resonate.promises FOR EACH ROW WHEN (NEW.id ~ '^a') EXECUTE FUNCTION forever();
+SELECT throws_ok($$SELECT resonate.create_promise('a')$$, '54001', NULL, 'a trigger that calls itself again and again');
+SELECT is((resonate.create_promise('fine', '1 min')).status, 2010, 'and afterwards all is well');
 SELECT is_empty('SELECT resonate.check_invariants()', 'no invariant is broken');
 
 SELECT finish();
