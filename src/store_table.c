@@ -74,7 +74,8 @@ static TableIds ids[RSN_NTABLES];
 typedef struct TableState
 {
 	OpenTable	tables[RSN_NTABLES];
-	EState	   *estate;			/* owns what belongs to them; NULL: none is open */
+	EState	   *estate;			/* owns what belongs to them; NULL: none is
+								 * open */
 	EPQState	epq;			/* only triggers of others could have a row
 								 * checked again, which we hold locked */
 	bool		is_writing;		/* and triggers of others may fire */
