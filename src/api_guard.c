@@ -77,7 +77,9 @@ check_new_row(const TriggerData *trigger, RowCheck check)
 	heap_deform_tuple(new_row(trigger), desc, values, nulls);
 	if (has_null(desc, nulls))
 		return;
+	rsn_store_begin();
 	violated = check(values, nulls);
+	rsn_store_end();
 	if (violated != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION),

@@ -192,15 +192,16 @@ note_fired(int fired)
 
 /* Turns the callbacks of locked promises into messages. */
 static void
-fire_callbacks(text *const *ids, int n, int64 now_ms)
+fire_callbacks(RsnPromiseRow *const *rows, int n, int64 now_ms)
 {
 	text	  **called = palloc(sizeof(text *) * Max(n, 1));
 	int			ncalled = 0;
 
 	for (int i = 0; i < n; i++)
 	{
-		if (rsn_store_may_have_callbacks(ids[i]))
-			called[ncalled++] = ids[i];
+		if (rows[i]->core.is_external &&
+			rsn_store_may_have_callbacks(rows[i]->id))
+			called[ncalled++] = rows[i]->id;
 	}
 	if (ncalled == 1)
 		note_fired(rsn_store_fire_locked(called[0], now_ms));
@@ -208,18 +209,17 @@ fire_callbacks(text *const *ids, int n, int64 now_ms)
 		note_fired(rsn_store_fire_callbacks(called, ncalled, now_ms));
 }
 
-/* The ids of those promises that somebody can wait for. */
-static int
-list_external(RsnPromiseRow *const *rows, int n, text **ids)
+/* Resumes the tasks of the set that await settled promises. */
+static void
+resume_awaiters(const RsnTaskSet *tasks, int64 now_ms)
 {
-	int			nids = 0;
+	text	  **awaiters;
+	int			n;
 
-	for (int i = 0; i < n; i++)
-	{
-		if (rows[i]->core.is_external)
-			ids[nids++] = rows[i]->id;
-	}
-	return nids;
+	if (tasks->nawaited == 0)
+		return;
+	n = rsn_store_take_awaiters(tasks->awaited_ids, tasks->nawaited, &awaiters);
+	resume_tasks(awaiters, n, tasks, now_ms);
 }
 
 /*
@@ -230,8 +230,6 @@ void
 rsn_engine_write_settled(RsnPromiseRow *const *rows, int n,
 						 const RsnTaskSet *tasks, int64 now_ms)
 {
-	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
-	int			nids = list_external(rows, n, ids);
 	RsnTaskSet	locked;
 	text	  **awaiters;
 	int			nawaiters = 0;
@@ -254,7 +252,7 @@ rsn_engine_write_settled(RsnPromiseRow *const *rows, int n,
 	}
 	if (nawaiters > 0)
 		resume_tasks(awaiters, nawaiters, tasks, now_ms);
-	fire_callbacks(ids, nids, now_ms);
+	fire_callbacks(rows, n, now_ms);
 }
 
 /*
@@ -268,22 +266,13 @@ bool
 rsn_engine_try_settle(RsnPromiseRow *row, int64 now_ms)
 {
 	RsnTaskSet	tasks;
-	text	  **awaiters;
-	int			nawaiters;
 
 	if (row->core.is_targeted || !rsn_store_try_settle_promise(row))
 		return false;
 	rsn_engine_note_write(row);
-	if (!row->core.is_external)
-		return true;
 	tasks = lock_tasks_for(&row, 1, NULL);
-	if (tasks.nawaited > 0)
-	{
-		nawaiters = rsn_store_take_awaiters(tasks.awaited_ids, tasks.nawaited,
-											&awaiters);
-		resume_tasks(awaiters, nawaiters, &tasks, now_ms);
-	}
-	fire_callbacks(&row->id, 1, now_ms);
+	resume_awaiters(&tasks, now_ms);
+	fire_callbacks(&row, 1, now_ms);
 	return true;
 }
 
@@ -291,13 +280,10 @@ rsn_engine_try_settle(RsnPromiseRow *row, int64 now_ms)
 static void
 catch_up(text *const *ids, int n, int64 now_ms)
 {
-	RsnTaskSet	tasks = {0};
-	text	  **awaiters;
-	int			nawaiters;
+	RsnTaskSet	tasks = {.awaited_ids = (text **) ids,.nawaited = n};
 
 	tasks.n = rsn_store_lock_tasks_and_awaiters(NULL, 0, ids, n, &tasks.rows);
-	nawaiters = rsn_store_take_awaiters(ids, n, &awaiters);
-	resume_tasks(awaiters, nawaiters, &tasks, now_ms);
+	resume_awaiters(&tasks, now_ms);
 	note_fired(rsn_store_fire_callbacks(ids, n, now_ms));
 }
 

@@ -56,15 +56,11 @@ static Session sessions[RSN_STORE_DEPTH_MAX];
 static int	depth = 0;
 static Session *session = NULL;
 
-/* Where results go. */
-static MemoryContext result_context = NULL;
-
 static void
 use_session(int new_depth)
 {
 	depth = new_depth;
 	session = depth > 0 ? &sessions[depth - 1] : NULL;
-	result_context = depth > 0 ? session->result_context : NULL;
 	rsn_table_use(depth);
 }
 
@@ -150,7 +146,7 @@ rsn_store_is_running(void)
 void *
 rsn_store_alloc(Size size)
 {
-	return MemoryContextAllocExtended(result_context, size,
+	return MemoryContextAllocExtended(session->result_context, size,
 									  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 }
 
@@ -322,15 +318,11 @@ rsn_args_add_texts(RsnArgs *args, text *const *values, int n)
 	rsn_args_add(args, PointerGetDatum(array));
 }
 
-/* A column of the last result that is a varlena, detoasted, or NULL. */
-void *
-rsn_store_copy_varlena(HeapTuple tuple, int column, MemoryContext context)
+static void *
+copy_varlena(Datum value, bool is_null, MemoryContext context)
 {
 	MemoryContext old;
-	bool		is_null;
 	void	   *copy;
-	Datum		value = SPI_getbinval(tuple, SPI_tuptable->tupdesc, column,
-									  &is_null);
 
 	if (is_null)
 		return NULL;
@@ -340,10 +332,28 @@ rsn_store_copy_varlena(HeapTuple tuple, int column, MemoryContext context)
 	return copy;
 }
 
+/* What a varlena holds, in the result context; NULL for the SQL NULL. */
+void *
+rsn_store_keep(Datum value, bool is_null)
+{
+	return copy_varlena(value, is_null, session->result_context);
+}
+
+/* A column of the last result that is a varlena, detoasted, or NULL. */
+void *
+rsn_store_copy_varlena(HeapTuple tuple, int column, MemoryContext context)
+{
+	bool		is_null;
+	Datum		value = SPI_getbinval(tuple, SPI_tuptable->tupdesc, column,
+									  &is_null);
+
+	return copy_varlena(value, is_null, context);
+}
+
 static void *
 get_varlena(HeapTuple tuple, int column)
 {
-	return rsn_store_copy_varlena(tuple, column, result_context);
+	return rsn_store_copy_varlena(tuple, column, session->result_context);
 }
 
 /* A text column, in the result context, or NULL. */
@@ -415,16 +425,6 @@ rsn_key_from_text(const text *key)
 	return result;
 }
 
-/* Has results put elsewhere; answers where they went before. */
-MemoryContext
-rsn_store_set_result_context(MemoryContext context)
-{
-	MemoryContext before = result_context;
-
-	result_context = context;
-	return before;
-}
-
 /*
  * The different ones of some ids in byte order, which is the order of locks; n
  * becomes how many these are.
@@ -445,21 +445,6 @@ rsn_store_sort_ids(text *const *ids, int *n)
 	}
 	*n = ndifferent;
 	return sorted;
-}
-
-/* What a varlena holds, in the result context; NULL for the SQL NULL. */
-void *
-rsn_store_keep(Datum value, bool is_null)
-{
-	MemoryContext old;
-	void	   *copy;
-
-	if (is_null)
-		return NULL;
-	old = MemoryContextSwitchTo(result_context);
-	copy = PG_DETOAST_DATUM_COPY(value);
-	MemoryContextSwitchTo(old);
-	return copy;
 }
 
 static void
@@ -543,20 +528,15 @@ rsn_store_row_from_values(const Datum *values, const bool *nulls,
 
 /*
  * The name of an invariant that a row of resonate.promises violates, or NULL.
- * May be called at any time.
  */
 const char *
 rsn_store_check_promise_values(const Datum *values, const bool *nulls)
 {
-	MemoryContext outer = rsn_store_set_result_context(CurrentMemoryContext);
 	static const ItemPointerData nowhere;
 	RsnPromiseRow row;
-	const char *violated;
 
 	row_from_values(values, nulls, &nowhere, &row);
-	violated = check_values(nulls, &row);
-	(void) rsn_store_set_result_context(outer);
-	return violated;
+	return check_values(nulls, &row);
 }
 
 /* The same from a row of a statement, whose columns start after offset. */

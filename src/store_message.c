@@ -58,7 +58,7 @@ enum
 enum
 {
 	MESSAGE_CREATED_AT, MESSAGE_DUE_AT, MESSAGE_ATTEMPT, MESSAGE_KIND,
-	MESSAGE_PROMISE_ID, MESSAGE_CALLBACK_ID, MESSAGE_ADDRESS, MESSAGE_NSTORED
+	MESSAGE_PROMISE_ID, MESSAGE_CALLBACK_ID, MESSAGE_ADDRESS
 };
 
 /* Inserts the message that a callback becomes, and says of which kind it is. */
@@ -66,20 +66,19 @@ static int
 insert_message(const RsnTuple *callback, int64 now_ms)
 {
 	text	   *address = DatumGetTextPP(callback->values[CALLBACK_ADDRESS]);
-	Datum		values[MESSAGE_NSTORED] = {
-		[MESSAGE_CREATED_AT] = Int64GetDatum(now_ms),
-		[MESSAGE_DUE_AT] = Int64GetDatum(now_ms),
-		[MESSAGE_ATTEMPT] = Int32GetDatum(0),
-		[MESSAGE_KIND] = callback->values[CALLBACK_KIND],
-		[MESSAGE_PROMISE_ID] = callback->values[CALLBACK_PROMISE_ID],
-		[MESSAGE_CALLBACK_ID] = callback->values[CALLBACK_ID],
-		[MESSAGE_ADDRESS] = callback->values[CALLBACK_ADDRESS]
-	};
-	bool		nulls[MESSAGE_NSTORED] = {0};
-	bool		is_set[MESSAGE_NSTORED];
-	RsnNewTuple message = {MESSAGE_NSTORED, values, nulls, is_set};
+	RsnNewTuple message = {0};
 
-	memset(is_set, true, sizeof(is_set));
+	rsn_tuple_set(&message, MESSAGE_CREATED_AT, Int64GetDatum(now_ms), false);
+	rsn_tuple_set(&message, MESSAGE_DUE_AT, Int64GetDatum(now_ms), false);
+	rsn_tuple_set(&message, MESSAGE_ATTEMPT, Int32GetDatum(0), false);
+	rsn_tuple_set(&message, MESSAGE_KIND, callback->values[CALLBACK_KIND],
+				  false);
+	rsn_tuple_set(&message, MESSAGE_PROMISE_ID,
+				  callback->values[CALLBACK_PROMISE_ID], false);
+	rsn_tuple_set(&message, MESSAGE_CALLBACK_ID, callback->values[CALLBACK_ID],
+				  false);
+	rsn_tuple_set(&message, MESSAGE_ADDRESS, callback->values[CALLBACK_ADDRESS],
+				  false);
 	(void) rsn_table_insert(RSN_TABLE_MESSAGES, &message, false);
 	return rsn_address_parse(VARDATA_ANY(address),
 							 VARSIZE_ANY_EXHDR(address)).kind ==

@@ -144,7 +144,6 @@ extern uint64 rsn_store_exec(RsnQuery query, const RsnArgs *args);
 extern void *rsn_store_copy_varlena(HeapTuple tuple, int column,
 									MemoryContext context);
 extern text *rsn_store_get_text(HeapTuple tuple, int column);
-extern MemoryContext rsn_store_set_result_context(MemoryContext context);
 extern text **rsn_store_sort_ids(text *const *ids, int *n);
 extern void *rsn_store_keep(Datum value, bool is_null);
 extern int64 rsn_store_get_int64(HeapTuple tuple, int column, int64 if_null);

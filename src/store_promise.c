@@ -84,107 +84,77 @@ state_text(RsnPromiseState state)
 	return cstring_to_text(rsn_promise_state_name(state));
 }
 
-/* A row of resonate.promises in the making. */
-typedef struct NewPromise
-{
-	Datum		values[RSN_PROMISE_NSTORED];
-	bool		nulls[RSN_PROMISE_NSTORED];
-	bool		is_set[RSN_PROMISE_NSTORED];
-} NewPromise;
+StaticAssertDecl(RSN_PROMISE_NSTORED <= RSN_TABLE_MAX_COLUMNS,
+				 "all columns of a promise have room");
 
 static void
-set_column(NewPromise *new, int column, Datum value, bool is_null)
+set_payload(RsnNewTuple *new, int column, const RsnPayload *payload)
 {
-	new->values[column] = value;
-	new->nulls[column] = is_null;
-	new->is_set[column] = true;
-}
-
-static void
-set_varlena(NewPromise *new, int column, const void *value)
-{
-	set_column(new, column, PointerGetDatum(value), value == NULL);
-}
-
-static void
-set_payload(NewPromise *new, int column, const RsnPayload *payload)
-{
-	set_varlena(new, column, payload->headers);
-	set_varlena(new, column + 1, payload->data);
-	set_varlena(new, column + 2, payload->text);
+	rsn_tuple_set_varlena(new, column, payload->headers);
+	rsn_tuple_set_varlena(new, column + 1, payload->data);
+	rsn_tuple_set_varlena(new, column + 2, payload->text);
 }
 
 /* What is written at birth and never again. */
 static void
-set_birth(NewPromise *new, const RsnPromiseRow *row)
+set_birth(RsnNewTuple *new, const RsnPromiseRow *row)
 {
 	const RsnPromise *core = &row->core;
 
-	set_column(new, RSN_COL_CREATED_AT, Int64GetDatum(core->created_at_ms),
-			   false);
-	set_column(new, RSN_COL_TIMEOUT_AT, Int64GetDatum(core->timeout_at_ms),
-			   false);
-	set_column(new, RSN_COL_TIMER, BoolGetDatum(core->is_timer), false);
-	set_column(new, RSN_COL_EXTERNAL, BoolGetDatum(core->is_external), false);
-	set_column(new, RSN_COL_TARGETED, BoolGetDatum(core->is_targeted), false);
-	set_varlena(new, RSN_COL_ID, row->id);
-	set_varlena(new, RSN_COL_KEY_FOR_CREATE, row->key_for_create);
-	set_varlena(new, RSN_COL_TAGS, row->tags);
+	rsn_tuple_set(new, RSN_COL_CREATED_AT, Int64GetDatum(core->created_at_ms),
+				  false);
+	rsn_tuple_set(new, RSN_COL_TIMEOUT_AT, Int64GetDatum(core->timeout_at_ms),
+				  false);
+	rsn_tuple_set(new, RSN_COL_TIMER, BoolGetDatum(core->is_timer), false);
+	rsn_tuple_set(new, RSN_COL_EXTERNAL, BoolGetDatum(core->is_external), false);
+	rsn_tuple_set(new, RSN_COL_TARGETED, BoolGetDatum(core->is_targeted), false);
+	rsn_tuple_set_varlena(new, RSN_COL_ID, row->id);
+	rsn_tuple_set_varlena(new, RSN_COL_KEY_FOR_CREATE, row->key_for_create);
+	rsn_tuple_set_varlena(new, RSN_COL_TAGS, row->tags);
 	set_payload(new, RSN_COL_PARAM_HEADERS, &row->param);
 }
 
 /* What is written at birth and again when it settles. */
 static void
-set_progress(NewPromise *new, const RsnPromiseRow *row)
+set_progress(RsnNewTuple *new, const RsnPromiseRow *row)
 {
 	const RsnPromise *core = &row->core;
 	Oid			type = rsn_table_column_type(RSN_TABLE_PROMISES,
 											 RSN_COL_STATE);
 
-	set_column(new, RSN_COL_STATE,
-			   ObjectIdGetDatum(rsn_enum_value(RSN_ENUM_PROMISE_STATE, type,
-											   core->state)),
-			   false);
-	set_column(new, RSN_COL_SETTLED_AT, Int64GetDatum(core->settled_at_ms),
-			   core->state == RSN_PROMISE_PENDING);
-	set_column(new, RSN_COL_TASK_VERSION, Int32GetDatum(row->task_version),
-			   row->task_version < 0);
-	set_varlena(new, RSN_COL_KEY_FOR_COMPLETE, row->key_for_complete);
+	rsn_tuple_set(new, RSN_COL_STATE,
+				  ObjectIdGetDatum(rsn_enum_value(RSN_ENUM_PROMISE_STATE, type,
+												  core->state)),
+				  false);
+	rsn_tuple_set(new, RSN_COL_SETTLED_AT, Int64GetDatum(core->settled_at_ms),
+				  core->state == RSN_PROMISE_PENDING);
+	rsn_tuple_set(new, RSN_COL_TASK_VERSION, Int32GetDatum(row->task_version),
+				  row->task_version < 0);
+	rsn_tuple_set_varlena(new, RSN_COL_KEY_FOR_COMPLETE, row->key_for_complete);
 	set_payload(new, RSN_COL_VALUE_HEADERS, &row->value);
-}
-
-static RsnNewTuple
-new_tuple(NewPromise *new)
-{
-	RsnNewTuple tuple = {RSN_PROMISE_NSTORED, new->values, new->nulls,
-	new->is_set};
-
-	return tuple;
 }
 
 /* Inserts a new promise; false when the id exists already. */
 bool
 rsn_store_insert_promise(const RsnPromiseRow *row)
 {
-	NewPromise	new = {0};
-	RsnNewTuple tuple = new_tuple(&new);
+	RsnNewTuple new = {0};
 
 	check_row(row);
 	set_birth(&new, row);
 	set_progress(&new, row);
-	return rsn_table_insert(RSN_TABLE_PROMISES, &tuple, true);
+	return rsn_table_insert(RSN_TABLE_PROMISES, &new, true);
 }
 
 /* Stores the settlement of a promise that is locked and stored as pending. */
 void
 rsn_store_settle_promise(RsnPromiseRow *row)
 {
-	NewPromise	new = {0};
-	RsnNewTuple tuple = new_tuple(&new);
+	RsnNewTuple new = {0};
 
 	check_row(row);
 	set_progress(&new, row);
-	rsn_table_update(RSN_TABLE_PROMISES, &row->tid, &tuple);
+	rsn_table_update(RSN_TABLE_PROMISES, &row->tid, &new);
 }
 
 /*
@@ -194,12 +164,11 @@ rsn_store_settle_promise(RsnPromiseRow *row)
 bool
 rsn_store_try_settle_promise(RsnPromiseRow *row)
 {
-	NewPromise	new = {0};
-	RsnNewTuple tuple = new_tuple(&new);
+	RsnNewTuple new = {0};
 
 	check_row(row);
 	set_progress(&new, row);
-	return rsn_table_try_update(RSN_TABLE_PROMISES, &row->tid, &tuple);
+	return rsn_table_try_update(RSN_TABLE_PROMISES, &row->tid, &new);
 }
 
 static RsnPromiseRow *

@@ -468,6 +468,22 @@ rsn_table_column_type(RsnTable table, int column)
 	return TupleDescAttr(RelationGetDescr(open->rel), column)->atttypid;
 }
 
+/* Sets a column, counted from zero. */
+void
+rsn_tuple_set(RsnNewTuple *tuple, int column, Datum value, bool is_null)
+{
+	tuple->values[column] = value;
+	tuple->nulls[column] = is_null;
+	tuple->is_set[column] = true;
+}
+
+/* The same for a pointer to a varlena, NULL being the SQL NULL. */
+void
+rsn_tuple_set_varlena(RsnNewTuple *tuple, int column, const void *value)
+{
+	rsn_tuple_set(tuple, column, PointerGetDatum(value), value == NULL);
+}
+
 /* Puts the row into the slot to write; old has what is not set, NULL for nothing. */
 static void
 fill_written(OpenTable *open, const RsnNewTuple *tuple,
@@ -478,7 +494,7 @@ fill_written(OpenTable *open, const RsnNewTuple *tuple,
 	ExecClearTuple(slot);
 	for (int i = 0; i < slot->tts_tupleDescriptor->natts; i++)
 	{
-		if (i < tuple->ncolumns && tuple->is_set[i])
+		if (i < RSN_TABLE_MAX_COLUMNS && tuple->is_set[i])
 		{
 			slot->tts_values[i] = tuple->values[i];
 			slot->tts_isnull[i] = tuple->nulls[i];
@@ -670,7 +686,7 @@ fetch_again(RsnTable table, const ItemPointerData *tid)
 
 /* Tells each index whether its key changes, which ours say by columns alone. */
 static void
-note_changed_keys(ResultRelInfo *target, const bool *is_set, int ncolumns)
+note_changed_keys(ResultRelInfo *target, const bool *is_set)
 {
 	for (int i = 0; i < target->ri_NumIndices; i++)
 	{
@@ -682,7 +698,8 @@ note_changed_keys(ResultRelInfo *target, const bool *is_set, int ncolumns)
 		{
 			int			attno = info->ii_IndexAttrNumbers[key];
 
-			if (attno > 0 && attno <= ncolumns && is_set[attno - 1])
+			if (attno > 0 && attno <= RSN_TABLE_MAX_COLUMNS &&
+				is_set[attno - 1])
 				info->ii_IndexUnchanged = false;
 		}
 	}
@@ -710,7 +727,7 @@ rsn_table_try_update(RsnTable table, ItemPointer tid, const RsnNewTuple *tuple)
 	CheckCmdReplicaIdentity(open->rel, CMD_UPDATE);
 	fetch_again(table, tid);
 	fill_written(open, tuple, open->found);
-	note_changed_keys(open->target, tuple->is_set, tuple->ncolumns);
+	note_changed_keys(open->target, tuple->is_set);
 	begin_write(open);
 	ExecConstraints(open->target, open->written, state->estate);
 	result = table_tuple_update(open->rel, tid, open->written,
@@ -737,7 +754,7 @@ rsn_table_update(RsnTable table, ItemPointer tid, const RsnNewTuple *tuple)
 	open = open_target_with_indexes(table);
 	fetch_again(table, tid);
 	fill_written(open, tuple, open->found);
-	note_changed_keys(open->target, tuple->is_set, tuple->ncolumns);
+	note_changed_keys(open->target, tuple->is_set);
 	begin_write(open);
 	ExecSimpleRelationUpdate(open->target, state->estate, &state->epq, open->found,
 							 open->written);

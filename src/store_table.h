@@ -36,14 +36,21 @@ typedef struct RsnTuple
 	const bool *nulls;
 } RsnTuple;
 
-/* Columns of a row to write; those of an update that stay are not set. */
+/* Of the widest of our tables. */
+#define RSN_TABLE_MAX_COLUMNS 18
+
+/* A row in the making: an insert leaves what is not set NULL, an update as it was. */
 typedef struct RsnNewTuple
 {
-	int			ncolumns;
-	Datum	   *values;
-	bool	   *nulls;
-	bool	   *is_set;			/* an insert leaves the others NULL */
+	Datum		values[RSN_TABLE_MAX_COLUMNS];
+	bool		nulls[RSN_TABLE_MAX_COLUMNS];
+	bool		is_set[RSN_TABLE_MAX_COLUMNS];
 } RsnNewTuple;
+
+extern void rsn_tuple_set(RsnNewTuple *tuple, int column, Datum value,
+						  bool is_null);
+extern void rsn_tuple_set_varlena(RsnNewTuple *tuple, int column,
+								  const void *value);
 
 /* Find and lock: by the first column of the primary key. */
 extern bool rsn_table_find(RsnTable table, text *key, RsnTuple *tuple);

@@ -23,19 +23,9 @@ enum
 	TASK_SETBACKS, TASK_STATE, TASK_ID, TASK_ADDRESS, TASK_PID, TASK_CTID
 };
 
-#define TASK_NSTORED	TASK_CTID
-
 /* How many tasks ahead of the first a dequeue looks, to leave the way of others. */
 #define SPREAD_MIN	16
 #define SPREAD_MAX	256
-
-/* A row of resonate.tasks in the making. */
-typedef struct NewTask
-{
-	Datum		values[TASK_NSTORED];
-	bool		nulls[TASK_NSTORED];
-	bool		is_set[TASK_NSTORED];
-} NewTask;
 
 static const char *
 check_task(const RsnTaskRow *row)
@@ -103,25 +93,19 @@ task_from_values(const Datum *values, const bool *nulls,
 }
 
 /*
- * The name of an invariant that a row of resonate.tasks violates, or NULL.  May
- * be called at any time.
+ * The name of an invariant that a row of resonate.tasks violates, or NULL.
  */
 const char *
 rsn_store_check_task_values(const Datum *values, const bool *nulls)
 {
-	MemoryContext outer = rsn_store_set_result_context(CurrentMemoryContext);
 	static const ItemPointerData nowhere;
 	RsnTaskRow	row;
-	const char *violated;
 
 	row_from_values(values, nulls, &nowhere, &row);
 	if (nulls[TASK_CLOCK_AT] != (row.core.state != RSN_TASK_PENDING &&
 								 row.core.state != RSN_TASK_ACQUIRED))
-		violated = "clock_only_while_pending_or_acquired";
-	else
-		violated = check_task(&row);
-	(void) rsn_store_set_result_context(outer);
-	return violated;
+		return "clock_only_while_pending_or_acquired";
+	return check_task(&row);
 }
 
 /* The tasks of the last statement, in its order; NULL for none. */
@@ -146,64 +130,41 @@ tasks_from_result(uint64 n)
 	return rows;
 }
 
-static void
-set_column(NewTask *new, int column, Datum value, bool is_null)
-{
-	new->values[column] = value;
-	new->nulls[column] = is_null;
-	new->is_set[column] = true;
-}
-
-static void
-set_varlena(NewTask *new, int column, const void *value)
-{
-	set_column(new, column, PointerGetDatum(value), value == NULL);
-}
-
 /* What changes in the life of a task. */
 static void
-set_progress(NewTask *new, const RsnTaskRow *row)
+set_progress(RsnNewTuple *new, const RsnTaskRow *row)
 {
 	const RsnTask *core = &row->core;
 	Oid			type = rsn_table_column_type(RSN_TABLE_TASKS, TASK_STATE);
 
-	set_column(new, TASK_CLOCK_AT, Int64GetDatum(core->clock_at_ms),
-			   core->state != RSN_TASK_PENDING &&
-			   core->state != RSN_TASK_ACQUIRED);
-	set_column(new, TASK_TTL, Int64GetDatum(core->ttl_ms),
-			   core->state != RSN_TASK_ACQUIRED);
-	set_column(new, TASK_VERSION, Int32GetDatum(core->version), false);
-	set_column(new, TASK_RESUMES, Int32GetDatum(core->resumes), false);
-	set_column(new, TASK_SETBACKS, Int32GetDatum(core->setbacks), false);
-	set_column(new, TASK_STATE,
-			   ObjectIdGetDatum(rsn_enum_value(RSN_ENUM_TASK_STATE, type,
-											   core->state)),
-			   false);
-	set_varlena(new, TASK_PID, row->pid);
-}
-
-static RsnNewTuple
-new_tuple(NewTask *new)
-{
-	RsnNewTuple tuple = {TASK_NSTORED, new->values, new->nulls, new->is_set};
-
-	return tuple;
+	rsn_tuple_set(new, TASK_CLOCK_AT, Int64GetDatum(core->clock_at_ms),
+				  core->state != RSN_TASK_PENDING &&
+				  core->state != RSN_TASK_ACQUIRED);
+	rsn_tuple_set(new, TASK_TTL, Int64GetDatum(core->ttl_ms),
+				  core->state != RSN_TASK_ACQUIRED);
+	rsn_tuple_set(new, TASK_VERSION, Int32GetDatum(core->version), false);
+	rsn_tuple_set(new, TASK_RESUMES, Int32GetDatum(core->resumes), false);
+	rsn_tuple_set(new, TASK_SETBACKS, Int32GetDatum(core->setbacks), false);
+	rsn_tuple_set(new, TASK_STATE,
+				  ObjectIdGetDatum(rsn_enum_value(RSN_ENUM_TASK_STATE, type,
+												  core->state)),
+				  false);
+	rsn_tuple_set_varlena(new, TASK_PID, row->pid);
 }
 
 /* Inserts the task of a promise that this transaction has inserted. */
 void
 rsn_store_insert_task(const RsnTaskRow *row)
 {
-	NewTask		new = {0};
-	RsnNewTuple tuple = new_tuple(&new);
+	RsnNewTuple new = {0};
 
 	check_row(row, ERRCODE_INTERNAL_ERROR);
 	set_progress(&new, row);
-	set_column(&new, TASK_TIMEOUT_AT,
-			   Int64GetDatum(row->core.timeout_at_ms), false);
-	set_varlena(&new, TASK_ID, row->id);
-	set_varlena(&new, TASK_ADDRESS, row->address);
-	(void) rsn_table_insert(RSN_TABLE_TASKS, &tuple, false);
+	rsn_tuple_set(&new, TASK_TIMEOUT_AT,
+				  Int64GetDatum(row->core.timeout_at_ms), false);
+	rsn_tuple_set_varlena(&new, TASK_ID, row->id);
+	rsn_tuple_set_varlena(&new, TASK_ADDRESS, row->address);
+	(void) rsn_table_insert(RSN_TABLE_TASKS, &new, false);
 }
 
 static RsnTaskRow *
@@ -418,12 +379,11 @@ rsn_store_lock_due_notify_tasks(int64 now_ms, int limit, RsnTaskRow **rows)
 void
 rsn_store_update_task(RsnTaskRow *row)
 {
-	NewTask		new = {0};
-	RsnNewTuple tuple = new_tuple(&new);
+	RsnNewTuple new = {0};
 
 	check_row(row, ERRCODE_INTERNAL_ERROR);
 	set_progress(&new, row);
-	rsn_table_update(RSN_TABLE_TASKS, &row->tid, &tuple);
+	rsn_table_update(RSN_TABLE_TASKS, &row->tid, &new);
 }
 
 /* Deletes a locked task, which is fulfilled. */
