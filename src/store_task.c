@@ -348,13 +348,15 @@ rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,
 
 		CHECK_FOR_INTERRUPTS();
 		n = list_due_tasks(address, now_ms, limit + ahead, &tids);
-		if (ahead > 0 && n == limit + ahead)
+		if (ahead > 0 && ahead == spread && n == limit + ahead)
 			first = (int) (pg_prng_uint32(&pg_global_prng_state) %
 						   (ahead + 1));
 		ntaken = 0;
 		count = lock_candidates(tids, n, first, limit, *rows, &ntaken);
-		if (count > 0 || n < limit + ahead)
+		if (count == limit || n < limit + ahead)
 			break;
+
+		/* What we have locked already, we lock again. */
 		ahead = 4 * ahead + limit;
 	}
 	spread = ntaken > 0 ? Min(2 * spread + SPREAD_MIN, SPREAD_MAX) : spread / 2;
