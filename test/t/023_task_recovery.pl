@@ -97,8 +97,6 @@ END
 
 # Dequeues until every task that is expected was offered; what was offered, but
 # for those that are offered again.
-my %known;
-
 sub offers
 {
 	my ($wire, $group, @expected) = @_;
@@ -116,7 +114,7 @@ sub offers
 
 			$id =~ s/^$group //;
 			$offers{"$id $version"} = $id
-			  unless $known{$wire}->{"$id $version"};
+			  unless $wire->{offered}->{"$id $version"};
 		}
 		last unless grep {
 			my $id = $_;
@@ -124,7 +122,7 @@ sub offers
 		} @expected;
 		usleep(20_000);
 	}
-	$known{$wire}->{$_} = 1 foreach keys %offers;
+	$wire->{offered}->{$_} = 1 foreach keys %offers;
 	return join(', ', sort keys %offers);
 }
 

@@ -1,0 +1,197 @@
+/*-------------------------------------------------------------------------
+ *
+ * handoff.c
+ *	  What committed transactions hand to the worker through shared memory.
+ *
+ * A ring of bytes for each database.  A transaction sets room aside while it can
+ * still do without, puts its handoffs there when it has committed, and gives the
+ * room back if it aborts; the worker takes all there is.  So a commit never finds
+ * the ring full, and whoever finds no room writes rows instead.
+ *
+ * A handoff is a shortcut to rows that say the same.  One that is lost, because
+ * the server or the worker ended before it was dealt with, is made up for by the
+ * look at all rows with which a worker begins.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "handoff.h"
+
+/* What one transaction may hand over; more is cheaper to write in one statement. */
+#define LIST_MAX 4096
+
+typedef struct Header
+{
+	uint8		kind;
+	uint8		state;
+	uint16		text_len;
+	ItemPointerData tid;
+} Header;
+
+static bool
+set_room_aside(RsnRing *ring, int len)
+{
+	bool		has_room;
+
+	SpinLockAcquire(&ring->lock);
+	has_room = ring->size - ring->used - ring->set_aside >= len;
+	if (has_room)
+		ring->set_aside += len;
+	SpinLockRelease(&ring->lock);
+	return has_room;
+}
+
+static void
+append(RsnHandoffList *list, MemoryContext context, const void *bytes, int len)
+{
+	if (list->bytes == NULL)
+	{
+		list->size = 256;
+		list->bytes = MemoryContextAlloc(context, list->size);
+	}
+	while (list->len + len > list->size)
+	{
+		list->size *= 2;
+		list->bytes = repalloc(list->bytes, list->size);
+	}
+	memcpy(list->bytes + list->len, bytes, len);
+	list->len += len;
+}
+
+/*
+ * Adds a handoff to the list of this transaction, which lives in that context.
+ * False when there is no room for it, or nobody to take it.
+ */
+bool
+rsn_handoff_add(RsnSlot *slot, RsnHandoffList *list, MemoryContext context,
+				const RsnHandoff *handoff)
+{
+	Header		header = {0};
+	int			len = (int) sizeof(Header) + handoff->text_len;
+
+	if (pg_atomic_read_u32(&slot->proc_number) == RSN_NO_PROC ||
+		list->len + len > LIST_MAX || !set_room_aside(&slot->ring, len))
+		return false;
+	header.kind = handoff->kind;
+	header.state = handoff->state;
+	header.text_len = handoff->text_len;
+	header.tid = handoff->tid;
+	append(list, context, &header, sizeof(Header));
+	append(list, context, handoff->text, handoff->text_len);
+	return true;
+}
+
+/* Copies bytes to the end of a ring that has room for them. */
+static void
+put(RsnRing *ring, const char *bytes, int len)
+{
+	int			end = (ring->start + ring->used) % ring->size;
+	int			first = Min(len, ring->size - end);
+
+	memcpy(ring->bytes + end, bytes, first);
+	memcpy(ring->bytes, bytes + first, len - first);
+	ring->used += len;
+}
+
+/*
+ * Hands over the list of a transaction that has committed.  Neither this nor
+ * rsn_handoff_abort can fail.  Room that is not set aside any more was lost with
+ * a slot that another database has taken; that one's worker has nothing to do
+ * with the list, and ours looks at all rows when it comes back.
+ */
+void
+rsn_handoff_commit(RsnSlot *slot, const RsnHandoffList *list)
+{
+	RsnRing    *ring = &slot->ring;
+
+	SpinLockAcquire(&ring->lock);
+	if (ring->set_aside >= list->len)
+	{
+		ring->set_aside -= list->len;
+		put(ring, list->bytes, list->len);
+	}
+	SpinLockRelease(&ring->lock);
+}
+
+/* Gives the room for a list back. */
+void
+rsn_handoff_abort(RsnSlot *slot, const RsnHandoffList *list)
+{
+	RsnRing    *ring = &slot->ring;
+
+	SpinLockAcquire(&ring->lock);
+	ring->set_aside = Max(ring->set_aside - list->len, 0);
+	SpinLockRelease(&ring->lock);
+}
+
+/* Copies what is in the ring, and empties it; answers how much it was. */
+static int
+take_bytes(RsnRing *ring, char *bytes)
+{
+	int			first;
+	int			len;
+
+	SpinLockAcquire(&ring->lock);
+	len = ring->used;
+	first = Min(len, ring->size - ring->start);
+	memcpy(bytes, ring->bytes + ring->start, first);
+	memcpy(bytes + first, ring->bytes, len - first);
+	ring->start = 0;
+	ring->used = 0;
+	SpinLockRelease(&ring->lock);
+	return len;
+}
+
+/*
+ * Adds all that was handed over to the worker's lists, one for each kind.  What it
+ * takes was committed before; a snapshot that is to see it must be taken later.
+ */
+void
+rsn_handoff_take(RsnSlot *slot, RsnHandoffList *lists)
+{
+	static RsnHandoffList taken = {0};
+	RsnHandoff	handoff;
+	int			position = 0;
+
+	if (slot->ring.used == 0)
+		return;
+	if (taken.bytes == NULL)
+		taken.bytes = MemoryContextAlloc(TopMemoryContext, slot->ring.size);
+	taken.len = take_bytes(&slot->ring, taken.bytes);
+	for (int start = 0; rsn_handoff_next(&taken, &position, &handoff);
+		 start = position)
+		append(&lists[handoff.kind], TopMemoryContext, taken.bytes + start,
+			   position - start);
+}
+
+/* Empties the ring of a database whose worker is about to look at all rows. */
+void
+rsn_handoff_drop_all(RsnSlot *slot)
+{
+	SpinLockAcquire(&slot->ring.lock);
+	slot->ring.start = 0;
+	slot->ring.used = 0;
+	SpinLockRelease(&slot->ring.lock);
+}
+
+/* The handoff at a position, which moves on; false at the end of the list. */
+bool
+rsn_handoff_next(const RsnHandoffList *list, int *position,
+				 RsnHandoff *handoff)
+{
+	Header		header;
+
+	if (*position >= list->len)
+		return false;
+	memcpy(&header, list->bytes + *position, sizeof(Header));
+	handoff->kind = header.kind;
+	handoff->state = header.state;
+	handoff->tid = header.tid;
+	handoff->text = list->bytes + *position + sizeof(Header);
+	handoff->text_len = header.text_len;
+	*position += (int) sizeof(Header) + header.text_len;
+	return true;
+}
