@@ -172,8 +172,10 @@ callback_names AS (
 			WHERE c.address !~ CASE c.kind
 				WHEN 'listener' THEN '^(https?://|poll://.*@)'
 				ELSE '^(notify://.|poll://(any|uni)@.|https?://.)' END),
+		-- The worker takes a notification from where the callback is.
 		max('stored_callback_promise_is_pending') FILTER (
-			WHERE p.state IS DISTINCT FROM 'pending'),
+			WHERE p.state IS DISTINCT FROM 'pending' AND
+				  NOT (p.id IS NOT NULL AND c.address ^@ 'notify://')),
 		max('stored_listener_id_is_address') FILTER (
 			WHERE c.kind = 'listener' AND c.callback_id <> c.address)])
 	FROM resonate.callbacks AS c

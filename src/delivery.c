@@ -3,7 +3,8 @@
  * delivery.c
  *	  Messages on their way: NOTIFY, receive and acknowledge.
  *
- * A row of resonate.messages is the truth; NOTIFY is how the worker tells
+ * A row of resonate.messages is the truth, and so is a callback of a settled
+ * promise that was handed to the worker (handoff.c); NOTIFY is how the worker tells
  * whoever listens.  The worker deletes the row and notifies in one transaction,
  * so each message is sent once, or again if that transaction fails.  No caller's
  * transaction ever notifies, because NOTIFY makes commits of the whole cluster
@@ -30,6 +31,7 @@
 #include "delivery.h"
 #include "engine.h"
 #include "guc.h"
+#include "handoff.h"
 #include "payload.h"
 #include "wake.h"
 
@@ -107,41 +109,118 @@ notify(const RsnMessageRow *message)
 	return true;
 }
 
+static void
+report_undelivered(int level, const RsnMessageRow *row)
+{
+	ereport(level,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("could not deliver callback \"%s\" of promise \"%s\" to \"%s\"",
+					text_to_cstring(row->callback_id),
+					text_to_cstring(row->promise_id),
+					text_to_cstring(row->address))));
+}
+
 /*
  * Notifies of at most limit messages that are due, and deletes them.  One that
  * cannot be sent is set aside, reported, and does not stop the others.
  */
-RsnDelivered
-rsn_delivery_notify(int64 now_ms, int limit)
+static void
+notify_of_messages(int64 now_ms, int limit, RsnDelivered *result)
 {
-	RsnDelivered result = {0};
 	RsnMessageRow *rows;
 	int64		retry_at_ms;
-	int			n;
+	int			n = rsn_store_lock_notifications(now_ms, limit, &rows);
 
-	rsn_store_begin();
-	n = rsn_store_lock_notifications(now_ms, limit, &rows);
 	for (int i = 0; i < n; i++)
 	{
 		if (notify(&rows[i]))
 		{
 			rsn_store_delete_message(&rows[i]);
-			result.notified++;
+			result->notified++;
 			continue;
 		}
-		ereport(WARNING,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("could not deliver callback \"%s\" of promise \"%s\" to \"%s\"",
-						text_to_cstring(rows[i].callback_id),
-						text_to_cstring(rows[i].promise_id),
-						text_to_cstring(rows[i].address))));
+		report_undelivered(WARNING, &rows[i]);
 		retry_at_ms = rsn_deadline_after(now_ms, rsn_guc_retry_interval_ms);
 		rsn_store_postpone_message(&rows[i], retry_at_ms);
 		rsn_wake_note_deadline(retry_at_ms);
-		result.failed++;
+		result->failed++;
 	}
+	result->processed += n;
+}
+
+/* What this process, being the worker, was handed and has not dealt with. */
+static RsnHandoffList handed[RSN_HANDOFF_NKINDS];
+
+/* Takes over what transactions have handed to the worker of this database. */
+void
+rsn_delivery_take(RsnSlot *slot)
+{
+	rsn_handoff_take(slot, handed);
+}
+
+/* True when something of a kind was handed over that waits for its step. */
+bool
+rsn_delivery_has(RsnHandoffKind kind)
+{
+	return handed[kind].len > 0;
+}
+
+/*
+ * The promise as a notification shows it.  It cannot be gone, because a promise
+ * that has callbacks is kept.
+ */
+static void
+describe_promise(RsnMessageRow *row, RsnPromiseState state)
+{
+	RsnPromiseRow *promise = NULL;
+
+	if (rsn_guc_notify_payload == RSN_NOTIFY_RECORD)
+		promise = rsn_store_read_promise(row->promise_id);
+	if (promise != NULL)
+		row->promise = *promise;
+	else
+		row->promise.core.state = state;
+	row->has_promise = true;
+}
+
+/*
+ * Notifies of the callbacks that were handed over.  If this fails, nothing of it has
+ * happened, and they are found by the reconcile step as rows.
+ */
+static void
+notify_of_handed(RsnDelivered *result)
+{
+	RsnHandoffList list = handed[RSN_HANDOFF_CALLBACK];
+	RsnHandoff	handoff;
+	RsnMessageRow row;
+	int			position = 0;
+
+	handed[RSN_HANDOFF_CALLBACK].len = 0;
+	while (rsn_handoff_next(&list, &position, &handoff))
+	{
+		text	   *id = cstring_to_text_with_len(handoff.text,
+												  handoff.text_len);
+
+		result->processed++;
+		if (!rsn_store_take_notification(&handoff.tid, id, &row))
+			continue;
+		describe_promise(&row, handoff.state);
+		if (!notify(&row))
+			report_undelivered(ERROR, &row);
+		result->notified++;
+	}
+}
+
+/* Notifies of all that was handed over, and of messages. */
+RsnDelivered
+rsn_delivery_notify(int64 now_ms, int limit)
+{
+	RsnDelivered result = {0};
+
+	rsn_store_begin();
+	notify_of_handed(&result);
+	notify_of_messages(now_ms, limit, &result);
 	rsn_store_end();
-	result.processed = n;
 	return result;
 }
 
@@ -238,17 +317,13 @@ typedef struct Told
 } Told;
 
 static HTAB *told = NULL;
-static bool must_retell_recent = false;
+static RsnOfferScope offer_scope = RSN_OFFER_NEWS;
 
-/*
- * Has the next rsn_delivery_offer tell those again who have something that became
- * due in the last moments: more of the same instant can have been committed
- * since they were told.
- */
+/* Says whom the next rsn_delivery_offer is to tell; the ones after it, all news. */
 void
-rsn_delivery_retell_recent(void)
+rsn_delivery_set_offer_scope(RsnOfferScope scope)
 {
-	must_retell_recent = true;
+	offer_scope = scope;
 }
 
 static HTAB *
@@ -291,15 +366,13 @@ is_news(const RsnWaiting *row, HTAB *next_told, bool retell_recent,
  * nobody listens to is so not told again with every change elsewhere.
  */
 static int
-tell_waiting(int64 now_ms)
+tell_waiting(int64 now_ms, bool retell_recent)
 {
-	bool		retell_recent = must_retell_recent;
 	HTAB	   *next_told;
 	RsnWaiting *rows;
 	int			ntold = 0;
 	int			n;
 
-	must_retell_recent = false;
 	rsn_store_begin();
 	n = rsn_store_waiting_addresses(now_ms, &rows);
 	rsn_store_end();
@@ -319,16 +392,48 @@ tell_waiting(int64 now_ms)
 }
 
 /*
+ * Tells those whose addresses were handed over.  Whether somebody else was faster
+ * and there is nothing left is not looked for: that would cost more than a
+ * needless NOTIFY, of which one for an address is sent in any case.
+ */
+static int
+tell_handed(void)
+{
+	RsnHandoffList list = handed[RSN_HANDOFF_OFFER];
+	RsnHandoff	handoff;
+	int			position = 0;
+	int			ntold = 0;
+
+	handed[RSN_HANDOFF_OFFER].len = 0;
+	while (rsn_handoff_next(&list, &position, &handoff))
+	{
+		text	   *address = cstring_to_text_with_len(handoff.text,
+													   handoff.text_len);
+
+		Async_Notify(rsn_delivery_channel(address), "execute");
+		ntold++;
+	}
+	return ntold;
+}
+
+/*
  * Offers at most limit tasks to notify:// addresses, and tells all others that
- * they have something to dequeue.
+ * they have something to dequeue; or only those who were handed over.
  */
 RsnDelivered
 rsn_delivery_offer(int64 now_ms, int limit)
 {
+	RsnOfferScope scope = offer_scope;
 	RsnDelivered result = {0};
 	RsnTaskRow *tasks;
-	int			n = rsn_engine_dequeue_notify_tasks(limit, now_ms, &tasks);
+	int			n;
 
+	offer_scope = RSN_OFFER_NEWS;
+	result.notified = tell_handed();
+	result.processed = result.notified;
+	if (scope == RSN_OFFER_HANDED)
+		return result;
+	n = rsn_engine_dequeue_notify_tasks(limit, now_ms, &tasks);
 	for (int i = 0; i < n; i++)
 	{
 		if (notify_task(&tasks[i]))
@@ -336,8 +441,8 @@ rsn_delivery_offer(int64 now_ms, int limit)
 		else
 			result.failed++;
 	}
-	result.processed = n;
-	n = tell_waiting(now_ms);
+	result.processed += n;
+	n = tell_waiting(now_ms, scope == RSN_OFFER_RECENT);
 	result.processed += n;
 	result.notified += n;
 	return result;

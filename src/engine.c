@@ -42,6 +42,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 
 #include "clock.h"
 #include "engine_internal.h"
@@ -66,6 +67,17 @@ rsn_engine_new_row(const RsnCreateRequest *request,
 	return row;
 }
 
+/* Raises the error for a step that must never be taken; nothing is written. */
+void
+rsn_engine_check_step(const char *violated, const char *what, const text *id)
+{
+	if (violated != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("cannot change %s \"%s\": it would violate invariant \"%s\"",
+						what, text_to_cstring(id), violated)));
+}
+
 /*
  * Changes the row to what the decision wants.  The request is the one that
  * was decided upon, or NULL where none can settle.
@@ -76,6 +88,8 @@ rsn_engine_change_row(RsnPromiseRow *row, const RsnDecision *decision,
 {
 	if (decision->write != RSN_WRITE_SETTLE)
 		return;
+	rsn_engine_check_step(rsn_promise_check_step(&row->core, &decision->next),
+						  "promise", row->id);
 	row->core = decision->next;
 	if (decision->next.key_for_complete.data != NULL)
 		row->key_for_complete = request->key;

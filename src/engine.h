@@ -90,6 +90,7 @@ extern RsnOutcome rsn_engine_create_and_register(const RsnCreateRequest *request
 												 int64 now_ms);
 extern RsnOutcome rsn_engine_settle(const RsnSettleRequest *request);
 extern RsnOutcome rsn_engine_register(RsnCallbackRow *callback);
+extern void rsn_engine_init(void);
 extern RsnOutcome rsn_engine_get(text *id);
 extern RsnOutcome rsn_engine_await(text *id);
 

@@ -22,6 +22,8 @@ typedef struct RsnTaskSet
 /* engine.c */
 extern RsnPromiseRow rsn_engine_new_row(const RsnCreateRequest *request,
 										const RsnDecision *decision);
+extern void rsn_engine_check_step(const char *violated, const char *what,
+								  const text *id);
 extern void rsn_engine_change_row(RsnPromiseRow *row,
 								  const RsnDecision *decision,
 								  const RsnSettleRequest *request);

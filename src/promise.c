@@ -349,6 +349,26 @@ rsn_promise_check(const RsnPromise *promise)
 	return "state_is_known";
 }
 
+/*
+ * The name of an invariant that a step from one stored record to the next violates,
+ * or NULL: the only step there is settles, and leaves what was fixed at birth.
+ */
+const char *
+rsn_promise_check_step(const RsnPromise *before, const RsnPromise *after)
+{
+	if (before->state != RSN_PROMISE_PENDING)
+		return "settlement_is_final";
+	if (after->state == RSN_PROMISE_PENDING)
+		return "step_settles";
+	if (before->created_at_ms != after->created_at_ms ||
+		before->timeout_at_ms != after->timeout_at_ms ||
+		before->is_timer != after->is_timer ||
+		before->is_external != after->is_external ||
+		before->is_targeted != after->is_targeted)
+		return "birth_is_final";
+	return NULL;
+}
+
 /* The public name of a state; the labels of resonate.promise_state. */
 const char *
 rsn_promise_state_name(RsnPromiseState state)

@@ -124,6 +124,8 @@ extern RsnDecision rsn_promise_expire(const RsnPromise *stored,
 									  int64_t now_ms);
 
 extern const char *rsn_promise_check(const RsnPromise *promise);
+extern const char *rsn_promise_check_step(const RsnPromise *before,
+										  const RsnPromise *after);
 
 extern const char *rsn_promise_state_name(RsnPromiseState state);
 extern bool rsn_promise_state_from_name(const char *name,

@@ -13,6 +13,7 @@
 
 #include "fmgr.h"
 
+#include "engine.h"
 #include "guc.h"
 #include "shared.h"
 #include "store.h"
@@ -30,5 +31,6 @@ _PG_init(void)
 	rsn_shared_init();
 	rsn_store_init();
 	rsn_wake_init();
+	rsn_engine_init();
 	rsn_launcher_register();
 }

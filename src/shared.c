@@ -4,8 +4,8 @@
  *	  Shared memory: who works for which database, and who waits for what.
  *
  * The struct is small enough for the slack of the main segment, so it is there
- * with or without shared_preload_libraries; preloading only asks for it in
- * time.  Nothing here survives a restart, and nothing has to: all of it is a
+ * with or without shared_preload_libraries; the rings, which are not, need it.
+ * Nothing here survives a restart, and nothing has to: all of it is a
  * hint about rows.
  *
  *-------------------------------------------------------------------------
@@ -21,8 +21,12 @@
 #include "clock.h"
 #include "shared.h"
 
+/* What a worker can be handed between two of its turns: some 700 callbacks. */
+#define RING_SIZE	(32 * 1024)
+
 static RsnShared *shared = NULL;
 static RsnSlot *my_slot = NULL;
+static bool is_preloaded = false;
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
@@ -39,7 +43,10 @@ shared_size(void)
 	Size		size = MAXALIGN(sizeof(RsnShared));
 
 	size = add_size(size, mul_size(count_slots(), sizeof(RsnSlot)));
-	return add_size(size, mul_size(MaxBackends, sizeof(pg_atomic_uint64)));
+	size = add_size(size, mul_size(MaxBackends, sizeof(pg_atomic_uint64)));
+	if (is_preloaded)
+		size = add_size(size, mul_size(count_slots(), RING_SIZE));
+	return size;
 }
 
 static void
@@ -62,6 +69,28 @@ init_slot(RsnSlot *slot, Oid database_id)
 	pg_atomic_init_u64(&slot->requested_at_ms, 0);
 	for (int i = 0; i < RSN_NCOUNTERS; i++)
 		pg_atomic_init_u64(&slot->counters[i], 0);
+
+	SpinLockAcquire(&slot->ring.lock);
+	slot->ring.start = 0;
+	slot->ring.used = 0;
+	slot->ring.set_aside = 0;
+	SpinLockRelease(&slot->ring.lock);
+}
+
+/* Gives each slot a ring of its own, behind everything else. */
+static void
+init_rings(RsnShared *new_shared)
+{
+	char	   *bytes = (char *) (new_shared->waiters + new_shared->nwaiters);
+
+	for (int i = 0; i < new_shared->nslots; i++)
+	{
+		RsnRing    *ring = &new_shared->slots[i].ring;
+
+		SpinLockInit(&ring->lock);
+		ring->size = is_preloaded ? RING_SIZE : 0;
+		ring->bytes = bytes + (Size) i * RING_SIZE;
+	}
 }
 
 static void
@@ -77,6 +106,7 @@ init_shared(RsnShared *new_shared)
 		(new_shared->slots + new_shared->nslots);
 	pg_atomic_init_u32(&new_shared->launcher_proc_number, RSN_NO_PROC);
 	pg_atomic_init_u32(&new_shared->waiting, 0);
+	init_rings(new_shared);
 	for (int i = 0; i < new_shared->nslots; i++)
 		init_slot(&new_shared->slots[i], InvalidOid);
 	for (int i = 0; i < new_shared->nwaiters; i++)
@@ -124,6 +154,7 @@ rsn_shared_init(void)
 {
 	if (!process_shared_preload_libraries_in_progress)
 		return;
+	is_preloaded = true;
 	prev_shmem_request_hook = shmem_request_hook;
 	shmem_request_hook = request_shared;
 	prev_shmem_startup_hook = shmem_startup_hook;

@@ -4,7 +4,8 @@
  *	  Shared memory: who works for which database, and who waits for what.
  *
  * All fields but those marked "lock" are atomics, read and written without
- * one, so that a commit callback can use them.
+ * one, so that a commit callback can use them.  It can use a ring as well, whose
+ * spinlock is held for as long as it takes to copy a few kilobytes.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +14,7 @@
 
 #include "port/atomics.h"
 #include "storage/lwlock.h"
+#include "storage/spin.h"
 
 #define RSN_NO_PROC		PG_UINT32_MAX
 
@@ -48,6 +50,17 @@ typedef enum RsnCounter
 
 #define RSN_NCOUNTERS (RSN_COUNT_OCCURRENCES + 1)
 
+/* Bytes on their way from transactions to the worker; see handoff.c. */
+typedef struct RsnRing
+{
+	slock_t		lock;			/* over all but bytes and size */
+	char	   *bytes;
+	int			size;			/* zero: there is none */
+	int			start;			/* of what is used */
+	int			used;
+	int			set_aside;		/* for transactions that are not committed */
+} RsnRing;
+
 typedef struct RsnSlot
 {
 	Oid			database_id;	/* lock; InvalidOid: free */
@@ -72,6 +85,7 @@ typedef struct RsnSlot
 	pg_atomic_uint64 active_at_ms;
 	pg_atomic_uint64 requested_at_ms;	/* last attempt to have it started */
 	pg_atomic_uint64 counters[RSN_NCOUNTERS];
+	RsnRing		ring;
 } RsnSlot;
 
 typedef struct RsnShared

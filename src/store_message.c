@@ -12,6 +12,7 @@
 
 #include "address.h"
 #include "clock.h"
+#include "id.h"
 #include "store_plan.h"
 
 /* Columns before those of the promise in a row that describes a message. */
@@ -61,11 +62,20 @@ enum
 	MESSAGE_PROMISE_ID, MESSAGE_CALLBACK_ID, MESSAGE_ADDRESS
 };
 
+static bool
+is_notify(Datum address)
+{
+	text	   *value = DatumGetTextPP(address);
+
+	return rsn_address_parse(VARDATA_ANY(value),
+							 VARSIZE_ANY_EXHDR(value)).kind ==
+		RSN_ADDRESS_NOTIFY;
+}
+
 /* Inserts the message that a callback becomes, and says of which kind it is. */
 static int
 insert_message(const RsnTuple *callback, int64 now_ms)
 {
-	text	   *address = DatumGetTextPP(callback->values[CALLBACK_ADDRESS]);
 	RsnNewTuple message = {0};
 
 	rsn_tuple_set(&message, MESSAGE_CREATED_AT, Int64GetDatum(now_ms), false);
@@ -80,9 +90,80 @@ insert_message(const RsnTuple *callback, int64 now_ms)
 	rsn_tuple_set(&message, MESSAGE_ADDRESS, callback->values[CALLBACK_ADDRESS],
 				  false);
 	(void) rsn_table_insert(RSN_TABLE_MESSAGES, &message, false);
-	return rsn_address_parse(VARDATA_ANY(address),
-							 VARSIZE_ANY_EXHDR(address)).kind ==
-		RSN_ADDRESS_NOTIFY ? RSN_FIRED_NOTIFY : RSN_FIRED_OTHER;
+	return is_notify(callback->values[CALLBACK_ADDRESS])
+		? RSN_FIRED_NOTIFY : RSN_FIRED_OTHER;
+}
+
+typedef struct NotificationList
+{
+	ItemPointerData *tids;
+	int			n;
+	int			limit;
+} NotificationList;
+
+static bool
+add_notification(const RsnTuple *callback, void *arg)
+{
+	NotificationList *list = arg;
+
+	if (list->n == list->limit ||
+		!is_notify(callback->values[CALLBACK_ADDRESS]))
+		return false;
+	list->tids[list->n++] = *callback->tid;
+	return true;
+}
+
+/*
+ * Where the callbacks of a promise are that nobody else can settle; zero when
+ * there are more than the limit, or some that are not to a notify:// address.
+ */
+int
+rsn_store_list_notifications(text *promise_id, ItemPointerData *tids,
+							 int limit)
+{
+	NotificationList list = {.tids = tids,.limit = limit};
+
+	if (!rsn_table_visit(RSN_TABLE_CALLBACKS, promise_id, add_notification,
+						 &list))
+		return 0;
+	return list.n;
+}
+
+/*
+ * The callback of a promise that is at that place or, if a command has rewritten
+ * the table, some callback of it; false when it has none any more.
+ */
+static bool
+find_notification(const ItemPointerData *tid, text *promise_id,
+				  RsnTuple *callback)
+{
+	if (rsn_table_fetch(RSN_TABLE_CALLBACKS, tid, callback) &&
+		rsn_id_compare(promise_id,
+					   DatumGetTextPP(callback->values[CALLBACK_PROMISE_ID])) == 0)
+		return true;
+	return rsn_table_find(RSN_TABLE_CALLBACKS, promise_id, callback);
+}
+
+/*
+ * Deletes a callback of a settled promise, for who sends it, and describes the
+ * message that it is, without the promise.  False when somebody else has done so.
+ */
+bool
+rsn_store_take_notification(const ItemPointerData *tid, text *promise_id,
+							RsnMessageRow *row)
+{
+	RsnTuple	callback;
+	ItemPointerData found;
+
+	memset(row, 0, sizeof(RsnMessageRow));
+	if (!find_notification(tid, promise_id, &callback))
+		return false;
+	found = *callback.tid;
+	row->kind = RSN_CALLBACK_NAMED;
+	row->promise_id = promise_id;
+	row->callback_id = rsn_store_keep(callback.values[CALLBACK_ID], false);
+	row->address = rsn_store_keep(callback.values[CALLBACK_ADDRESS], false);
+	return rsn_table_try_delete(RSN_TABLE_CALLBACKS, &found);
 }
 
 /*

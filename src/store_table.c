@@ -28,6 +28,7 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
@@ -299,6 +300,48 @@ rsn_table_find(RsnTable table, text *key, RsnTuple *tuple)
 
 	new_snapshot();
 	if (!find_in(open, key, GetActiveSnapshot()))
+		return false;
+	show_found(open, tuple);
+	return true;
+}
+
+/* Shows each row that has the key; false when the visitor wants no more of them. */
+bool
+rsn_table_visit(RsnTable table, text *key, RsnVisitTuple visit, void *arg)
+{
+	OpenTable  *open = open_with_key(table, AccessShareLock);
+	IndexScanDesc scan;
+	ScanKeyData scan_key;
+	RsnTuple	tuple;
+	bool		wants_more = true;
+
+	new_snapshot();
+	init_scan_key(&scan_key, open->key_index, key);
+	scan = rsn_index_beginscan(open->rel, open->key_index,
+							   GetActiveSnapshot(), 1, 0);
+	index_rescan(scan, &scan_key, 1, NULL, 0);
+	while (wants_more &&
+		   index_getnext_slot(scan, ForwardScanDirection, open->found))
+	{
+		show_found(open, &tuple);
+		wants_more = visit(&tuple, arg);
+	}
+	index_endscan(scan);
+	return wants_more;
+}
+
+/* The row at a place where there was one once; false when there is none now. */
+bool
+rsn_table_fetch(RsnTable table, const ItemPointerData *tid, RsnTuple *tuple)
+{
+	OpenTable  *open = open_with_key(table, AccessShareLock);
+	ItemPointerData copy = *tid;
+
+	new_snapshot();
+	if (ItemPointerGetBlockNumber(tid) >=
+		RelationGetNumberOfBlocks(open->rel) ||
+		!table_tuple_fetch_row_version(open->rel, &copy, GetActiveSnapshot(),
+									   open->found))
 		return false;
 	show_found(open, tuple);
 	return true;
@@ -761,6 +804,38 @@ rsn_table_update(RsnTable table, ItemPointer tid, const RsnNewTuple *tuple)
 	end_write(open);
 	ExecClearTuple(open->found);
 	*tid = open->written->tts_tid;
+}
+
+/*
+ * Deletes a row that was found and not locked, after waiting for whoever has it
+ * locked; false when it has been changed or deleted by then.
+ */
+bool
+rsn_table_try_delete(RsnTable table, const ItemPointerData *tid)
+{
+	OpenTable  *open;
+	ItemPointerData copy = *tid;
+	RsnTuple	tuple;
+	TM_FailureData failure;
+	TM_Result	result;
+
+	PreventCommandIfReadOnly("DELETE");
+	open = open_target(table);
+	if (open->has_triggers || IsolationUsesXactSnapshot())
+	{
+		if (!rsn_table_try_lock(table, &copy, &tuple))
+			return false;
+		rsn_table_delete(table, &copy);
+		return true;
+	}
+	CheckCmdReplicaIdentity(open->rel, CMD_DELETE);
+	CommandCounterIncrement();
+	begin_write(open);
+	result = table_tuple_delete(open->rel, &copy, state->estate->es_output_cid,
+								state->estate->es_snapshot, InvalidSnapshot,
+								true, &failure, false);
+	end_write(open);
+	return result == TM_Ok;
 }
 
 /* Deletes a locked row. */

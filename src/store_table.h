@@ -36,6 +36,9 @@ typedef struct RsnTuple
 	const bool *nulls;
 } RsnTuple;
 
+/* Is shown one row after the other until it answers false. */
+typedef bool (*RsnVisitTuple) (const RsnTuple *tuple, void *arg);
+
 /* Of the widest of our tables. */
 #define RSN_TABLE_MAX_COLUMNS 18
 
@@ -59,6 +62,10 @@ extern bool rsn_table_lock(RsnTable table, text *key, LockTupleMode mode,
 extern bool rsn_table_try_lock(RsnTable table, const ItemPointerData *tid,
 							   RsnTuple *tuple);
 extern bool rsn_table_may_have(RsnTable table, text *key);
+extern bool rsn_table_visit(RsnTable table, text *key, RsnVisitTuple visit,
+							void *arg);
+extern bool rsn_table_fetch(RsnTable table, const ItemPointerData *tid,
+							RsnTuple *tuple);
 extern bool rsn_table_insert(RsnTable table, const RsnNewTuple *tuple,
 							 bool may_exist);
 extern void rsn_table_update(RsnTable table, ItemPointer tid,
@@ -66,6 +73,7 @@ extern void rsn_table_update(RsnTable table, ItemPointer tid,
 extern bool rsn_table_try_update(RsnTable table, ItemPointer tid,
 								 const RsnNewTuple *tuple);
 extern void rsn_table_delete(RsnTable table, const ItemPointerData *tid);
+extern bool rsn_table_try_delete(RsnTable table, const ItemPointerData *tid);
 extern Oid	rsn_table_column_type(RsnTable table, int column);
 extern bool rsn_table_is_writing(void);
 extern void rsn_table_use(int depth);

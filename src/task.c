@@ -374,6 +374,32 @@ rsn_task_check(const RsnTask *task)
 	return NULL;
 }
 
+/*
+ * The name of an invariant that a step from one stored task to the next violates,
+ * or NULL.  A version is handed out once: it grows by one with each acquisition,
+ * and only then.
+ */
+const char *
+rsn_task_check_step(const RsnTask *before, const RsnTask *after)
+{
+	bool		is_acquired = before->state == RSN_TASK_PENDING &&
+	after->state == RSN_TASK_ACQUIRED;
+
+	if (before->state == RSN_TASK_FULFILLED)
+		return "fulfilment_is_final";
+	if (after->state == RSN_TASK_ACQUIRED && !is_acquired &&
+		before->state != RSN_TASK_ACQUIRED)
+		return "only_pending_is_acquired";
+	if (after->state == RSN_TASK_SUSPENDED &&
+		before->state != RSN_TASK_ACQUIRED)
+		return "only_acquired_is_suspended";
+	if ((int64_t) after->version - before->version != (is_acquired ? 1 : 0))
+		return "version_counts_acquisitions";
+	if (before->timeout_at_ms != after->timeout_at_ms)
+		return "deadline_is_final";
+	return NULL;
+}
+
 /* The public name of a state; the labels of resonate.task_state and "fulfilled". */
 const char *
 rsn_task_state_name(RsnTaskState state)

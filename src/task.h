@@ -103,6 +103,8 @@ extern RsnTaskDecision rsn_task_offer(const RsnTask *stored,
 									  int64_t now_ms);
 
 extern const char *rsn_task_check(const RsnTask *task);
+extern const char *rsn_task_check_step(const RsnTask *before,
+									   const RsnTask *after);
 
 extern const char *rsn_task_state_name(RsnTaskState state);
 extern bool rsn_task_state_from_name(const char *name, RsnTaskState *state);

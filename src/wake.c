@@ -30,8 +30,11 @@
 #include "storage/proc.h"
 #include "utils/memutils.h"
 
+#include "address.h"
 #include "clock.h"
 #include "compat.h"
+#include "guc.h"
+#include "handoff.h"
 #include "shared.h"
 #include "wake.h"
 #include "worker.h"
@@ -42,10 +45,15 @@
 typedef struct XactNotes
 {
 	bool		has_message;	/* there is something to deliver */
-	bool		has_offer;		/* there is something to dequeue */
+	bool		has_offer;		/* there is something to dequeue, somewhere */
 	bool		has_foreign_rows;	/* it must look for settled callbacks */
 	bool		wants_start;	/* CREATE EXTENSION: have it started */
 	int64		first_deadline_ms;	/* earliest deadline armed */
+	RsnHandoffList handed;		/* to the worker, in TopTransactionContext */
+	RsnSlot    *slot;			/* where that list is to go */
+	bool		is_refused;		/* there was no room for more */
+	int			last_offer;		/* position of the last address in it */
+	int			last_offer_len; /* zero: none */
 	uint64	   *keys;			/* promises written, in TopTransactionContext */
 	int			nkeys;
 	int			keys_size;
@@ -122,11 +130,113 @@ rsn_wake_note_message(void)
 	rsn_worker_ensure();
 }
 
-/* Notes that there is something to dequeue, of which the worker has to tell. */
-void
-rsn_wake_note_offer(void)
+/*
+ * True when this transaction may hand over what it writes: that is certain as soon
+ * as it commits, is seen by the worker then, and by the same clock; and there was
+ * room so far.
+ */
+bool
+rsn_wake_can_hand_over(void)
 {
-	my_notes()->has_offer = true;
+	XactNotes  *mine = my_notes();
+	RsnSlot    *slot = rsn_shared_slot(MyDatabaseId);
+
+	if (mine->handed.len == 0)
+		mine->slot = slot;
+	return slot != NULL && slot == mine->slot && !mine->is_refused &&
+		!rsn_guc_debug && !IsolationUsesXactSnapshot() &&
+		GetCurrentTransactionNestLevel() == 1 &&
+		pg_atomic_read_u32(&slot->is_paused) == 0;
+}
+
+static bool
+hand_over(const RsnHandoff *handoff)
+{
+	if (!rsn_wake_can_hand_over())
+		return false;
+	notes.is_refused = !rsn_handoff_add(notes.slot, &notes.handed,
+										TopTransactionContext, handoff);
+	return !notes.is_refused;
+}
+
+/*
+ * Has the worker deliver callbacks of a promise that this transaction has settled,
+ * which stay where they are until then.  False when they have to become messages
+ * instead; that some of them are handed over already does no harm.
+ */
+bool
+rsn_wake_hand_over(const text *promise_id, RsnPromiseState state,
+				   const ItemPointerData *tids, int n)
+{
+	RsnHandoff	handoff = {.kind = RSN_HANDOFF_CALLBACK,.state = state};
+
+	handoff.text = VARDATA_ANY(promise_id);
+	handoff.text_len = VARSIZE_ANY_EXHDR(promise_id);
+	for (int i = 0; i < n; i++)
+	{
+		handoff.tid = tids[i];
+		if (!hand_over(&handoff))
+			return false;
+	}
+	rsn_worker_ensure();
+	return true;
+}
+
+/*
+ * Takes back what this transaction would hand over: nobody is told when a prepared
+ * one commits.  Of offers the worker finds out by itself then.
+ */
+RsnHandoffList
+rsn_wake_take_back(void)
+{
+	RsnHandoffList list = {0};
+
+	if (is_noted && notes.handed.len > 0)
+	{
+		list = notes.handed;
+		rsn_handoff_abort(notes.slot, &list);
+		notes.handed = no_notes.handed;
+		notes.last_offer_len = 0;
+	}
+	return list;
+}
+
+static bool
+is_same_offer(const XactNotes *mine, const RsnHandoff *handoff)
+{
+	return mine->last_offer_len == handoff->text_len &&
+		memcmp(mine->handed.bytes + mine->last_offer, handoff->text,
+			   handoff->text_len) == 0;
+}
+
+/* Hands over the address of an offer, unless it is that of the last one. */
+static bool
+hand_offer_over(const text *address)
+{
+	XactNotes  *mine = my_notes();
+	RsnHandoff	handoff = {.kind = RSN_HANDOFF_OFFER};
+
+	handoff.text = VARDATA_ANY(address);
+	handoff.text_len = VARSIZE_ANY_EXHDR(address);
+	if (is_same_offer(mine, &handoff))
+		return true;
+	if (rsn_address_parse(handoff.text, handoff.text_len).kind ==
+		RSN_ADDRESS_NOTIFY || !hand_over(&handoff))
+		return false;
+	mine->last_offer = mine->handed.len - handoff.text_len;
+	mine->last_offer_len = handoff.text_len;
+	return true;
+}
+
+/*
+ * Notes that there is something to dequeue, of which the worker has to tell: at
+ * that address, or NULL for anywhere.
+ */
+void
+rsn_wake_note_offer(const text *address)
+{
+	if (address == NULL || !hand_offer_over(address))
+		my_notes()->has_offer = true;
 	rsn_worker_ensure();
 }
 
@@ -136,7 +246,7 @@ rsn_wake_note_foreign_rows(void)
 {
 	my_notes()->has_foreign_rows = true;
 	rsn_wake_note_message();
-	rsn_wake_note_offer();
+	rsn_wake_note_offer(NULL);
 }
 
 /* Notes that the launcher has to start a worker here (CREATE EXTENSION). */
@@ -208,7 +318,10 @@ wake_worker(RsnSlot *slot)
 		pg_atomic_write_u32(&slot->must_offer, 1);
 	if (must_look)
 		pg_atomic_write_u32(&slot->must_look, 1);
-	if (notes.has_message || notes.has_offer || must_look)
+	if (notes.handed.len > 0)
+		rsn_handoff_commit(slot, &notes.handed);
+	if (notes.has_message || notes.has_offer || must_look ||
+		notes.handed.len > 0)
 	{
 		pg_memory_barrier();
 		rsn_shared_wake_proc(pg_atomic_read_u32(&slot->proc_number));
@@ -226,6 +339,8 @@ at_commit(void)
 	wake_waiters(all);
 	if (slot == NULL)
 		return;
+	if (slot != notes.slot)
+		notes.handed.len = 0;
 	wake_worker(slot);
 	if (notes.wants_start)
 		rsn_worker_request_start(slot);
@@ -264,6 +379,8 @@ xact_callback(XactEvent event, void *arg)
 				is_noted = false;
 				break;
 			case XACT_EVENT_ABORT:
+				if (notes.slot != NULL)
+					rsn_handoff_abort(notes.slot, &notes.handed);
 				is_noted = false;
 				break;
 			default:

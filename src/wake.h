@@ -8,12 +8,18 @@
 #ifndef RSN_WAKE_H
 #define RSN_WAKE_H
 
+#include "handoff.h"
+
 extern void rsn_wake_init(void);
 
 extern void rsn_wake_note_promise(const char *id, size_t id_len);
 extern void rsn_wake_note_deadline(int64 deadline_ms);
 extern void rsn_wake_note_message(void);
-extern void rsn_wake_note_offer(void);
+extern bool rsn_wake_can_hand_over(void);
+extern bool rsn_wake_hand_over(const text *promise_id, RsnPromiseState state,
+							   const ItemPointerData *tids, int n);
+extern RsnHandoffList rsn_wake_take_back(void);
+extern void rsn_wake_note_offer(const text *address);
 extern void rsn_wake_note_foreign_rows(void);
 extern void rsn_wake_note_start(void);
 extern bool rsn_wake_has_written(const char *id, size_t id_len);

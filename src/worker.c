@@ -38,6 +38,7 @@
 #include "compat.h"
 #include "delivery.h"
 #include "guc.h"
+#include "handoff.h"
 #include "shared.h"
 #include "worker.h"
 
@@ -65,6 +66,7 @@ typedef struct Worker
 	RsnSetAside set_aside;
 	int64		forget_at_ms;	/* when to try those set aside again */
 	bool		is_wanted[RSN_NSTEPS];	/* what is to be run */
+	bool		must_offer_all; /* not only what was handed over */
 	int64		not_before_ms[RSN_NSTEPS];	/* after a failure, or by plan */
 	bool		must_look;		/* in the next turn, at all that can be due */
 	int64		turn_began_ms;
@@ -119,7 +121,8 @@ attach(void)
 	for (int i = 0; i < RSN_NCOUNTERS; i++)
 		pg_atomic_write_u64(&slot->counters[i], 0);
 
-	/* What happened before we came is not known. */
+	/* What happened before we came is not known, or is in rows. */
+	rsn_handoff_drop_all(slot);
 	pg_atomic_write_u32(&slot->must_reconcile, RSN_RECONCILE_MORE);
 	pg_atomic_write_u32(&slot->must_deliver, 1);
 	pg_atomic_write_u32(&slot->must_offer, 1);
@@ -308,6 +311,13 @@ step_one_by_one(Worker *worker, RsnStep step)
 	return n;
 }
 
+static void
+want_all_offers(Worker *worker)
+{
+	worker->is_wanted[RSN_STEP_DISPATCH] = true;
+	worker->must_offer_all = true;
+}
+
 /* What has been asked for since the last look at the flags. */
 static void
 note_wanted(Worker *worker)
@@ -315,10 +325,26 @@ note_wanted(Worker *worker)
 	if (pg_atomic_exchange_u32(&worker->slot->must_deliver, 0) != 0)
 		worker->is_wanted[RSN_STEP_DELIVER] = true;
 	if (pg_atomic_exchange_u32(&worker->slot->must_offer, 0) != 0)
-		worker->is_wanted[RSN_STEP_DISPATCH] = true;
+		want_all_offers(worker);
 	if (pg_atomic_exchange_u32(&worker->slot->must_reconcile,
 							   RSN_RECONCILE_NO) != RSN_RECONCILE_NO)
 		worker->is_wanted[RSN_STEP_RECONCILE] = true;
+
+	rsn_delivery_take(worker->slot);
+	if (rsn_delivery_has(RSN_HANDOFF_CALLBACK))
+		worker->is_wanted[RSN_STEP_DELIVER] = true;
+	if (rsn_delivery_has(RSN_HANDOFF_OFFER))
+		worker->is_wanted[RSN_STEP_DISPATCH] = true;
+}
+
+/* A step failed, and with it what it was handed: that is found as rows again. */
+static void
+recover_handed(Worker *worker, RsnStep step)
+{
+	if (step == RSN_STEP_DELIVER)
+		worker->is_wanted[RSN_STEP_RECONCILE] = true;
+	else if (step == RSN_STEP_DISPATCH)
+		want_all_offers(worker);
 }
 
 /*
@@ -332,7 +358,11 @@ run_step(Worker *worker, RsnStep step)
 
 	worker->is_wanted[step] = false;
 	if (step == RSN_STEP_DISPATCH)
-		rsn_delivery_retell_recent();
+	{
+		rsn_delivery_set_offer_scope(worker->must_offer_all ? RSN_OFFER_RECENT
+									 : RSN_OFFER_HANDED);
+		worker->must_offer_all = false;
+	}
 	n = try_step(worker, step);
 	if (n < 0 && rsn_background_has_ids(step))
 		n = step_one_by_one(worker, step);
@@ -343,10 +373,14 @@ run_step(Worker *worker, RsnStep step)
 		worker->must_look = true;
 		worker->not_before_ms[step] = rsn_clock_now() +
 			rsn_guc_retry_interval_ms;
+		recover_handed(worker, step);
 	}
 	else if (n > 0 && (step == RSN_STEP_RECONCILE ||
 					   n >= rsn_background_limit(step)))
+	{
 		worker->is_wanted[step] = true;
+		worker->must_offer_all |= step == RSN_STEP_DISPATCH;
+	}
 	else if (n == 0 && step == RSN_STEP_PRUNE)
 		worker->not_before_ms[step] = rsn_clock_now() + PRUNE_INTERVAL_MS;
 	return n;
@@ -539,6 +573,7 @@ want_all(Worker *worker)
 {
 	for (int i = 0; i < RSN_NSTEPS; i++)
 		worker->is_wanted[i] |= i != RSN_STEP_RECONCILE;
+	worker->must_offer_all = true;
 }
 
 /* Begins a look at everything; from here on commits tell of every deadline. */

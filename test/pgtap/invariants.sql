@@ -263,7 +263,9 @@ INSERT INTO cases VALUES
 	('stored_awaited_promise_is_pending',
 	 $$INSERT INTO resonate.awaiters VALUES ('nobody', 'halted')$$, '{}'),
 	('stored_callback_promise_is_pending',
-	 $$INSERT INTO resonate.callbacks VALUES (0, 'callback', 'resolved', 'c', 'notify://channel')$$, '{}'),
+	 $$INSERT INTO resonate.callbacks VALUES (0, 'callback', 'resolved', 'c', 'poll://any@group')$$, '{}'),
+	('stored_callback_promise_is_pending',
+	 $$INSERT INTO resonate.callbacks VALUES (0, 'callback', 'nobody', 'c', 'notify://channel')$$, '{}'),
 	('stored_callback_promise_is_pending',
 	 $$INSERT INTO resonate.callbacks VALUES (0, 'listener', 'nobody', 'http://host', 'http://host')$$, '{}'),
 	('stored_listener_id_is_address',
@@ -319,6 +321,10 @@ SELECT is(violated($$DELETE FROM resonate.awaiters WHERE awaiter_id = 'dying'; S
 		  'consistent_suspended_task_holds_rung', 'alive until its deadline');
 SELECT is(violated($$DELETE FROM resonate.awaiters WHERE awaiter_id = 'dying'; SELECT at(10000)$$), NULL,
 		  'and not from then on');
+
+-- The worker takes a notification from where the callback is.
+SELECT is(violated($$INSERT INTO resonate.callbacks VALUES (0, 'callback', 'resolved', 'c', 'notify://channel')$$),
+		  NULL, 'a settled promise may have a callback that the worker has to notify of');
 
 SELECT is(violated('SET LOCAL resonate.debug = off'),
 		  'well_formed_promise_created_at_lte_now well_formed_promise_settled_at_lte_now',

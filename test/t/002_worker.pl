@@ -87,13 +87,13 @@ SELECT sweeps = 2 AND promises_timed_out = 2 AND deliveries = 3 AND
 FROM resonate.stats
 END
 
-# The server counts the worker's writes: 2 settlements, and 3 messages that went.
+# The server counts the writes: 3 settlements, and 3 callbacks that were delivered.
 ok( $node->poll_query_until('postgres',
 		<<'END'), 'autovacuum sees what the worker writes');
 SELECT (SELECT n_tup_upd FROM pg_stat_user_tables
 		WHERE relid = 'resonate.promises'::regclass) = 3 AND
 	   (SELECT n_tup_del FROM pg_stat_user_tables
-		WHERE relid = 'resonate.messages'::regclass) = 3
+		WHERE relid = 'resonate.callbacks'::regclass) = 3
 END
 
 #

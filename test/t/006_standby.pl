@@ -151,11 +151,13 @@ $primary->kill9;
 kill('KILL', $worker);
 is( $standby->safe_psql(
 		'postgres',
-		"SELECT count(*), count(*) FILTER (WHERE p.state = 'pending')
-		 FROM resonate.messages m JOIN resonate.promises p ON p.id = m.promise_id"
+		"SELECT (SELECT count(*) FROM resonate.messages m
+				JOIN resonate.promises p ON p.id = m.promise_id WHERE p.state <> 'pending'),
+			(SELECT count(*) FROM resonate.callbacks c
+				JOIN resonate.promises p ON p.id = c.promise_id WHERE p.state <> 'pending')"
 	),
-	'2|0',
-	'messages are on their way, on the standby');
+	'1|1',
+	'a message, and a callback handed to the worker, are on their way on the standby');
 
 $standby->promote;
 $standby->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()')

@@ -41,8 +41,10 @@ $node->safe_psql('postgres', <<'END');
 BEGIN;
 SELECT count(*) FROM generate_series(1, 60) i, LATERAL
 	resonate.create_promise_and_callback('p' || i, 'cb', 'notify://done', '1 s');
+SELECT resonate.create_callback(id, 'other', 'poll://any@in-the-way')
+FROM unnest(ARRAY['p7', 'p33']) id;
 INSERT INTO resonate.messages
-SELECT 0, 9223372036854775806, 0, 'callback', id, 'cb', 'poll://any@in-the-way'
+SELECT 0, 9223372036854775806, 0, 'callback', id, 'other', 'poll://any@in-the-way'
 FROM unnest(ARRAY['p7', 'p33']) id;
 COMMIT;
 END

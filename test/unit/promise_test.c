@@ -1201,6 +1201,55 @@ test_check(void)
 	}
 }
 
+static void
+expect_step(const RsnPromise *before, const RsnPromise *after,
+			const char *expected)
+{
+	const char *actual = rsn_promise_check_step(before, after);
+
+	tap_expect(actual == NULL ? expected == NULL
+			   : expected != NULL && strcmp(actual, expected) == 0,
+			   "expected %s, found %s", expected == NULL ? "nothing" : expected,
+			   actual == NULL ? "nothing" : actual);
+}
+
+/* Tests that each step that must not be taken is reported by name. */
+static void
+test_check_step(void)
+{
+	RsnPromise	pending = {.timeout_at_ms = 1000};
+	RsnPromise	settled = pending;
+	RsnPromise	other;
+
+	settled.state = RSN_PROMISE_RESOLVED;
+	settled.settled_at_ms = 500;
+
+	tap_begin();
+	expect_step(&pending, &settled, NULL);
+	expect_step(&settled, &settled, "settlement_is_final");
+	expect_step(&settled, &pending, "settlement_is_final");
+	expect_step(&pending, &pending, "step_settles");
+	tap_end("check of a step: settles, and once");
+
+	tap_begin();
+	other = settled;
+	other.created_at_ms = 1;
+	expect_step(&pending, &other, "birth_is_final");
+	other = settled;
+	other.timeout_at_ms = 1001;
+	expect_step(&pending, &other, "birth_is_final");
+	other = settled;
+	other.is_timer = true;
+	expect_step(&pending, &other, "birth_is_final");
+	other = settled;
+	other.is_external = true;
+	expect_step(&pending, &other, "birth_is_final");
+	other = settled;
+	other.is_targeted = true;
+	expect_step(&pending, &other, "birth_is_final");
+	tap_end("check of a step: leaves what was fixed at birth");
+}
+
 /* True when a record obeys the invariants at the top of promise.c. */
 static bool
 is_valid(const RsnPromise *record)
@@ -1480,6 +1529,9 @@ expect_properties(const RsnPromise *stored, const Command *command,
 
 	expect(rsn_promise_check(&decision.next) == NULL,
 		   "the record after it is valid", stored, now_ms);
+	if (decision.write == RSN_WRITE_SETTLE)
+		expect(rsn_promise_check_step(stored, &decision.next) == NULL,
+			   "the step to it is valid", stored, now_ms);
 	expect(!rsn_promise_is_lapsed(&decision.next, now_ms),
 		   "nothing lapsed is shown as pending", stored, now_ms);
 	expect_repeatable(&decision, command, stored, now_ms);
@@ -1554,6 +1606,7 @@ main(int argc, char **argv)
 	test_deadline_after();
 	test_situations();
 	test_check();
+	test_check_step();
 	test_state_names();
 	for (int i = 0; i < LENGTH_OF(grids); i++)
 		test_grid(&grids[i]);

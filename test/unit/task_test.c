@@ -1103,6 +1103,81 @@ test_check(void)
 	}
 }
 
+static RsnTask
+make_in_state(RsnTaskState state, int32_t version)
+{
+	RsnTask		task = {0};
+
+	task.state = state;
+	task.version = version;
+	task.timeout_at_ms = DEADLINE;
+	return task;
+}
+
+static void
+expect_step(const RsnTask *before, const RsnTask *after, const char *expected)
+{
+	const char *actual = rsn_task_check_step(before, after);
+
+	tap_expect(actual == NULL ? expected == NULL
+			   : expected != NULL && strcmp(actual, expected) == 0,
+			   "%s %d to %s %d: expected %s, found %s",
+			   rsn_task_state_name(before->state), before->version,
+			   rsn_task_state_name(after->state), after->version,
+			   expected == NULL ? "nothing" : expected,
+			   actual == NULL ? "nothing" : actual);
+}
+
+/* What a step from one state to another, that keeps the version, violates. */
+static const char *
+expected_violation(RsnTaskState from, RsnTaskState to)
+{
+	if (from == RSN_TASK_FULFILLED)
+		return "fulfilment_is_final";
+	if (to == RSN_TASK_ACQUIRED && from == RSN_TASK_PENDING)
+		return "version_counts_acquisitions";
+	if (to == RSN_TASK_ACQUIRED && from != RSN_TASK_ACQUIRED)
+		return "only_pending_is_acquired";
+	if (to == RSN_TASK_SUSPENDED && from != RSN_TASK_ACQUIRED)
+		return "only_acquired_is_suspended";
+	return NULL;
+}
+
+/* Tests that each step that must not be taken is reported by name. */
+static void
+test_check_step(void)
+{
+	RsnTask		pending = make_in_state(RSN_TASK_PENDING, 1);
+	RsnTask		acquired = make_in_state(RSN_TASK_ACQUIRED, 2);
+	RsnTask		other = pending;
+
+	tap_begin();
+	for (int from = 0; from < RSN_TASK_NSTATES; from++)
+	{
+		for (int to = 0; to < RSN_TASK_NSTATES; to++)
+		{
+			RsnTask		before = make_in_state((RsnTaskState) from, 1);
+			RsnTask		after = make_in_state((RsnTaskState) to, 1);
+
+			expect_step(&before, &after,
+						expected_violation((RsnTaskState) from,
+										   (RsnTaskState) to));
+		}
+	}
+	tap_end("check of a step: from each state to each");
+
+	tap_begin();
+	expect_step(&pending, &acquired, NULL);
+	acquired.version = 3;
+	expect_step(&pending, &acquired, "version_counts_acquisitions");
+	other.version = 0;
+	expect_step(&pending, &other, "version_counts_acquisitions");
+	other = pending;
+	other.timeout_at_ms++;
+	expect_step(&pending, &other, "deadline_is_final");
+	tap_end("check of a step: the version and the deadline");
+}
+
 /*
  * Names
  */
@@ -1462,6 +1537,8 @@ leaves_valid_record(const Step *step)
 {
 	return is_valid(&step->after) && is_valid(&step->decision.next) &&
 		rsn_task_check(&step->after) == NULL &&
+		(!step->decision.is_changed ||
+		 rsn_task_check_step(&step->before, &step->decision.next) == NULL) &&
 		rsn_task_check(&step->decision.next) == NULL;
 }
 
@@ -1939,6 +2016,7 @@ main(void)
 	test_progress();
 	test_extremes();
 	test_check();
+	test_check_step();
 	test_state_names();
 	test_grid();
 	test_walk_itself();
