@@ -15,6 +15,7 @@
 
 #include "clock.h"
 #include "compat.h"
+#include "fault.h"
 #include "guc.h"
 
 bool		rsn_guc_debug = false;
@@ -210,5 +211,6 @@ rsn_guc_init(void)
 							&rsn_guc_visibility_timeout_ms, 30000, 0, INT_MAX,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 
+	rsn_fault_init();
 	MarkGUCPrefixReserved("resonate");
 }

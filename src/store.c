@@ -21,6 +21,7 @@
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
 
+#include "fault.h"
 #include "id.h"
 #include "store_plan.h"
 
@@ -232,16 +233,28 @@ rsn_store_pin_search_path(void)
 	return nest_level;
 }
 
+/* To receive is the one statement that writes and answers rows. */
+static bool
+is_write(RsnQuery query)
+{
+	return rsn_queries[query].spi_result != SPI_OK_SELECT ||
+		query == RSN_QUERY_RECEIVE;
+}
+
 static int
 run_query(RsnQuery query, const RsnArgs *args)
 {
 	int			nest_level = rsn_store_pin_search_path();
 	int			result;
 
+	if (is_write(query))
+		rsn_fault_before_write();
 	session->is_running = true;
 	result = plan_and_execute(query, args);
 	session->is_running = false;
 	AtEOXact_GUC(true, nest_level);
+	if (is_write(query))
+		rsn_fault_after_write();
 	return result;
 }
 

@@ -38,6 +38,7 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
+#include "fault.h"
 #include "store_plan.h"
 
 /* Our own triggers, which guard the tables against others; see schema.sql. */
@@ -555,6 +556,7 @@ fill_written(OpenTable *open, const RsnNewTuple *tuple,
 static void
 begin_write(OpenTable *open)
 {
+	rsn_fault_before_write();
 	state->estate->es_output_cid = GetCurrentCommandId(true);
 	state->estate->es_snapshot = GetActiveSnapshot();
 	state->is_writing = true;
@@ -575,6 +577,7 @@ end_write(OpenTable *open)
 	}
 	ResetPerTupleExprContext(state->estate);
 	state->is_writing = false;
+	rsn_fault_after_write();
 }
 
 /*
