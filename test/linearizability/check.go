@@ -1,0 +1,239 @@
+package main
+
+import (
+	"fmt"
+	"hash/fnv"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"resonate/test/oracle"
+)
+
+// node is a state of one graph.  Equal states are the same node.
+type node struct {
+	state *oracle.State
+	key   string
+	hash  uint64
+	table *table
+	next  map[*Op][]*node
+}
+
+// table has the nodes of one partition.  Porcupine comes to the same state again
+// and again, so what is known of it is kept.
+type table struct {
+	nodes map[string]*node
+}
+
+func (t *table) node(state *oracle.State) *node {
+	key := state.Key()
+	if known := t.nodes[key]; known != nil {
+		return known
+	}
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(key))
+	made := &node{state: state, key: key, hash: hash.Sum64(), table: t,
+		next: map[*Op][]*node{}}
+	t.nodes[key] = made
+	return made
+}
+
+// after gives the states that an operation may lead to, none if its answer is
+// not to be had here.
+func (n *node) after(op *Op) []*node {
+	if known, ok := n.next[op]; ok {
+		return known
+	}
+	states, err := step(n.state, op)
+	var nodes []*node
+	if err == nil {
+		for _, state := range states {
+			nodes = append(nodes, n.table.node(state))
+		}
+	}
+	n.next[op] = nodes
+	return nodes
+}
+
+// step applies an operation to the state of a graph.
+func step(state *oracle.State, op *Op) ([]*oracle.State, error) {
+	if op.Request.Name == nameFinal {
+		err := state.Diff(op.Request.Now, op.Final["promises"], op.Final["tasks"],
+			op.Final["callbacks"], op.Final["messages"])
+		return []*oracle.State{state}, err
+	}
+	return state.Step(op.Request, op.Response)
+}
+
+// start is the state that a graph begins with.  Its sessions work at the same
+// time, and what touches all graphs is checked for this one.
+func start(graph string) *oracle.State {
+	return oracle.NewWith(oracle.Options{Partition: graph, Concurrent: true})
+}
+
+func model(graph string) porcupine.Model {
+	nondeterministic := porcupine.NondeterministicModel{
+		Init: func() []interface{} {
+			t := &table{nodes: map[string]*node{}}
+			return []interface{}{t.node(start(graph))}
+		},
+		Step: func(state, input, _ interface{}) []interface{} {
+			nodes := state.(*node).after(input.(*Op))
+			states := make([]interface{}, len(nodes))
+			for i := range nodes {
+				states[i] = nodes[i]
+			}
+			return states
+		},
+		Equal: func(a, b interface{}) bool { return a.(*node).key == b.(*node).key },
+		Hash:  func(state interface{}) uint64 { return state.(*node).hash },
+		DescribeOperation: func(input, _ interface{}) string {
+			return input.(*Op).describe()
+		},
+		DescribeState: func(state interface{}) string {
+			return state.(*node).state.String()
+		},
+	}
+	return nondeterministic.ToModel()
+}
+
+// operations makes what Porcupine checks of a graph: the operations on it, and
+// those on all graphs, of which each has its part; not what has not happened.
+func operations(h *History, graph string) []porcupine.Operation {
+	var result []porcupine.Operation
+	for _, op := range h.Ops {
+		if op.Fate != fateAborted && (op.Graph == "" || op.Graph == graph) {
+			result = append(result, porcupine.Operation{ClientId: op.Client,
+				Input: op, Call: op.Call, Return: op.Return})
+		}
+	}
+	return result
+}
+
+// checkSound makes sure that the partitions stand for themselves and that the
+// model knows all requests: else the check would be worth nothing.
+func checkSound(h *History) error {
+	for _, op := range h.Ops {
+		if op.Request.Name == nameFinal {
+			continue
+		}
+		graph, err := oracle.Graph(op.Request)
+		if err != nil {
+			return fmt.Errorf("%s: %w", op.describe(), err)
+		}
+		if graph != "" && graph != op.Graph {
+			return fmt.Errorf("%s: belongs to the graph %q", op.describe(), graph)
+		}
+	}
+	return nil
+}
+
+// check gives the graphs whose operations cannot be put in order, or else
+// those for which the time did not suffice.
+func check(h *History, limit time.Duration) (porcupine.CheckResult, []string) {
+	results := make([]porcupine.CheckResult, len(h.Graphs))
+	var running sync.WaitGroup
+	for i, graph := range h.Graphs {
+		running.Add(1)
+		go func(i int, graph string) {
+			defer running.Done()
+			results[i] = porcupine.CheckOperationsTimeout(model(graph),
+				operations(h, graph), limit)
+		}(i, graph)
+	}
+	running.Wait()
+	for _, bad := range []porcupine.CheckResult{porcupine.Illegal, porcupine.Unknown} {
+		var graphs []string
+		for i, graph := range h.Graphs {
+			if results[i] == bad {
+				graphs = append(graphs, graph)
+			}
+		}
+		if len(graphs) > 0 {
+			return bad, graphs
+		}
+	}
+	return porcupine.Ok, nil
+}
+
+// explain checks a graph again, writes the visualization, and tells where the
+// longest attempt came to its end.
+func explain(h *History, graph string, limit time.Duration, path string) (string, error) {
+	m := model(graph)
+	part := operations(h, graph)
+	_, info := porcupine.CheckOperationsVerbose(m, part, limit)
+	var report strings.Builder
+	for _, attempts := range info.PartialLinearizationsOperations() {
+		explainPart(&report, graph, part, longest(attempts))
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return report.String(), err
+	}
+	defer file.Close()
+	return report.String(), porcupine.Visualize(m, info, file)
+}
+
+func longest(attempts [][]porcupine.Operation) []porcupine.Operation {
+	var best []porcupine.Operation
+	for _, attempt := range attempts {
+		if len(attempt) > len(best) {
+			best = attempt
+		}
+	}
+	return best
+}
+
+// explainPart replays the longest order that was found for a graph, and tells
+// why none of the operations that could have come next fits.
+func explainPart(report *strings.Builder, graph string, part, order []porcupine.Operation) {
+	states := []*oracle.State{start(graph)}
+	done := map[*Op]bool{}
+	for _, one := range order {
+		op := one.Input.(*Op)
+		done[op] = true
+		states = stepAll(states, op)
+	}
+	horizon := int64(1<<63 - 1)
+	for _, one := range part {
+		if !done[one.Input.(*Op)] && one.Return < horizon {
+			horizon = one.Return
+		}
+	}
+	fmt.Fprintf(report, "%s: %d of %d operations can be put in order; none of these comes next:\n",
+		graph, len(order), len(part))
+	for _, one := range part {
+		op := one.Input.(*Op)
+		if done[op] || one.Call > horizon {
+			continue
+		}
+		fmt.Fprintf(report, "  %s\n", op.describe())
+		for _, state := range states {
+			if _, err := step(state, op); err != nil {
+				fmt.Fprintf(report, "    %v\n", err)
+			}
+		}
+	}
+}
+
+// stepAll gives all states after an operation.
+func stepAll(states []*oracle.State, op *Op) []*oracle.State {
+	known := map[string]bool{}
+	var result []*oracle.State
+	for _, state := range states {
+		next, err := step(state, op)
+		if err != nil {
+			continue
+		}
+		for _, one := range next {
+			if key := one.Key(); !known[key] {
+				known[key] = true
+				result = append(result, one)
+			}
+		}
+	}
+	return result
+}

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+#
+# run.sh [-check FILE]
+#
+# Runs concurrent histories against a private server and checks that they are
+# linearizable; see main.go.  Variables of the environment: RSN_SEED,
+# RSN_HISTORIES, RSN_OPS, RSN_SESSIONS.  What is kept of a failure, the history
+# and its visualization, goes to RSN_OUTDIR.
+#
+# With -check it only checks a history that was kept.
+#
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. scripts/lib.sh
+
+# Built where the compiler finds its modules; the copy of the sources that the
+# server's user works in has the program, too.
+if [[ -z ${RSN_WORKDIR:-} ]]; then
+	(cd test && go build -o linearizability/linearizability ./linearizability)
+	if [[ ${1:-} == -check ]]; then
+		mkdir -p "${RSN_OUTDIR:-test/linearizability}"
+		exec test/linearizability/linearizability "$@" \
+			-out "${RSN_OUTDIR:-test/linearizability}"
+	fi
+	export RSN_OUTDIR=${RSN_OUTDIR:-$PWD/test/linearizability/out}
+fi
+
+rsn_enter test/linearizability/run.sh "$@"
+rsn_build_and_install DEBUG=1
+rsn_cluster_start linearizability "resonate.retention = -1"
+test/linearizability/linearizability \
+	-seed "${RSN_SEED:-1}" \
+	-histories "${RSN_HISTORIES:-50}" \
+	-ops "${RSN_OPS:-400}" \
+	-sessions "${RSN_SESSIONS:-8}" \
+	-out "$RSN_OUT"

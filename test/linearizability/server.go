@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"resonate/test/client"
+)
+
+// patience is for what happens soon, unless the server hangs.
+const patience = 60 * time.Second
+
+// Transactions linger for a moment before they commit, with all their locks, in
+// sessions that ask for it.  The triggers are deferred, so that they wait where
+// a slow disk would have them wait.
+const setup = `
+CREATE EXTENSION IF NOT EXISTS resonate;
+CREATE OR REPLACE FUNCTION public.linger() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF random() < 0.5 THEN
+		PERFORM pg_sleep(random() * coalesce(current_setting('test.linger_ms', true)::float, 0) / 1000);
+	END IF;
+	RETURN NULL;
+END $$;
+DO $$
+DECLARE
+	name text;
+BEGIN
+	FOREACH name IN ARRAY ARRAY['promises', 'tasks', 'callbacks', 'awaiters'] LOOP
+		EXECUTE format('DROP TRIGGER IF EXISTS linger ON resonate.%I', name);
+		EXECUTE format('CREATE CONSTRAINT TRIGGER linger
+			AFTER INSERT OR UPDATE OR DELETE ON resonate.%I
+			DEFERRABLE INITIALLY DEFERRED
+			FOR EACH ROW EXECUTE FUNCTION public.linger()', name);
+	END LOOP;
+END $$`
+
+// server is the session that prepares, watches and inspects.
+type server struct {
+	dsn string
+
+	mu      sync.Mutex
+	session *client.Session
+}
+
+func openServer(dsn string) (*server, error) {
+	session, err := client.Open(dsn)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{dsn: dsn, session: session}
+	if _, err := s.query(setup); err != nil {
+		return nil, fmt.Errorf("set-up: %w", err)
+	}
+	return s, nil
+}
+
+func (s *server) query(statements string) ([]client.Result, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return s.session.Query(ctx, statements)
+}
+
+// number asks for one integer.
+func (s *server) number(statement string) (int64, error) {
+	results, err := s.query(statement)
+	if err != nil {
+		return 0, err
+	}
+	n, ok := results[0].Rows[0][0].(int64)
+	if !ok {
+		return 0, fmt.Errorf("%s: no integer", statement)
+	}
+	return n, nil
+}
+
+// reset empties the database and keeps the worker out of the history; its clock
+// is not that of the history.
+func (s *server) reset(slow bool) error {
+	mode := "DISABLE"
+	if slow {
+		mode = "ENABLE"
+	}
+	statements := "SET resonate.debug = on"
+	for _, table := range []string{"promises", "tasks", "callbacks", "awaiters"} {
+		statements += fmt.Sprintf("; ALTER TABLE resonate.%s %s TRIGGER linger",
+			table, mode)
+	}
+	// A table with work left for triggers cannot be altered.
+	statements += "; COMMIT"
+	for _, kind := range []string{"debug.start", "debug.reset"} {
+		statements += fmt.Sprintf(`; SELECT resonate.resonate_rpc('{"kind": "%s",
+			"head": {"corrId": "0", "version": "2026-04-01"}, "data": {}}')`, kind)
+	}
+	_, err := s.query(statements)
+	return err
+}
+
+// isGone tells whether a backend has ended, with all that it did.
+func (s *server) isGone(backend string) (bool, error) {
+	n, err := s.number(fmt.Sprintf(
+		"SELECT count(*) FROM pg_stat_activity WHERE %s = '%s'", backendName, backend))
+	return n == 0, err
+}
+
+// kill ends a backend that is still the one meant.
+func (s *server) kill(backend string) error {
+	_, err := s.query(fmt.Sprintf(
+		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE %s = '%s'",
+		backendName, backend))
+	return err
+}
+
+// backendName tells a backend from those that had its process id before.
+const backendName = "pid || '@' || extract(epoch FROM backend_start)"
+
+// openSession opens a connection and tells the name of its backend.
+func (s *server) openSession(settings string) (*client.Session, string, error) {
+	session, err := client.Open(s.dsn)
+	if err != nil {
+		return nil, "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	results, err := session.Query(ctx, "SET resonate.debug = on; "+settings+
+		"SELECT "+backendName+" FROM pg_stat_activity WHERE pid = pg_backend_pid()")
+	if err != nil {
+		session.Close()
+		return nil, "", err
+	}
+	return session, results[0].Rows[0][0].(string), nil
+}
+
+// Where the tables name the promise that a row belongs to.
+var graphColumns = map[string]string{"promises": "id", "tasks": "id",
+	"callbacks": "promise_id", "awaiters": "awaited_id", "messages": "promise_id"}
+
+// rows reads all that is stored of a graph, by table.
+func (s *server) rows(graph string) (map[string][]map[string]any, error) {
+	found := map[string][]map[string]any{}
+	for table, column := range graphColumns {
+		results, err := s.query(fmt.Sprintf("SELECT to_jsonb(t) FROM resonate.%s t"+
+			" WHERE split_part(%s, '.', 1) = '%s' ORDER BY %s",
+			table, column, graph, column))
+		if err != nil {
+			return nil, err
+		}
+		found[table] = []map[string]any{}
+		for _, row := range results[0].Rows {
+			object, err := client.DecodeJSON(row[0].(string))
+			if err != nil {
+				return nil, err
+			}
+			found[table] = append(found[table], object.(map[string]any))
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"time"
+)
+
+// stats sums up what histories have contained.
+type stats struct {
+	histories, ops      int
+	busy, wall          int64 // nanoseconds
+	sharedOps, namedOps int
+	kinds               map[string]map[string]int
+	fates               map[string]int
+	expiredPromises     int
+	expiredLeases       int64
+	recording, checking time.Duration
+	slowestCheck        time.Duration
+}
+
+func newStats() *stats {
+	return &stats{kinds: map[string]map[string]int{}, fates: map[string]int{}}
+}
+
+// add counts a history.
+func (s *stats) add(h *History) {
+	s.histories++
+	users := map[string]map[int]bool{}
+	var last int64
+	for _, op := range h.Ops {
+		if op.Request.Name == nameFinal {
+			s.expiredPromises += countExpired(op)
+			continue
+		}
+		s.ops++
+		s.fates[op.Fate]++
+		s.busy += op.Return - op.Call
+		if op.Return > last {
+			last = op.Return
+		}
+		if s.kinds[op.kind()] == nil {
+			s.kinds[op.kind()] = map[string]int{}
+		}
+		s.kinds[op.kind()][op.status()]++
+		for _, id := range op.ids() {
+			if users[id] == nil {
+				users[id] = map[int]bool{}
+			}
+			users[id][op.Session] = true
+		}
+	}
+	s.wall += last
+	s.addShared(h, users)
+}
+
+// addShared counts the operations that name objects, and those among them that
+// name one which another session names, too.
+func (s *stats) addShared(h *History, users map[string]map[int]bool) {
+	for _, op := range h.Ops {
+		ids := op.ids()
+		if len(ids) > 0 {
+			s.namedOps++
+		}
+		for _, id := range ids {
+			if len(users[id]) > 1 {
+				s.sharedOps++
+				break
+			}
+		}
+	}
+}
+
+// countExpired counts the promises that were settled by their deadline.
+func countExpired(final *Op) int {
+	n := 0
+	for _, row := range final.Final["promises"] {
+		if row["settled_at"] != nil && row["settled_at"] == row["timeout_at"] {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *stats) print(out io.Writer) {
+	fmt.Fprintf(out, "%d histories, %d operations (%.0f a history)\n",
+		s.histories, s.ops, float64(s.ops)/float64(s.histories))
+	fmt.Fprintf(out, "in flight at the same time, on average: %.1f\n",
+		float64(s.busy)/float64(s.wall))
+	fmt.Fprintf(out, "on objects that several sessions use: %.1f %%\n",
+		100*float64(s.sharedOps)/float64(s.namedOps))
+	fmt.Fprintf(out, "replies lost: %d (connection closed %d, backend terminated %d)\n",
+		s.fates[fateCut]+s.fates[fateKilled], s.fates[fateCut], s.fates[fateKilled])
+	fmt.Fprintf(out, "taken back by the server (40001, 40P01): %d\n", s.fates[fateAborted])
+	fmt.Fprintf(out, "expired: %d promises, %d leases\n",
+		s.expiredPromises, s.expiredLeases)
+	fmt.Fprintf(out, "time: %.1f s running, %.1f s checking (slowest %.2f s)\n",
+		s.recording.Seconds(), s.checking.Seconds(), s.slowestCheck.Seconds())
+	for _, kind := range sortedKeys(s.kinds) {
+		fmt.Fprintf(out, "  %-34s", kind)
+		for _, status := range sortedCounts(s.kinds[kind]) {
+			fmt.Fprintf(out, " %s:%d", status, s.kinds[kind][status])
+		}
+		fmt.Fprintln(out)
+	}
+}
+
+func sortedKeys(m map[string]map[string]int) []string {
+	var keys []string
+	for key := range m {
+		keys = append(keys, key)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+func sortedCounts(m map[string]int) []string {
+	var keys []string
+	for key := range m {
+		keys = append(keys, key)
+	}
+	sort.Strings(keys)
+	return keys
+}
