@@ -16,7 +16,6 @@ import (
 // node is a state of one graph.  Equal states are the same node.
 type node struct {
 	state *oracle.State
-	key   string
 	hash  uint64
 	table *table
 	next  map[*Op][]*node
@@ -35,8 +34,7 @@ func (t *table) node(state *oracle.State) *node {
 	}
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(key))
-	made := &node{state: state, key: key, hash: hash.Sum64(), table: t,
-		next: map[*Op][]*node{}}
+	made := &node{state: state, hash: hash.Sum64(), table: t, next: map[*Op][]*node{}}
 	t.nodes[key] = made
 	return made
 }
@@ -61,11 +59,14 @@ func (n *node) after(op *Op) []*node {
 // step applies an operation to the state of a graph.
 func step(state *oracle.State, op *Op) ([]*oracle.State, error) {
 	if op.Request.Name == nameFinal {
-		err := state.Diff(op.Request.Now, op.Final["promises"], op.Final["tasks"],
-			op.Final["callbacks"], op.Final["messages"])
+		err := lapse(state, op.Request.Now).Diff(op.Request.Now, op.Final[0], op.Final[1], op.Final[2], op.Final[3])
 		return []*oracle.State{state}, err
 	}
-	return state.Step(op.Request, op.Response)
+	states, err := lapse(state, op.Request.Now).Step(op.Request, op.Response)
+	for i := range states {
+		states[i] = lapse(states[i], op.Request.Now)
+	}
+	return states, err
 }
 
 // start is the state that a graph begins with.  Its sessions work at the same
@@ -88,7 +89,7 @@ func model(graph string) porcupine.Model {
 			}
 			return states
 		},
-		Equal: func(a, b interface{}) bool { return a.(*node).key == b.(*node).key },
+		Equal: func(a, b interface{}) bool { return a == b },
 		Hash:  func(state interface{}) uint64 { return state.(*node).hash },
 		DescribeOperation: func(input, _ interface{}) string {
 			return input.(*Op).describe()
@@ -210,13 +211,26 @@ func explainPart(report *strings.Builder, graph string, part, order []porcupine.
 		if done[op] || one.Call > horizon {
 			continue
 		}
-		fmt.Fprintf(report, "  %s\n", op.describe())
-		for _, state := range states {
-			if _, err := step(state, op); err != nil {
-				fmt.Fprintf(report, "    %v\n", err)
+		fmt.Fprintf(report, "  %s\n", shorten(op.describe()))
+		for i, state := range states {
+			if _, err := step(state, op); err != nil && i < explainedStates {
+				fmt.Fprintf(report, "    %s\n", shorten(err.Error()))
 			}
 		}
 	}
+}
+
+// What a report on the terminal holds at most; the rest is in the visualization.
+const (
+	explainedStates = 3
+	explainedLength = 600
+)
+
+func shorten(text string) string {
+	if len(text) > explainedLength {
+		return text[:explainedLength] + "..."
+	}
+	return text
 }
 
 // stepAll gives all states after an operation.

@@ -21,6 +21,10 @@ type generator struct {
 	boards []*board
 	now    int64
 	serial int
+	// hasSchedules tells whether this history has any.  Then debug.tick, which
+	// the model has fire all of them, even those that others are firing, is
+	// left out.
+	hasSchedules bool
 }
 
 // choice is a kind of request and how often it is made.
@@ -51,6 +55,14 @@ var choices = []choice{
 	{5, (*generator).continueTask},
 	{8, (*generator).fence},
 	{3, (*generator).searchPromises},
+	{4, (*generator).createBatch},
+	{3, (*generator).settleBatch},
+	{3, (*generator).dequeueTasks},
+	{2, (*generator).dequeueMessages},
+	{2, (*generator).receive},
+	{2, (*generator).acknowledge},
+	{2, (*generator).createSchedule},
+	{1, (*generator).deleteSchedule},
 }
 
 // next makes a request to one graph.
@@ -70,12 +82,25 @@ func (g *generator) next() (string, oracle.Request) {
 	panic("unreachable")
 }
 
-// sweep makes a request that concerns all graphs.
+// sweep makes a request that does what is due in all graphs.
 func (g *generator) sweep() oracle.Request {
-	if g.r.Intn(3) == 0 {
+	if !g.hasSchedules && g.either() {
 		return g.rpc("debug.tick", map[string]any{"time": g.now})
 	}
 	return g.sql("process_timeouts", map[string]any{})
+}
+
+// survey makes a request that looks at all graphs.
+func (g *generator) survey() oracle.Request {
+	args := map[string]any{"limit": 1000}
+	if g.percent(70) {
+		args["state"] = []string{"pending", "acquired", "suspended", "halted",
+			"fulfilled"}[g.r.Intn(5)]
+	}
+	if g.either() {
+		return g.rpc("task.search", args)
+	}
+	return g.sql("search_tasks", args)
 }
 
 func (g *generator) request(surface, name string, args map[string]any) oracle.Request {
@@ -268,8 +293,14 @@ func (g *generator) acquire(b *board) oracle.Request {
 	return g.sql("acquire_task", args)
 }
 
-// heartbeat is for one or two tasks: the lease of each counts for itself.
+// heartbeat is for a task, or for all of a process, which is one of this graph.
 func (g *generator) heartbeat(b *board) oracle.Request {
+	if g.percent(20) {
+		if g.either() {
+			return g.sql("heartbeat_tasks", map[string]any{"pid": g.pid(b)})
+		}
+		return g.rpc("task.heartbeat", map[string]any{"pid": g.pid(b), "tasks": []any{}})
+	}
 	id, version := b.task(g.r, "acquired")
 	if g.either() {
 		return g.rpc("task.heartbeat", map[string]any{"pid": g.pid(b),
@@ -382,4 +413,67 @@ func (g *generator) searchPromises(b *board) oracle.Request {
 	}
 	args["pattern"] = b.name + ".*"
 	return g.sql("search_promises", args)
+}
+
+func (g *generator) createBatch(b *board) oracle.Request {
+	items := make([]any, 2+g.r.Intn(2))
+	for i := range items {
+		items[i] = g.createArgsSQL(b, b.pickNew(g.r, "temi"))
+	}
+	return g.sql("create_promises", map[string]any{"promises": items})
+}
+
+func (g *generator) settleBatch(b *board) oracle.Request {
+	items := make([]any, 2+g.r.Intn(2))
+	for i := range items {
+		items[i] = g.key(map[string]any{"id": b.pick(g.r, "emi", existing),
+			"state": g.verdict(), "value": g.r.Intn(1000)})
+	}
+	return g.sql("settle_promises", map[string]any{"settlements": items})
+}
+
+func (g *generator) dequeueTasks(b *board) oracle.Request {
+	return g.sql("dequeue_execute", map[string]any{"address": g.target(b),
+		"limit": 1 + g.r.Intn(4)})
+}
+
+func (g *generator) dequeueMessages(b *board) oracle.Request {
+	return g.sql("dequeue_unblock", map[string]any{"address": g.address(b),
+		"limit": 1 + g.r.Intn(4)})
+}
+
+func (g *generator) receive(b *board) oracle.Request {
+	args := map[string]any{"address": g.address(b), "limit": 1 + g.r.Intn(4)}
+	if g.either() {
+		args["visibility"] = 1 + g.r.Intn(stepMS)
+	}
+	return g.sql("receive", args)
+}
+
+func (g *generator) acknowledge(b *board) oracle.Request {
+	args := map[string]any{"promise_id": b.pick(g.r, "emt", existing), "kind": "listener",
+		"callback_id": g.address(b)}
+	if g.either() {
+		args["kind"], args["callback_id"] = "callback", fmt.Sprint("c", g.r.Intn(3))
+	}
+	return g.sql("acknowledge", args)
+}
+
+func (g *generator) scheduleID(b *board) string {
+	return fmt.Sprintf("%s.s%d", b.name, g.r.Intn(2))
+}
+
+// createSchedule makes a rule that fires between most phases.
+func (g *generator) createSchedule(b *board) oracle.Request {
+	if !g.hasSchedules {
+		return g.createSQL(b)
+	}
+	tags := g.tags(b, b.name+"."+[]string{"t", "e", "m"}[g.r.Intn(3)])
+	delete(tags, "resonate:delay")
+	return g.sql("create_schedule", map[string]any{"id": g.scheduleID(b),
+		"cron": "* * * * * *", "timeout": 1 + g.r.Intn(stepMS), "tags": tags})
+}
+
+func (g *generator) deleteSchedule(b *board) oracle.Request {
+	return g.sql("delete_schedule", map[string]any{"id": g.scheduleID(b)})
 }

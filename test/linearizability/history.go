@@ -22,11 +22,8 @@ const (
 	fateKilled = "killed"
 )
 
-// Names of operations that are not calls of the extension.
-const (
-	// nameFinal carries the rows of a graph as they are in the end.
-	nameFinal = "final rows"
-)
+// nameFinal is the operation that reads all rows in the end.
+const nameFinal = "final rows"
 
 // Op is one operation as a session has seen it.
 type Op struct {
@@ -41,8 +38,8 @@ type Op struct {
 	Graph    string `json:",omitempty"`
 	Request  oracle.Request
 	Response *oracle.Response `json:",omitempty"`
-	// Final has the rows of nameFinal by table.
-	Final map[string][]map[string]any `json:",omitempty"`
+	// Final has the rows of nameFinal, as oracle.DumpSQL reads them.
+	Final [][]map[string]any `json:",omitempty"`
 	Fate  string
 	// Call and Return are nanoseconds since the start of the history.  An
 	// operation without a reply returns when its backend is gone.

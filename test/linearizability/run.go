@@ -79,11 +79,11 @@ func record(s *server, seed int64, set settings) (*History, error) {
 		now += 1 + r.Int63n(stepMS)
 		rec.runPhase(sessions, now, share(set.ops, set.phases, rec.phase))
 	}
+	if rec.fail == nil {
+		rec.fail = rec.inspect(sessions[0], now)
+	}
 	for _, one := range sessions {
 		one.conn.Close()
-	}
-	if rec.fail == nil {
-		rec.fail = rec.inspect(boards, now)
 	}
 	h.Ops = rec.ops
 	return h, rec.fail
@@ -94,10 +94,11 @@ func share(whole, n, i int) int { return whole*(i+1)/n - whole*i/n }
 
 func (rec *recorder) openSessions(r *rand.Rand, n int, boards []*board) ([]*session, error) {
 	sessions := make([]*session, n)
+	hasSchedules := r.Intn(2) == 0
 	for i := range sessions {
 		one := &session{recorder: rec, number: i,
 			gen: &generator{r: rand.New(rand.NewSource(r.Int63())), boards: boards,
-				serial: i * 1_000_000}}
+				serial: i * 1_000_000, hasSchedules: hasSchedules}}
 		if r.Intn(2) == 0 {
 			one.settings += fmt.Sprintf("SET test.linger_ms = %d; ", 1+r.Intn(4))
 		}
@@ -155,10 +156,12 @@ func (one *session) step(isFirst bool) error {
 	op := &Op{Client: one.client, Session: one.number, Phase: one.phase}
 	if (isFirst && one.gen.percent(30)) || one.gen.percent(3) {
 		op.Request = one.gen.sweep()
+	} else if one.gen.percent(2) {
+		op.Request = one.gen.survey()
 	} else {
 		op.Graph, op.Request = one.gen.next()
 	}
-	err := one.perform(op)
+	err := one.perform(op, one.fault())
 	if err != nil {
 		return fmt.Errorf("%s: %w", op.describe(), err)
 	}
@@ -178,16 +181,21 @@ func (rec *recorder) keep(op *Op) {
 	rec.ops = append(rec.ops, op)
 }
 
-func (one *session) perform(op *Op) error {
-	var fault sync.WaitGroup
-	n := one.gen.r.Intn(1000)
-	delay := time.Duration(one.gen.r.Int63n(int64(4 * time.Millisecond)))
-	intended := ""
-	if n < cutShare {
-		intended = fateCut
-	} else if n < cutShare+killedShare {
-		intended = fateKilled
+// fault chooses how the reply to an operation is to be lost; mostly it is not.
+func (one *session) fault() string {
+	switch n := one.gen.r.Intn(1000); {
+	case n < cutShare:
+		return fateCut
+	case n < cutShare+killedShare:
+		return fateKilled
 	}
+	return ""
+}
+
+// perform makes an operation and keeps it, with what became of it.
+func (one *session) perform(op *Op, intended string) error {
+	var fault sync.WaitGroup
+	delay := time.Duration(one.gen.r.Int63n(int64(4 * time.Millisecond)))
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 
@@ -269,9 +277,12 @@ func (rec *recorder) awaitEnd(backend string) error {
 	return fmt.Errorf("the backend %s does not end", backend)
 }
 
-// inspect adds what is there in the end to the history: what the invariants say
-// must be nothing, and the rows of each graph must be those of the model.
-func (rec *recorder) inspect(boards []*board, now int64) error {
+// inspect adds the rows that are there in the end to the history, so that they
+// must be those of the model, and checks the invariants.
+func (rec *recorder) inspect(one *session, now int64) error {
+	if err := one.storeDeadlines(); err != nil {
+		return err
+	}
 	violations, err := rec.server.query(fmt.Sprintf("SET resonate.test_clock = '%d'; "+
 		"SELECT * FROM resonate.check_invariants()", now))
 	if err != nil {
@@ -280,17 +291,32 @@ func (rec *recorder) inspect(boards []*board, now int64) error {
 	for _, row := range violations[0].Rows {
 		return fmt.Errorf("invariant violated: %v", row)
 	}
-	rec.phase++
-	for _, b := range boards {
-		op := &Op{Client: int(rec.clients), Session: -1, Phase: rec.phase,
-			Graph: b.name, Fate: fateAnswered,
-			Request: oracle.Request{Name: nameFinal, Now: now}}
-		op.Call = rec.elapsed()
-		if op.Final, err = rec.server.rows(b.name); err != nil {
+	op := &Op{Client: one.client, Session: one.number, Phase: rec.phase, Fate: fateAnswered,
+		Request: oracle.Request{Name: nameFinal, Now: now}}
+	op.Call = rec.elapsed()
+	if op.Final, err = rec.server.dump(); err != nil {
+		return err
+	}
+	op.Return = rec.elapsed()
+	rec.keep(op)
+	return nil
+}
+
+// storeDeadlines has all deadlines that have passed stored: by a sweep, and those
+// of internal promises by a look at them.
+func (one *session) storeDeadlines() error {
+	ops := []*Op{{Request: one.gen.rpc("debug.tick", map[string]any{"time": one.gen.now})}}
+	for _, b := range one.gen.boards {
+		for _, id := range b.find(0, string(internal), anything) {
+			ops = append(ops, &Op{Graph: b.name,
+				Request: one.gen.sql("get_promise", map[string]any{"id": id})})
+		}
+	}
+	for _, op := range ops {
+		op.Client, op.Session, op.Phase = one.client, one.number, one.phase
+		if err := one.perform(op, ""); err != nil {
 			return err
 		}
-		op.Return = rec.elapsed()
-		rec.keep(op)
 	}
 	return nil
 }

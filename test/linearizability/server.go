@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"resonate/test/client"
+	"resonate/test/oracle"
 )
 
 // patience is for what happens soon, unless the server hangs.
@@ -135,28 +137,21 @@ func (s *server) openSession(settings string) (*client.Session, string, error) {
 	return session, results[0].Rows[0][0].(string), nil
 }
 
-// Where the tables name the promise that a row belongs to.
-var graphColumns = map[string]string{"promises": "id", "tasks": "id",
-	"callbacks": "promise_id", "awaiters": "awaited_id", "messages": "promise_id"}
-
-// rows reads all that is stored of a graph, by table.
-func (s *server) rows(graph string) (map[string][]map[string]any, error) {
-	found := map[string][]map[string]any{}
-	for table, column := range graphColumns {
-		results, err := s.query(fmt.Sprintf("SELECT to_jsonb(t) FROM resonate.%s t"+
-			" WHERE split_part(%s, '.', 1) = '%s' ORDER BY %s",
-			table, column, graph, column))
-		if err != nil {
-			return nil, err
-		}
-		found[table] = []map[string]any{}
-		for _, row := range results[0].Rows {
+// dump reads all that is stored, table by table.
+func (s *server) dump() ([][]map[string]any, error) {
+	results, err := s.query(strings.Join(oracle.DumpSQL[:], "; "))
+	if err != nil {
+		return nil, err
+	}
+	tables := make([][]map[string]any, len(results))
+	for i, result := range results {
+		for _, row := range result.Rows {
 			object, err := client.DecodeJSON(row[0].(string))
 			if err != nil {
 				return nil, err
 			}
-			found[table] = append(found[table], object.(map[string]any))
+			tables[i] = append(tables[i], object.(map[string]any))
 		}
 	}
-	return found, nil
+	return tables, nil
 }

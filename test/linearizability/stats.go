@@ -75,7 +75,7 @@ func (s *stats) addShared(h *History, users map[string]map[int]bool) {
 // countExpired counts the promises that were settled by their deadline.
 func countExpired(final *Op) int {
 	n := 0
-	for _, row := range final.Final["promises"] {
+	for _, row := range final.Final[0] {
 		if row["settled_at"] != nil && row["settled_at"] == row["timeout_at"] {
 			n++
 		}
