@@ -172,13 +172,14 @@ func delayOf(tags map[string]string) (int64, bool) {
 }
 
 // areTagsRight tells whether the reserved tags are such as a promise with that
-// deadline can have; a schedule has no deadline yet.
+// deadline can have; a schedule has no deadline yet.  A delay means nothing
+// without a target.
 func areTagsRight(tags map[string]string, timeoutAt int64, hasDeadline bool) bool {
 	target, hasTarget := tags["resonate:target"]
 	if hasTarget && (target == "" || len(target) > maxLength || tags["resonate:timer"] == "true") {
 		return false
 	}
-	if _, hasDelay := tags["resonate:delay"]; hasDelay {
+	if _, hasDelay := tags["resonate:delay"]; hasDelay && hasTarget {
 		delay, ok := delayOf(tags)
 		if !ok || hasDeadline && delay >= timeoutAt {
 			return false

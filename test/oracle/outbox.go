@@ -16,6 +16,7 @@ type candidate struct {
 	key           string
 	since, latest int64
 	isSure        bool
+	isInOrder     bool // the longest waiting comes first, and is not only on the page
 	row           map[string]any
 	take          func(s *State) // it was handed out
 	leave         func(s *State) // it was not, though all that was due has been
@@ -70,7 +71,7 @@ func (c *call) checkLeft(left map[string]*candidate, taken []*candidate, d *Stat
 	}
 	newest := int64(math.MinInt64)
 	for _, t := range taken {
-		if t.latest < newest {
+		if t.isInOrder && t.latest < newest {
 			return fmt.Errorf("%s has waited longer than what came before it", t.key)
 		}
 		if t.since > newest {
@@ -154,7 +155,7 @@ func (c *call) offer(p *promise, t *task) candidate {
 	}
 	again := saturatingAdd(c.Now, c.before.options.RetryTimeout)
 	return candidate{
-		key: p.id, since: t.clock, latest: t.clockMax, isSure: t.clockMax <= c.Now,
+		key: p.id, since: t.clock, latest: t.clockMax, isSure: t.clockMax <= c.Now, isInOrder: true,
 		row:   map[string]any{"task_id": p.id, "version": t.version},
 		take:  func(s *State) { setClock(s, again, again) },
 		leave: func(s *State) { setClock(s, c.Now+1, t.clockMax) },
@@ -283,6 +284,18 @@ func (c *call) sqlOutboxChannel() ([]outcome, error) {
 	return one(c.before, 0, scalar("outbox_channel", "resonate_q_"+hex.EncodeToString(sum[:]))), nil
 }
 
+// lapseInternal stores the deadlines that have passed by an instant of promises
+// whose deadline is not armed.
+func (s *State) lapseInternal(by, now int64) *State {
+	d := s.draft()
+	for id, p := range s.promises {
+		if !p.external && p.timeoutAt <= by && p.isLapsed(now) {
+			d.lapse(d.promises[id], now)
+		}
+	}
+	return d
+}
+
 // prunable are the promises that nobody needs any more.
 func (s *State) prunable(settledBefore, now int64) []string {
 	isNeeded := map[string]bool{}
@@ -296,12 +309,8 @@ func (s *State) prunable(settledBefore, now int64) []string {
 	}
 	var ids []string
 	for id, p := range s.promises {
-		seen := p
-		if !p.external {
-			seen = p.view(now)
-		}
 		origin := s.promises[p.tags["resonate:origin"]]
-		if seen.state == pending || seen.settledAt > settledBefore || isNeeded[id] ||
+		if p.state == pending || p.settledAt > settledBefore || isNeeded[id] ||
 			origin != nil && origin != p && origin.state == pending {
 			continue
 		}
@@ -326,7 +335,7 @@ func (c *call) sqlPrune() ([]outcome, error) {
 	if a.isBad() {
 		return c.raisedBy(a)
 	}
-	branches, err := c.each([]progress{{c.before, 0}},
+	branches, err := c.each([]progress{{c.before.lapseInternal(settledBefore, c.Now), 0}},
 		func(s *State) []string { return s.prunable(settledBefore, c.Now) },
 		func(s *State, id string) { s.deletePromise(id) })
 	if err != nil {

@@ -76,9 +76,10 @@ func (c *call) maybeLapsed(s *State, ids ...string) []*State {
 	return states
 }
 
-// record gives a promise as the protocol has it.
-func (p *promise) record(now int64) map[string]any {
-	p = p.view(now)
+// record gives a promise as the protocol has it, as it is now.
+func (p *promise) record(now int64) map[string]any { return p.view(now).storedRecord() }
+
+func (p *promise) storedRecord() map[string]any {
 	result := map[string]any{
 		"id": p.id, "state": p.state, "param": p.param.record(), "value": p.value.record(),
 		"tags": stringMap(p.tags), "timeoutAt": p.timeoutAt, "createdAt": p.createdAt,
@@ -89,8 +90,10 @@ func (p *promise) record(now int64) map[string]any {
 	return result
 }
 
-func (p *promise) taskRecord(now int64) map[string]any {
-	t := p.view(now).task
+func (p *promise) taskRecord(now int64) map[string]any { return p.view(now).storedTaskRecord() }
+
+func (p *promise) storedTaskRecord() map[string]any {
+	t := p.task
 	result := map[string]any{"id": p.id, "state": t.state, "version": t.version, "resumes": t.resumes}
 	if t.state == acquired {
 		result["pid"], result["ttl"] = t.pid, t.ttl

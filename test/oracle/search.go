@@ -164,9 +164,13 @@ func (c *call) rpcPromiseSearch() ([]outcome, error) {
 		state: s, ids: ids, limit: limit, isFullEnough: hasMore(limit),
 		row: func(id string) map[string]any { return s.promises[id].record(c.Now) },
 	}.protocolBody("promises")
+	// The row that tells that there is another page may be looked at like those
+	// of the page.
 	result := one(s, 200, body)
-	if d := c.lapsePage(s, ids, limit); d != s {
-		result = append(result, one(d, 200, body)...)
+	for _, n := range []int64{limit, limit + 1} {
+		if d := c.lapsePage(s, ids, n); d != s {
+			result = append(result, one(d, 200, body)...)
+		}
 	}
 	return result, nil
 }

@@ -2,7 +2,7 @@ package oracle
 
 import "sort"
 
-// debug.snap shows everything that is stored.
+// debug.snap shows everything as it is stored.
 
 func (c *call) rpcDebugSnap() ([]outcome, error) {
 	s := c.before
@@ -13,7 +13,7 @@ func (c *call) rpcDebugSnap() ([]outcome, error) {
 	tasks, clocks := []any{}, []any{}
 	for _, id := range s.promiseIDs() {
 		p := s.promises[id]
-		promises = append(promises, p.record(c.Now))
+		promises = append(promises, p.storedRecord())
 		if p.external && p.state == pending {
 			deadlines = append(deadlines, map[string]any{"id": id, "timeout": p.timeoutAt})
 		}
@@ -26,7 +26,7 @@ func (c *call) rpcDebugSnap() ([]outcome, error) {
 			}
 		}
 		if p.task != nil {
-			tasks = append(tasks, p.taskRecord(c.Now))
+			tasks = append(tasks, p.storedTaskRecord())
 			clocks = append(clocks, p.task.clockRecords(id)...)
 		}
 	}
