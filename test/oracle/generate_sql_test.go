@@ -13,7 +13,7 @@ func (l *live) json() any {
 func (l *live) typedCreate(id any) object {
 	args := object{"id": id}
 	if l.chance(70) {
-		args["timeout"] = pick(l.random, []any{0, 1, 1000, 5000, 60000, 600000, 600000, "1 hour", "00:01:00", "1 microsecond", "-1 s"})
+		args["timeout"] = pick(l.random, []any{0, 1, 1000, 5000, 60000, 600000, 600000, "1 hour", "2 hours", "1 day", "00:01:00", "1 microsecond", "-1 s"})
 	} else if l.chance(50) {
 		args["timeout_at"] = pick(l.random, []any{l.now - 500, l.now + 1000, l.now + 600000, "infinity"})
 	}
@@ -69,11 +69,25 @@ func (l *live) sqlID() any {
 	return l.textID()
 }
 
+func (l *live) sqlLiving() any {
+	if id, ok := l.living().(string); ok {
+		return id
+	}
+	return l.sqlID()
+}
+
 func (l *live) sqlTaskID() any {
 	if l.chance(7) {
 		return l.sqlID()
 	}
 	return pick(l.random, poolOfTasks)
+}
+
+func (l *live) sqlTaskIn(state string) any {
+	if id, ok := l.taskIn(state).(string); ok {
+		return id
+	}
+	return l.sqlTaskID()
 }
 
 func (l *live) sqlVersion(id any) any {
@@ -102,10 +116,10 @@ func (l *live) item(args object) object {
 
 func (l *live) typedMakers() []maker {
 	settle := func() object { return l.typedSettle(l.sqlID()) }
-	versioned := func(more object) func() object {
+	versioned := func(state string) func() object {
 		return func() object {
-			id := l.sqlTaskID()
-			return with(object{"id": id, "version": l.sqlVersion(id)}, more)
+			id := l.sqlTaskIn(state)
+			return object{"id": id, "version": l.sqlVersion(id)}
 		}
 	}
 	byTask := func() object { return object{"id": l.sqlTaskID()} }
@@ -132,7 +146,7 @@ func (l *live) typedMakers() []maker {
 			}
 			return object{"settlements": items}
 		}},
-		{7, "create_callback", func() object { return with(object{"promise_id": l.sqlID()}, l.typedCallback()) }},
+		{7, "create_callback", func() object { return with(object{"promise_id": l.sqlLiving()}, l.typedCallback()) }},
 		{3, "search_promises", l.typedSearch},
 		{4, "receive", func() object {
 			return object{"address": pick(l.random, addresses), "limit": pick(l.random, []any{nil, 1, 100}), "visibility": pick(l.random, []any{nil, 1000})}
@@ -145,12 +159,12 @@ func (l *live) typedMakers() []maker {
 		}},
 		{3, "get_task", byTask},
 		{6, "acquire_task", func() object {
-			return with(versioned(nil)(), object{"pid": pick(l.random, pids), "ttl": l.sqlTTL()})
+			return with(versioned("pending")(), object{"pid": pick(l.random, pids), "ttl": l.sqlTTL()})
 		}},
-		{3, "release_task", versioned(nil)},
-		{6, "suspend_task", func() object { return with(versioned(nil)(), object{"awaited": l.sqlAwaited()}) }},
+		{3, "release_task", versioned("acquired")},
+		{6, "suspend_task", func() object { return with(versioned("acquired")(), object{"awaited": l.sqlAwaited()}) }},
 		{2, "fulfill_task", func() object {
-			args := with(l.typedSettle(nil), versioned(nil)())
+			args := with(l.typedSettle(nil), versioned("acquired")())
 			delete(args, "idempotency_key")
 			delete(args, "strict")
 			args["state"] = pick(l.random, []any{nil, "resolved", "rejected", "rejected_canceled", "pending"})
@@ -186,8 +200,9 @@ func (l *live) typedMakers() []maker {
 
 func (l *live) sqlAwaited() any {
 	ids := []any{}
-	for n := l.random.Intn(4); n > 0; n-- {
-		ids = append(ids, l.textID())
+	for n := 1 + l.random.Intn(2) - l.random.Intn(40)/39; n > 0; n-- {
+		id, _ := l.living().(string)
+		ids = append(ids, id)
 	}
 	return ids
 }
@@ -210,7 +225,7 @@ func (l *live) typedSearch() object {
 }
 
 func (l *live) typedFence() object {
-	id := l.sqlTaskID()
+	id := l.sqlTaskIn("acquired")
 	args := object{"id": id, "version": l.sqlVersion(id), "action": "create", "promise": l.item(l.typedCreate(l.textID()))}
 	if l.chance(50) {
 		args["action"] = "settle"
@@ -224,7 +239,7 @@ func (l *live) typedHeartbeat() object {
 	if l.chance(50) {
 		ids, versions := []any{}, []any{}
 		for n := l.random.Intn(3); n > 0; n-- {
-			id := l.sqlTaskID()
+			id := l.sqlTaskIn("acquired")
 			ids, versions = append(ids, id), append(versions, l.sqlVersion(id))
 		}
 		args["ids"], args["versions"] = ids, versions

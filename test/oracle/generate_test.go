@@ -19,8 +19,10 @@ func (l *live) chance(percent int) bool { return l.random.Intn(100) < percent }
 type object = map[string]any
 
 var (
-	poolOfIDs   = []string{"a", "a.b", "B", "ä", "p.1", "p.2", "p.3", "t.1", "t.2", "t.3", "t 4"}
-	poolOfTasks = []string{"t.1", "t.2", "t.3", "t 4"}
+	poolOfIDs = []string{
+		"a", "a.b", "B", "ä", "p.1", "p.2", "p.3", "p.4", "p.5", "t.1", "t.2", "t.3", "t 4", "t.5", "t.6", "t.7", "t.8",
+	}
+	poolOfTasks = poolOfIDs[9:]
 	targets     = []string{"poll://any@g", "poll://uni@g/w", "w1"}
 	addresses   = []string{"poll://any@g", "poll://uni@g/w", "http://h/p", "notify://channel"}
 	badTexts    = []any{nil, "", 1, true, []any{}}
@@ -43,6 +45,32 @@ func (l *live) taskID() any {
 	return pick(l.random, poolOfTasks)
 }
 
+// taskIn is mostly a task that is in that state.
+func (l *live) taskIn(state string) any {
+	if l.chance(85) {
+		rows := l.query("SELECT id FROM resonate.tasks WHERE state = '" + state + "' ORDER BY id")[0].Rows
+		if len(rows) > 0 {
+			return pick(l.random, rows)[0]
+		}
+	}
+	return l.taskID()
+}
+
+func (l *live) pendingTask() any  { return l.taskIn("pending") }
+func (l *live) acquiredTask() any { return l.taskIn("acquired") }
+
+// living is mostly a promise that is pending and external.
+func (l *live) living() any {
+	if l.chance(75) {
+		rows := l.query(fmt.Sprintf(`SELECT id FROM resonate.promises WHERE state = 'pending' AND external
+			AND timeout_at > %d ORDER BY id`, l.now))[0].Rows
+		if len(rows) > 0 {
+			return pick(l.random, rows)[0]
+		}
+	}
+	return l.id()
+}
+
 func (l *live) state() any {
 	if l.chance(4) {
 		return pick(l.random, []any{"pending", "rejected_timedout", "done", nil, 7})
@@ -54,7 +82,7 @@ func (l *live) deadline() any {
 	if l.chance(1) {
 		return pick(l.random, []any{-1, "1", nil, 1.5})
 	}
-	return l.now + pick(l.random, []int64{-1000, 0, 1, 20, 1000, 5000, 60000, 60000, 600000, 600000, 600000})
+	return l.now + pick(l.random, []int64{-1000, 0, 1, 20, 1000, 5000, 60000, 600000, 600000, 6000000, 6000000, 6000000})
 }
 
 func (l *live) wirePayload() any {
@@ -170,7 +198,7 @@ func action(kind string, data object) object {
 func (l *live) awaited() []any {
 	var ids []any
 	for n := 1 + l.random.Intn(3); n > 0; n-- {
-		ids = append(ids, l.id())
+		ids = append(ids, l.living())
 	}
 	return ids
 }
@@ -207,9 +235,9 @@ func (l *live) wireMakers() []maker {
 		{4, "promise.get", byID(l.id)},
 		{12, "promise.create", l.wireCreate},
 		{8, "promise.settle", func() object { return l.wireSettle(l.id()) }},
-		{7, "promise.register_callback", func() object { return object{"awaited": l.id(), "awaiter": l.taskID()} }},
+		{7, "promise.register_callback", func() object { return object{"awaited": l.living(), "awaiter": l.taskID()} }},
 		{6, "promise.register_listener", func() object {
-			return object{"awaited": l.id(), "address": pick(l.random, []any{"poll://any@g", "poll://uni@g/w", "http://h", "poll://g", ""})}
+			return object{"awaited": l.living(), "address": pick(l.random, []any{"poll://any@g", "poll://uni@g/w", "http://h", "poll://g", ""})}
 		}},
 		{2, "promise.search", l.wireSearch},
 		{4, "task.get", byID(l.taskID)},
@@ -217,16 +245,16 @@ func (l *live) wireMakers() []maker {
 			return object{"pid": pick(l.random, pids), "ttl": l.ttl(), "action": action("promise.create", l.wireTaskCreate())}
 		}},
 		{8, "task.acquire", func() object {
-			id := l.taskID()
+			id := l.pendingTask()
 			return object{"id": id, "version": l.version(id), "pid": pick(l.random, pids), "ttl": l.ttl()}
 		}},
 		{5, "task.release", func() object {
-			id := l.taskID()
+			id := l.acquiredTask()
 			return object{"id": id, "version": l.version(id)}
 		}},
 		{10, "task.suspend", l.wireSuspend},
 		{3, "task.fulfill", func() object {
-			id := l.taskID()
+			id := l.acquiredTask()
 			inner := id
 			if l.chance(2) {
 				inner = l.id()
@@ -236,7 +264,7 @@ func (l *live) wireMakers() []maker {
 		{8, "task.fence", l.wireFence},
 		{4, "task.heartbeat", l.wireHeartbeat},
 		{3, "task.halt", byID(l.taskID)},
-		{4, "task.continue", byID(l.taskID)},
+		{4, "task.continue", byID(func() any { return l.taskIn("halted") })},
 		{2, "task.search", func() object {
 			return object{"state": pick(l.random, []any{nil, "pending", "acquired", "suspended", "halted", "fulfilled", "x"}), "limit": pick(l.random, []any{nil, 1, 3, 0})}
 		}},
@@ -265,7 +293,7 @@ func (l *live) wireSearch() object {
 }
 
 func (l *live) wireSuspend() object {
-	id := l.taskID()
+	id := l.acquiredTask()
 	actions := []any{}
 	for _, awaited := range l.awaited() {
 		actions = append(actions, action("promise.register_callback", object{"awaited": awaited, "awaiter": id}))
@@ -274,7 +302,7 @@ func (l *live) wireSuspend() object {
 }
 
 func (l *live) wireFence() object {
-	id := l.taskID()
+	id := l.acquiredTask()
 	inner := action("promise.create", l.wireCreate())
 	if l.chance(50) {
 		inner = action("promise.settle", l.wireSettle(l.id()))
@@ -285,7 +313,7 @@ func (l *live) wireFence() object {
 func (l *live) wireHeartbeat() object {
 	refs := []any{}
 	for n := l.random.Intn(3); n > 0; n-- {
-		id := l.taskID()
+		id := l.acquiredTask()
 		refs = append(refs, object{"id": id, "version": l.version(id)})
 	}
 	return object{"pid": pick(l.random, pids), "tasks": refs}

@@ -78,7 +78,7 @@ func (l *live) begin() {
 }
 
 func (l *live) step() {
-	l.now += pick(l.random, []int64{0, 0, 0, 1, 1, 20, 500, 1000, 5000, 30000})
+	l.now += pick(l.random, []int64{0, 0, 0, 0, 1, 1, 1, 20, 20, 500, 1000, 5000, 30000})
 	request := l.request()
 	response, err := l.session.Do(context.Background(), request)
 	if err != nil {
