@@ -248,8 +248,10 @@ func integer(value any) (int64, bool) {
 	case float64:
 		return int64(v), v == math.Trunc(v) && v >= -(1<<63) && v < 1<<63
 	case json.Number:
-		text := jsonbNumber(v.String())
-		n, err := strconv.ParseInt(text, 10, 64)
+		if n, err := strconv.ParseInt(v.String(), 10, 64); err == nil {
+			return n, true
+		}
+		n, err := strconv.ParseInt(jsonbNumber(v.String()), 10, 64)
 		return n, err == nil
 	}
 	return 0, false
@@ -263,12 +265,21 @@ func isNumber(value any) bool {
 	return false
 }
 
+func equalNumbers(a, b any) bool {
+	x, okX := new(big.Rat).SetString(jsonbNumber(numberText(a)))
+	y, okY := new(big.Rat).SetString(jsonbNumber(numberText(b)))
+	return okX && okY && x.Cmp(y) == 0
+}
+
 // equalJSON compares values as jsonb does: numbers by what they are worth.
 func equalJSON(a, b any) bool {
 	if isNumber(a) && isNumber(b) {
-		x, okX := new(big.Rat).SetString(jsonbNumber(numberText(a)))
-		y, okY := new(big.Rat).SetString(jsonbNumber(numberText(b)))
-		return okX && okY && x.Cmp(y) == 0
+		x, okX := integer(a)
+		y, okY := integer(b)
+		if okX && okY {
+			return x == y
+		}
+		return equalNumbers(a, b)
 	}
 	switch v := a.(type) {
 	case map[string]any:

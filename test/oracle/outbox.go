@@ -310,6 +310,9 @@ func (s *State) prunable(settledBefore, now int64) []string {
 	var ids []string
 	for id, p := range s.promises {
 		origin := s.promises[p.tags["resonate:origin"]]
+		if origin != nil && !origin.external {
+			origin = origin.view(settledBefore)
+		}
 		if p.state == pending || p.settledAt > settledBefore || isNeeded[id] ||
 			origin != nil && origin != p && origin.state == pending {
 			continue

@@ -1,12 +1,13 @@
 package oracle
 
 import (
+	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"math"
 	"sort"
 	"strconv"
 	"strings"
-	"sync/atomic"
 )
 
 // never is the deadline of a promise without one.
@@ -68,7 +69,29 @@ type State struct {
 	// Which of the maps belong to this State alone, while it is being made.
 	ownsPromises, ownsMessages, ownsSchedules bool
 
-	key atomic.Pointer[string]
+	// The sum of the digests of all rows.
+	sum digest
+}
+
+// digest stands for a row; sums of different sets of rows do not collide in
+// practice.
+type digest [2]uint64
+
+func digestOf(text string) digest {
+	h := fnv.New128a()
+	_, _ = h.Write([]byte(text))
+	sum := h.Sum(nil)
+	return digest{binary.BigEndian.Uint64(sum), binary.BigEndian.Uint64(sum[8:])}
+}
+
+func (d *digest) add(other digest) {
+	d[0] += other[0]
+	d[1] += other[1]
+}
+
+func (d *digest) subtract(other digest) {
+	d[0] -= other[0]
+	d[1] -= other[1]
 }
 
 // States of promises and of tasks, as both interfaces name them.
@@ -105,7 +128,9 @@ type promise struct {
 	awaiters  []string   // ids of tasks, in order
 	callbacks []callback // in order of their keys
 
-	text string // see describe()
+	// The row for a dump, and its digest; put() makes them.
+	text   string
+	digest digest
 }
 
 // callback is who is told by a message: of the typed functions, or a listener,
@@ -136,6 +161,9 @@ type message struct {
 	address string
 	due     int64
 	attempt int64
+
+	text   string
+	digest digest
 }
 
 type schedule struct {
@@ -151,6 +179,9 @@ type schedule struct {
 	nextRunAt  int64
 	lastRunAt  int64
 	hasLastRun bool
+
+	text   string
+	digest digest
 }
 
 // New gives the state of an empty database.
@@ -168,7 +199,9 @@ func NewWith(options Options) *State {
 
 // draft gives a state to change.
 func (s *State) draft() *State {
-	return &State{options: s.options, promises: s.promises, messages: s.messages, schedules: s.schedules}
+	return &State{
+		options: s.options, promises: s.promises, messages: s.messages, schedules: s.schedules, sum: s.sum,
+	}
 }
 
 func (s *State) ownPromises() {
@@ -184,13 +217,18 @@ func (s *State) ownPromises() {
 
 // put stores a record, which must not be changed afterwards.
 func (s *State) put(p *promise) {
-	s.ownPromises()
+	s.deletePromise(p.id)
 	p.text = p.describe()
+	p.digest = digestOf(p.text)
+	s.sum.add(p.digest)
 	s.promises[p.id] = p
 }
 
 func (s *State) deletePromise(id string) {
 	s.ownPromises()
+	if old := s.promises[id]; old != nil {
+		s.sum.subtract(old.digest)
+	}
 	delete(s.promises, id)
 }
 
@@ -206,12 +244,19 @@ func (s *State) ownMessages() {
 }
 
 func (s *State) putMessage(key messageKey, m *message) {
-	s.ownMessages()
+	s.deleteMessage(key)
+	m.text = fmt.Sprintf("message %s %q of %q to %q due %d attempt %d",
+		key.kind, key.id, key.promise, m.address, m.due, m.attempt)
+	m.digest = digestOf(m.text)
+	s.sum.add(m.digest)
 	s.messages[key] = m
 }
 
 func (s *State) deleteMessage(key messageKey) {
 	s.ownMessages()
+	if old := s.messages[key]; old != nil {
+		s.sum.subtract(old.digest)
+	}
 	delete(s.messages, key)
 }
 
@@ -227,12 +272,18 @@ func (s *State) ownSchedules() {
 }
 
 func (s *State) putSchedule(row *schedule) {
-	s.ownSchedules()
+	s.deleteSchedule(row.id)
+	row.text = row.describe()
+	row.digest = digestOf(row.text)
+	s.sum.add(row.digest)
 	s.schedules[row.id] = row
 }
 
 func (s *State) deleteSchedule(id string) {
 	s.ownSchedules()
+	if old := s.schedules[id]; old != nil {
+		s.sum.subtract(old.digest)
+	}
 	delete(s.schedules, id)
 }
 
@@ -275,33 +326,28 @@ func (s *State) messageKeys() []messageKey {
 
 // Key is a canonical string: equal states have equal keys.
 func (s *State) Key() string {
-	if key := s.key.Load(); key != nil {
-		return *key
-	}
-	key := s.String()
-	s.key.Store(&key)
-	return key
+	return strconv.FormatUint(s.sum[0], 36) + "." + strconv.FormatUint(s.sum[1], 36)
 }
 
 // String is a dump for reports, with one line for each row.
 func (s *State) String() string {
 	var b strings.Builder
 	for _, id := range s.promiseIDs() {
-		b.WriteString(s.promises[id].text)
-		b.WriteByte('\n')
+		b.WriteString(s.promises[id].text + "\n")
 	}
 	for _, key := range s.messageKeys() {
-		m := s.messages[key]
-		fmt.Fprintf(&b, "message %s %q of %q to %q due %d attempt %d\n",
-			key.kind, key.id, key.promise, m.address, m.due, m.attempt)
+		b.WriteString(s.messages[key].text + "\n")
 	}
 	for _, id := range s.scheduleIDs() {
-		row := s.schedules[id]
-		fmt.Fprintf(&b, "schedule %q %q %s %s template %q timeout %d param %s tags %s created %d next %d last %s\n",
-			row.id, row.cron, optional(row.timeZone), row.catchUp, row.template, row.timeout, row.param.describe(),
-			describeTags(row.tags), row.createdAt, row.nextRunAt, row.lastRun())
+		b.WriteString(s.schedules[id].text + "\n")
 	}
 	return b.String()
+}
+
+func (row *schedule) describe() string {
+	return fmt.Sprintf("schedule %q %q %s %s template %q timeout %d param %s tags %s created %d next %d last %s",
+		row.id, row.cron, optional(row.timeZone), row.catchUp, row.template, row.timeout, row.param.describe(),
+		describeTags(row.tags), row.createdAt, row.nextRunAt, row.lastRun())
 }
 
 func (row *schedule) lastRun() string {

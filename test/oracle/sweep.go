@@ -96,8 +96,8 @@ func (s *State) dueSchedules(now int64) []string {
 	return ids
 }
 
-// sweepOneSchedule fires a batch of the schedule that is due first; of several
-// at the same instant it may be any.
+// sweepOneSchedule fires a batch of one schedule, and counts one if that made no
+// promise.  They take turns, so it may be any that is due.
 func (c *call) sweepOneSchedule(s *State, now int64) ([]progress, error) {
 	ids := s.dueSchedules(now)
 	if len(ids) == 0 {
@@ -108,13 +108,13 @@ func (c *call) sweepOneSchedule(s *State, now int64) ([]progress, error) {
 		result = append(result, progress{s, 0})
 	}
 	for _, id := range ids {
-		if !c.before.options.Concurrent && s.schedules[id].nextRunAt > s.schedules[ids[0]].nextRunAt {
-			break
-		}
 		d := s.draft()
 		count, err := d.fire(id, now, c.before.options.BatchSize)
 		if err != nil {
 			return nil, err
+		}
+		if count == 0 {
+			count = 1
 		}
 		result = append(result, progress{d, count})
 	}
@@ -159,6 +159,45 @@ func (c *call) rpcDebugReset() ([]outcome, error) {
 	return one(NewWith(*c.before.options), 200, empty()), nil
 }
 
+// fireAll fires all schedules that are due, in any order: which of two that have
+// the same id for a promise creates it is not said.
+func fireAll(branches []progress, now int64) ([]progress, error) {
+	for isDue := true; isDue; {
+		isDue = false
+		var next []progress
+		for _, b := range branches {
+			ids := b.state.dueSchedules(now)
+			if len(ids) == 0 {
+				next = append(next, b)
+			}
+			for _, id := range ids {
+				isDue = true
+				d := b.state.draft()
+				if _, err := d.fire(id, now, math.MaxInt32); err != nil {
+					return nil, err
+				}
+				next = append(next, progress{d, b.count})
+			}
+		}
+		if branches = distinctProgress(next); len(branches) > maxChoices {
+			return nil, fmt.Errorf("too many schedules are due: %w", ErrNotModelled)
+		}
+	}
+	return branches, nil
+}
+
+func distinctProgress(branches []progress) []progress {
+	seen := map[string]bool{}
+	result := branches[:0]
+	for _, b := range branches {
+		if key := b.state.Key(); !seen[key] {
+			seen[key] = true
+			result = append(result, b)
+		}
+	}
+	return result
+}
+
 // rpcDebugTick sweeps everything that is due at the given time.
 func (c *call) rpcDebugTick() ([]outcome, error) {
 	f := c.fields()
@@ -170,14 +209,8 @@ func (c *call) rpcDebugTick() ([]outcome, error) {
 	if err == nil {
 		branches, err = c.sweepLeases(branches, now)
 	}
-	for i := 0; err == nil && i < len(branches); i++ {
-		d := branches[i].state.draft()
-		for _, id := range d.dueSchedules(now) {
-			if _, err = d.fire(id, now, math.MaxInt32); err != nil {
-				break
-			}
-		}
-		branches[i].state = d
+	if err == nil {
+		branches, err = fireAll(branches, now)
 	}
 	if err == nil {
 		branches, err = c.sweepPromises(branches, now)
