@@ -13,7 +13,9 @@ func (l *live) json() any {
 func (l *live) typedCreate(id any) object {
 	args := object{"id": id}
 	if l.chance(70) {
-		args["timeout"] = pick(l.random, []any{0, 1, 1000, 5000, 60000, 600000, 600000, "1 hour", "2 hours", "1 day", "00:01:00", "1 microsecond", "-1 s"})
+		args["timeout"] = pick(l.random, []any{
+			0, 1, 1000, 5000, 60000, 600000, 600000, "1 hour", "2 hours", "1 day", "00:01:00", "1 microsecond", "-1 s",
+		})
 	} else if l.chance(50) {
 		args["timeout_at"] = pick(l.random, []any{l.now - 500, l.now + 1000, l.now + 600000, "infinity"})
 	}
@@ -115,14 +117,11 @@ func (l *live) item(args object) object {
 }
 
 func (l *live) typedMakers() []maker {
+	return append(append(l.typedPromiseMakers(), l.typedTaskMakers()...), l.typedOtherMakers()...)
+}
+
+func (l *live) typedPromiseMakers() []maker {
 	settle := func() object { return l.typedSettle(l.sqlID()) }
-	versioned := func(state string) func() object {
-		return func() object {
-			id := l.sqlTaskIn(state)
-			return object{"id": id, "version": l.sqlVersion(id)}
-		}
-	}
-	byTask := func() object { return object{"id": l.sqlTaskID()} }
 	return []maker{
 		{12, "create_promise", func() object { return l.typedCreate(l.sqlID()) }},
 		{4, "create_promises", func() object {
@@ -134,7 +133,8 @@ func (l *live) typedMakers() []maker {
 		}},
 		{4, "create_promise_and_callback", func() object { return with(l.typedCreate(l.sqlID()), l.typedCallback()) }},
 		{7, "create_promise_and_task", func() object {
-			return with(l.typedCreate(l.sqlTaskID()), object{"pid": pick(l.random, pids), "ttl": l.sqlTTL(), "tags": l.tags(!l.chance(3))})
+			return with(l.typedCreate(l.sqlTaskID()),
+				object{"pid": pick(l.random, pids), "ttl": l.sqlTTL(), "tags": l.tags(!l.chance(3))})
 		}},
 		{4, "get_promise", func() object { return object{"id": l.sqlID()} }},
 		{1, "await_promise", func() object { return object{"id": l.textID(), "timeout": 0} }},
@@ -149,7 +149,8 @@ func (l *live) typedMakers() []maker {
 		{7, "create_callback", func() object { return with(object{"promise_id": l.sqlLiving()}, l.typedCallback()) }},
 		{3, "search_promises", l.typedSearch},
 		{4, "receive", func() object {
-			return object{"address": pick(l.random, addresses), "limit": pick(l.random, []any{nil, 1, 100}), "visibility": pick(l.random, []any{nil, 1000})}
+			return object{"address": pick(l.random, addresses), "limit": pick(l.random, []any{nil, 1, 100}),
+				"visibility": pick(l.random, []any{nil, 1000})}
 		}},
 		{3, "acknowledge", func() object {
 			if l.chance(50) {
@@ -157,6 +158,18 @@ func (l *live) typedMakers() []maker {
 			}
 			return object{"promise_id": l.textID(), "callback_id": pick(l.random, []string{"c1", "c2"})}
 		}},
+	}
+}
+
+func (l *live) typedTaskMakers() []maker {
+	versioned := func(state string) func() object {
+		return func() object {
+			id := l.sqlTaskIn(state)
+			return object{"id": id, "version": l.sqlVersion(id)}
+		}
+	}
+	byTask := func() object { return object{"id": l.sqlTaskID()} }
+	return []maker{
 		{3, "get_task", byTask},
 		{6, "acquire_task", func() object {
 			return with(versioned("pending")(), object{"pid": pick(l.random, pids), "ttl": l.sqlTTL()})
@@ -176,6 +189,11 @@ func (l *live) typedMakers() []maker {
 		{1, "search_tasks", func() object {
 			return object{"state": pick(l.random, []any{nil, "pending", "fulfilled", "x"}), "limit": pick(l.random, []any{nil, 2})}
 		}},
+	}
+}
+
+func (l *live) typedOtherMakers() []maker {
+	return []maker{
 		{2, "create_schedule", func() object {
 			return object{"id": pick(l.random, []string{"s1", "s2"}), "cron": pick(l.random, []string{"* * * * *", "*/2 * * * *", "@hourly", "y"}),
 				"catch_up": pick(l.random, []any{nil, "all", "last", "none"}), "timeout": pick(l.random, []any{nil, 0, 90000}),

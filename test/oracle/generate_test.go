@@ -266,7 +266,8 @@ func (l *live) wireMakers() []maker {
 		{3, "task.halt", byID(l.taskID)},
 		{4, "task.continue", byID(func() any { return l.taskIn("halted") })},
 		{2, "task.search", func() object {
-			return object{"state": pick(l.random, []any{nil, "pending", "acquired", "suspended", "halted", "fulfilled", "x"}), "limit": pick(l.random, []any{nil, 1, 3, 0})}
+			return object{"state": pick(l.random, []any{nil, "pending", "acquired", "suspended", "halted", "fulfilled", "x"}),
+				"limit": pick(l.random, []any{nil, 1, 3, 0})}
 		}},
 		{2, "schedule.create", func() object {
 			return object{"id": pick(l.random, []string{"s1", "s2"}), "cron": pick(l.random, []string{"* * * * *", "*/2 * * * *", "*/30 * * * * *", "x"}),
