@@ -19,6 +19,7 @@ type node struct {
 	hash  uint64
 	table *table
 	next  map[*Op][]*node
+	at    map[int64]*node
 }
 
 // table has the nodes of one partition.  Porcupine comes to the same state again
@@ -34,7 +35,8 @@ func (t *table) node(state *oracle.State) *node {
 	}
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(key))
-	made := &node{state: state, hash: hash.Sum64(), table: t, next: map[*Op][]*node{}}
+	made := &node{state: state, hash: hash.Sum64(), table: t,
+		next: map[*Op][]*node{}, at: map[int64]*node{}}
 	t.nodes[key] = made
 	return made
 }
@@ -45,28 +47,32 @@ func (n *node) after(op *Op) []*node {
 	if known, ok := n.next[op]; ok {
 		return known
 	}
-	states, err := step(n.state, op)
+	states, err := step(n.lapse(op.Request.Now).state, op)
 	var nodes []*node
 	if err == nil {
 		for _, state := range states {
-			nodes = append(nodes, n.table.node(state))
+			nodes = append(nodes, n.table.node(state).lapse(op.Request.Now))
 		}
 	}
 	n.next[op] = nodes
 	return nodes
 }
 
+// lapse is the state as of an instant.
+func (n *node) lapse(now int64) *node {
+	if n.at[now] == nil {
+		n.at[now] = n.table.node(lapse(n.state, now))
+	}
+	return n.at[now]
+}
+
 // step applies an operation to the state of a graph.
 func step(state *oracle.State, op *Op) ([]*oracle.State, error) {
-	if op.Request.Name == nameFinal {
-		err := lapse(state, op.Request.Now).Diff(op.Request.Now, op.Final[0], op.Final[1], op.Final[2], op.Final[3])
+	if op.Request.Name == nameRows {
+		err := state.Diff(op.Request.Now, op.Rows[0], op.Rows[1], op.Rows[2], op.Rows[3])
 		return []*oracle.State{state}, err
 	}
-	states, err := lapse(state, op.Request.Now).Step(op.Request, op.Response)
-	for i := range states {
-		states[i] = lapse(states[i], op.Request.Now)
-	}
-	return states, err
+	return state.Step(op.Request, op.Response)
 }
 
 // start is the state that a graph begins with.  Its sessions work at the same
@@ -106,9 +112,12 @@ func model(graph string) porcupine.Model {
 func operations(h *History, graph string) []porcupine.Operation {
 	var result []porcupine.Operation
 	for _, op := range h.Ops {
-		if op.Fate != fateAborted && (op.Graph == "" || op.Graph == graph) {
+		if op.Fate == fateAborted || op.Graph != "" && op.Graph != graph {
+			continue
+		}
+		for _, part := range split(op) {
 			result = append(result, porcupine.Operation{ClientId: op.Client,
-				Input: op, Call: op.Call, Return: op.Return})
+				Input: part, Call: op.Call, Return: op.Return})
 		}
 	}
 	return result
@@ -118,7 +127,7 @@ func operations(h *History, graph string) []porcupine.Operation {
 // model knows all requests: else the check would be worth nothing.
 func checkSound(h *History) error {
 	for _, op := range h.Ops {
-		if op.Request.Name == nameFinal {
+		if op.Request.Name == nameRows {
 			continue
 		}
 		graph, err := oracle.Graph(op.Request)
@@ -213,7 +222,7 @@ func explainPart(report *strings.Builder, graph string, part, order []porcupine.
 		}
 		fmt.Fprintf(report, "  %s\n", shorten(op.describe()))
 		for i, state := range states {
-			if _, err := step(state, op); err != nil && i < explainedStates {
+			if _, err := step(lapse(state, op.Request.Now), op); err != nil && i < explainedStates {
 				fmt.Fprintf(report, "    %s\n", shorten(err.Error()))
 			}
 		}
@@ -238,7 +247,7 @@ func stepAll(states []*oracle.State, op *Op) []*oracle.State {
 	known := map[string]bool{}
 	var result []*oracle.State
 	for _, state := range states {
-		next, err := step(state, op)
+		next, err := step(lapse(state, op.Request.Now), op)
 		if err != nil {
 			continue
 		}

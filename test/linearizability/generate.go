@@ -11,7 +11,7 @@ import (
 
 // Deadlines and leases are short compared with this, or very long.  The clock
 // moves by up to as much between phases.
-const stepMS = 2000
+const stepMS = 30_000
 
 const farMS = 1_000_000_000
 
@@ -471,7 +471,7 @@ func (g *generator) createSchedule(b *board) oracle.Request {
 	tags := g.tags(b, b.name+"."+[]string{"t", "e", "m"}[g.r.Intn(3)])
 	delete(tags, "resonate:delay")
 	return g.sql("create_schedule", map[string]any{"id": g.scheduleID(b),
-		"cron": "* * * * * *", "timeout": 1 + g.r.Intn(stepMS), "tags": tags})
+		"cron": "* * * * *", "timeout": stepMS + g.r.Intn(stepMS*4), "tags": tags})
 }
 
 func (g *generator) deleteSchedule(b *board) oracle.Request {

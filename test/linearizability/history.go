@@ -22,8 +22,8 @@ const (
 	fateKilled = "killed"
 )
 
-// nameFinal is the operation that reads all rows in the end.
-const nameFinal = "final rows"
+// nameRows is the operation that reads all rows at a quiet moment.
+const nameRows = "rows"
 
 // Op is one operation as a session has seen it.
 type Op struct {
@@ -38,9 +38,11 @@ type Op struct {
 	Graph    string `json:",omitempty"`
 	Request  oracle.Request
 	Response *oracle.Response `json:",omitempty"`
-	// Final has the rows of nameFinal, as oracle.DumpSQL reads them.
-	Final [][]map[string]any `json:",omitempty"`
-	Fate  string
+	// Rows are those of nameRows, as oracle.DumpSQL reads them.
+	Rows [][]map[string]any `json:",omitempty"`
+	Fate string
+	// Quiet tells that no other operation was under way, on purpose.
+	Quiet bool `json:",omitempty"`
 	// Call and Return are nanoseconds since the start of the history.  An
 	// operation without a reply returns when its backend is gone.
 	Call, Return int64
@@ -64,11 +66,20 @@ func (op *Op) status() string {
 		return fmt.Sprint(op.Response.Status)
 	}
 	if rows, ok := op.Response.Body.([]any); ok && len(rows) == 1 {
-		if row, ok := rows[0].(map[string]any); ok && row["status"] != nil {
-			return fmt.Sprint(row["status"])
+		if status := statusOf(rows[0]); status != "" {
+			return status
 		}
 	}
 	return "rows"
+}
+
+// statusOf is that of a row, if rows of its kind have one.
+func statusOf(row any) string {
+	object, _ := row.(map[string]any)
+	if object["status"] == nil {
+		return ""
+	}
+	return fmt.Sprint(object["status"])
 }
 
 // ids lists the objects that the request names.

@@ -12,7 +12,7 @@ import (
 // tell.  Since any look at a promise and any sweep may store it or not, the
 // states that differ in nothing else double with each such promise.  So they are
 // made one: the deadline counts as stored as soon as it has passed.  In return
-// everything is stored in the end, before the rows are compared.
+// everything is stored before rows are compared.
 
 // lapse stores the deadlines that have passed and that make no difference.
 func lapse(state *oracle.State, now int64) *oracle.State {
@@ -24,7 +24,7 @@ func lapse(state *oracle.State, now int64) *oracle.State {
 			continue
 		}
 		for _, other := range states {
-			if other.Key() != state.Key() && isUnnoticed(id, state.Key(), other.Key()) {
+			if other.Key() != state.Key() && isUnnoticed(id, state.String(), other.String()) {
 				state = other
 				break
 			}
@@ -36,7 +36,7 @@ func lapse(state *oracle.State, now int64) *oracle.State {
 // lapsed lists promises stored as pending whose deadline has passed.
 func lapsed(state *oracle.State, now int64) []string {
 	var ids []string
-	for _, line := range strings.Split(state.Key(), "\n") {
+	for _, line := range strings.Split(state.String(), "\n") {
 		if !strings.Contains(line, " pending created ") {
 			continue
 		}

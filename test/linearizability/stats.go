@@ -10,6 +10,7 @@ import (
 // stats sums up what histories have contained.
 type stats struct {
 	histories, ops      int
+	quiet, inspections  int
 	busy, wall          int64 // nanoseconds
 	sharedOps, namedOps int
 	kinds               map[string]map[string]int
@@ -28,22 +29,22 @@ func newStats() *stats {
 func (s *stats) add(h *History) {
 	s.histories++
 	users := map[string]map[int]bool{}
-	var last int64
+	spans := map[int]*span{}
+	var rows *Op
 	for _, op := range h.Ops {
-		if op.Request.Name == nameFinal {
-			s.expiredPromises += countExpired(op)
+		if op.Request.Name == nameRows {
+			rows = op
+			s.inspections++
+		}
+		if op.Quiet {
+			s.quiet++
 			continue
 		}
-		s.ops++
-		s.fates[op.Fate]++
-		s.busy += op.Return - op.Call
-		if op.Return > last {
-			last = op.Return
+		s.addOp(op)
+		if spans[op.Phase] == nil {
+			spans[op.Phase] = &span{op.Call, op.Return}
 		}
-		if s.kinds[op.kind()] == nil {
-			s.kinds[op.kind()] = map[string]int{}
-		}
-		s.kinds[op.kind()][op.status()]++
+		spans[op.Phase].include(op)
 		for _, id := range op.ids() {
 			if users[id] == nil {
 				users[id] = map[int]bool{}
@@ -51,8 +52,35 @@ func (s *stats) add(h *History) {
 			users[id][op.Session] = true
 		}
 	}
-	s.wall += last
+	for _, phase := range spans {
+		s.wall += phase.end - phase.start
+	}
+	if rows != nil {
+		s.expiredPromises += countExpired(rows)
+	}
 	s.addShared(h, users)
+}
+
+// span is the time that a phase took.
+type span struct{ start, end int64 }
+
+func (p *span) include(op *Op) {
+	if op.Call < p.start {
+		p.start = op.Call
+	}
+	if op.Return > p.end {
+		p.end = op.Return
+	}
+}
+
+func (s *stats) addOp(op *Op) {
+	s.ops++
+	s.fates[op.Fate]++
+	s.busy += op.Return - op.Call
+	if s.kinds[op.kind()] == nil {
+		s.kinds[op.kind()] = map[string]int{}
+	}
+	s.kinds[op.kind()][op.status()]++
 }
 
 // addShared counts the operations that name objects, and those among them that
@@ -60,6 +88,9 @@ func (s *stats) add(h *History) {
 func (s *stats) addShared(h *History, users map[string]map[int]bool) {
 	for _, op := range h.Ops {
 		ids := op.ids()
+		if op.Quiet {
+			continue
+		}
 		if len(ids) > 0 {
 			s.namedOps++
 		}
@@ -73,9 +104,9 @@ func (s *stats) addShared(h *History, users map[string]map[int]bool) {
 }
 
 // countExpired counts the promises that were settled by their deadline.
-func countExpired(final *Op) int {
+func countExpired(last *Op) int {
 	n := 0
-	for _, row := range final.Final[0] {
+	for _, row := range last.Rows[0] {
 		if row["settled_at"] != nil && row["settled_at"] == row["timeout_at"] {
 			n++
 		}
@@ -86,6 +117,8 @@ func countExpired(final *Op) int {
 func (s *stats) print(out io.Writer) {
 	fmt.Fprintf(out, "%d histories, %d operations (%.0f a history)\n",
 		s.histories, s.ops, float64(s.ops)/float64(s.histories))
+	fmt.Fprintf(out, "and %d operations at quiet moments, %d of which compare all rows\n",
+		s.quiet, s.inspections)
 	fmt.Fprintf(out, "in flight at the same time, on average: %.1f\n",
 		float64(s.busy)/float64(s.wall))
 	fmt.Fprintf(out, "on objects that several sessions use: %.1f %%\n",
