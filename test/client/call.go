@@ -44,27 +44,30 @@ var argumentTypes = map[string]string{
 // the error that this returns wraps ErrLost, or tells that the request cannot
 // be sent or the answer not be read.
 func (s *Session) Do(ctx context.Context, request oracle.Request) (*oracle.Response, error) {
-	response, _, err := s.DoThen(ctx, request, "")
+	response, _, err := s.DoBetween(ctx, "", request, "")
 	return response, err
 }
 
 // DoThen does the same and sends further statements along, which run in a
-// transaction of their own after that of the call, if that has committed.  Their
-// results are returned; they should raise no error, because it would look like
-// one of the call.
+// transaction of their own after that of the call, if that has committed.
 func (s *Session) DoThen(ctx context.Context, request oracle.Request, then string) (*oracle.Response, []Result, error) {
+	return s.DoBetween(ctx, "", request, "COMMIT; "+then)
+}
+
+// DoBetween calls the extension with statements before it, which answer nothing,
+// and after it, in the same message and so in the same transaction, as far as
+// they do not end it.  The results of those after it are returned.  They should
+// raise no error, because it would look like one of the call.
+func (s *Session) DoBetween(ctx context.Context, before string, request oracle.Request, after string) (*oracle.Response, []Result, error) {
 	s.corrID++
 	corrID := strconv.Itoa(s.corrID)
 	statement, err := Statement(request, corrID)
 	if err != nil {
 		return nil, nil, err
 	}
-	if then != "" {
-		statement += "; COMMIT; " + then
-	}
-	results, err := s.Query(ctx, statement)
+	results, err := s.Query(ctx, join(before, statement, after))
 	var raised *Error
-	if errors.As(err, &raised) && len(results) <= 1 {
+	if errors.As(err, &raised) {
 		return &oracle.Response{SQLState: raised.SQLState}, nil, nil
 	}
 	if err != nil {
@@ -72,6 +75,16 @@ func (s *Session) DoThen(ctx context.Context, request oracle.Request, then strin
 	}
 	response, err := decode(request, corrID, results[0])
 	return response, results[1:], err
+}
+
+func join(statements ...string) string {
+	var result []string
+	for _, statement := range statements {
+		if statement != "" {
+			result = append(result, statement)
+		}
+	}
+	return strings.Join(result, "; ")
 }
 
 // Statement gives a request as SQL, at its instant unless that is negative.
