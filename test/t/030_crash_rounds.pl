@@ -20,7 +20,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 my $nrounds = $ENV{RSN_CRASH_ROUNDS} || 6;
-my $seed    = int($ENV{RSN_SEED} || time);
+my $seed = int($ENV{RSN_SEED} || time);
 my $limit_s = $PostgreSQL::Test::Utils::timeout_default;
 
 my $node = new_cluster('main', conf => server_conf());

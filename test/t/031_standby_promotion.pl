@@ -20,10 +20,10 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 my $npromotions = $ENV{RSN_PROMOTIONS} || 2;
-my $seed        = int($ENV{RSN_SEED} || time);
+my $seed = int($ENV{RSN_SEED} || time);
 
 my $primary = new_cluster('server_0', streaming => 1, conf => server_conf());
-my $crew    = ResonateCrash->new($primary, $seed);
+my $crew = ResonateCrash->new($primary, $seed);
 my (%sum, @outages);
 
 srand $seed;
@@ -59,7 +59,7 @@ sub lose_primary
 
 for my $number (1 .. $npromotions)
 {
-	my $round   = "p$number";
+	my $round = "p$number";
 	my $standby = make_standby($number);
 	my ($began, %counts);
 

@@ -20,8 +20,8 @@ use ResonateWire;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-my $round   = 'pitr';
-my $seed    = int($ENV{RSN_SEED} || time);
+my $round = 'pitr';
+my $seed = int($ENV{RSN_SEED} || time);
 my $limit_s = $PostgreSQL::Test::Utils::timeout_default;
 
 # Points in the history of the primary, in this order; the statement reaches the
@@ -29,7 +29,7 @@ my $limit_s = $PostgreSQL::Test::Utils::timeout_default;
 my @points = (
 	{
 		setting => 'recovery_target_name',
-		sql     =>
+		sql =>
 		  "SELECT 'the middle' FROM pg_create_restore_point('the middle')"
 	},
 	{
@@ -38,14 +38,14 @@ my @points = (
 	},
 	{
 		setting => 'recovery_target_time',
-		sql     => 'SELECT clock_timestamp()'
+		sql => 'SELECT clock_timestamp()'
 	});
 
 my $primary = new_cluster(
 	'primary',
 	streaming => 1,
-	start     => 0,
-	conf      => server_conf());
+	start => 0,
+	conf => server_conf());
 
 srand $seed;
 diag("seed: $seed");
@@ -65,9 +65,9 @@ my $wire = ResonateWire->new($primary, 'postgres', 'main');
 for my $point (@points)
 {
 	usleep(300_000 + rand 500_000);
-	$point->{from}  = time;
+	$point->{from} = time;
 	$point->{value} = $wire->value($point->{sql});
-	$point->{to}    = time;
+	$point->{to} = time;
 }
 usleep(500_000);
 undef $wire;
@@ -96,7 +96,7 @@ sub restore
 	$node->init_from_backup(
 		$primary, 'base',
 		has_restoring => 1,
-		standby       => 0);
+		standby => 0);
 	$node->append_conf('postgresql.conf', <<"END");
 $point->{setting} = '$point->{value}'
 recovery_target_action = pause
@@ -130,8 +130,8 @@ sub hear_all
 {
 	my ($node, $listener, @waiting) = @_;
 	my %unheard = map { join(' ', @$_[ 0, 1 ]) => 1 } @waiting;
-	my $limit   = time + $limit_s;
-	my $mail    = ResonateWire->new($node, 'postgres', 'receiver');
+	my $limit = time + $limit_s;
+	my $mail = ResonateWire->new($node, 'postgres', 'receiver');
 
 	for (@waiting)
 	{
@@ -187,9 +187,9 @@ sub go_on
 
 for my $number (0 .. $#points)
 {
-	my $point  = $points[$number];
-	my $name   = $point->{setting};
-	my $node   = restore($number, $point);
+	my $point = $points[$number];
+	my $name = $point->{setting};
+	my $node = restore($number, $point);
 	my $ledger = ResonateLedger->new($round, @notes);
 	my ($present, $absent, @waiting);
 	my %counts;

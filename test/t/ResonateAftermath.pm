@@ -107,8 +107,8 @@ sub begin_round
 		"$round: a schedule is made");
 	$crew->start(
 		$round,
-		maker    => 4,
-		worker   => 2,
+		maker => 4,
+		worker => 2,
 		listener => 1,
 		receiver => 1);
 	$crew->wait_for_load(10);
@@ -214,7 +214,7 @@ sub settle_up
 {
 	my ($owner, $node, $round) = @_;
 	my $limit = time + $PostgreSQL::Test::Utils::timeout_default;
-	my %sum   = (left => 0, refused => 0);
+	my %sum = (left => 0, refused => 0);
 
 	$owner->connect;
 	$owner->settle($_->[0]) foreach $owner->look(<<'END', "$round/%");

@@ -58,7 +58,7 @@ sub new
 {
 	my ($class, $node, $seed) = @_;
 	my $self = bless {
-		dir  => PostgreSQL::Test::Utils::tempdir,
+		dir => PostgreSQL::Test::Utils::tempdir,
 		seed => $seed,
 		pids => {},
 	}, $class;
@@ -118,7 +118,7 @@ sub _start_one
 {
 	my ($self, $role, $number) = @_;
 	my $name = substr($role, 0, 1) . $number;
-	my $pid  = fork;
+	my $pid = fork;
 
 	die "fork: $!" unless defined $pid;
 	if ($pid == 0)
@@ -150,10 +150,10 @@ sub client
 	my $class = 'ResonateLoad::' . ucfirst $role;
 
 	return $class->new(
-		dir   => $self->{dir},
+		dir => $self->{dir},
 		round => $self->{round},
-		name  => $name,
-		seed  => hex
+		name => $name,
+		seed => hex
 		  substr(md5_hex("$self->{seed}/$self->{round}/$name"), 0, 8));
 }
 
@@ -236,7 +236,7 @@ sub stop
 	my ($self) = @_;
 
 	append_to_file("$self->{dir}/stop.work", '');
-	append_to_file("$self->{dir}/stop",      '');
+	append_to_file("$self->{dir}/stop", '');
 	$self->_wait_for(keys %{ $self->{pids} });
 	return;
 }

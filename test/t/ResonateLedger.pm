@@ -35,15 +35,15 @@ our @EXPORT = qw(some what_is_compared);
 
 # What is violated, and the name of the test that it is not.
 my @rules = (
-	lost    => 'what was told to be committed is there',
-	ghost   => 'nothing is there that was told to have failed',
+	lost => 'what was told to be committed is there',
+	ghost => 'nothing is there that was told to have failed',
 	altered => 'states, values, arguments and versions are those told',
-	torn    => 'promises and the orders of the same transactions agree',
+	torn => 'promises and the orders of the same transactions agree',
 	changed => 'nothing that was seen to be settled is otherwise',
-	undue   => 'deadlines were kept',
-	twice   => 'no version of a task was given out twice',
-	back    => 'nothing has come back that was acknowledged or given up',
-	odd     => 'no client has seen an error, or an answer that cannot be');
+	undue => 'deadlines were kept',
+	twice => 'no version of a task was given out twice',
+	back => 'nothing has come back that was acknowledged or given up',
+	odd => 'no client has seen an error, or an answer that cannot be');
 
 sub what_is_compared
 {
@@ -70,11 +70,11 @@ sub new
 {
 	my ($class, $round, @files) = @_;
 	my $self = bless {
-		round         => $round,
-		ops           => [],
-		saw           => [],
-		heard         => [],
-		odd           => [],
+		round => $round,
+		ops => [],
+		saw => [],
+		heard => [],
+		odd => [],
 		lost_sessions => 0
 	}, $class;
 
@@ -105,7 +105,7 @@ sub add
 			my ($number, @effects) = @words;
 
 			$op_of{$number} = {
-				began   => $at,
+				began => $at,
 				outcome => 'unknown',
 				effects => \@effects
 			};
@@ -223,8 +223,8 @@ sub compare
 sub _effects
 {
 	my ($self) = @_;
-	my %rank   = (failed => 1, unknown => 2, ok => 3);
-	my %told   = map { $_ => {} } qw(create settle acquire left ack listen);
+	my %rank = (failed => 1, unknown => 2, ok => 3);
+	my %told = map { $_ => {} } qw(create settle acquire left ack listen);
 
 	for my $op (@{ $self->{ops} })
 	{
@@ -262,7 +262,7 @@ sub _stored
 {
 	my ($self, $wire) = @_;
 	my $pattern = "$self->{round}/%";
-	my %stored  = (promises => {}, orders => {});
+	my %stored = (promises => {}, orders => {});
 
 	for my $row ($wire->ask($promises_sql, $pattern))
 	{
@@ -308,8 +308,8 @@ sub _compare_settlements
 	for my $what (sort keys %{ $told->{settle} })
 	{
 		my ($id, $state, $value, $version) = split /=/, $what;
-		my $promise   = $stored->{promises}->{$id};
-		my $outcome   = $told->{settle}->{$what};
+		my $promise = $stored->{promises}->{$id};
+		my $outcome = $told->{settle}->{$what};
 		my $is_stored = $promise && ($promise->{value} // '') eq $value;
 
 		push @{ $found->{lost} },

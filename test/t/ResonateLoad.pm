@@ -159,7 +159,7 @@ sub _reconnect
 sub look
 {
 	my ($self, $sql, @arguments) = @_;
-	my @rows  = eval { $self->{wire}->ask($sql, @arguments) };
+	my @rows = eval { $self->{wire}->ask($sql, @arguments) };
 	my $error = $@;
 
 	return @rows unless $error;
@@ -180,7 +180,7 @@ the SQLSTATE of which it may.  Answers ok, failed or unknown.
 sub attempt
 {
 	my ($self, $effects, $code, $expected) = @_;
-	my $number  = ++$self->{number};
+	my $number = ++$self->{number};
 	my $outcome = 'failed';
 
 	$self->note('try', $number, @$effects);
@@ -238,13 +238,13 @@ sub attempt_at_once
 	}
 	$self->note($outcome, $number);
 	$self->_judge($error) if $error;
-	$self->_reconnect     if $error && $error->{is_lost};
+	$self->_reconnect if $error && $error->{is_lost};
 	return ($outcome, $row);
 }
 
 my %settle_function = (
-	resolved          => 'resolve',
-	rejected          => 'reject',
+	resolved => 'resolve',
+	rejected => 'reject',
 	rejected_canceled => 'cancel');
 
 =pod
@@ -345,10 +345,10 @@ sub step
 # back, one fails.
 sub make_order
 {
-	my ($self)   = @_;
-	my $id       = "$self->{prefix}/o" . ++$self->{count};
+	my ($self) = @_;
+	my $id = "$self->{prefix}/o" . ++$self->{count};
 	my $is_short = rand() < 0.3;
-	my $ms       = $is_short ? 1 + int rand 1500 : 86_400_000;
+	my $ms = $is_short ? 1 + int rand 1500 : 86_400_000;
 	my $tags =
 	  $is_short && rand() < 0.3 ? '{"resonate:timer": "true"}' : '{}';
 	my $luck = rand;
@@ -415,7 +415,7 @@ sub make_task
 sub settle_awaited
 {
 	my ($self) = @_;
-	my ($row)  = $self->look(
+	my ($row) = $self->look(
 		q(SELECT id FROM resonate.promises
 		  WHERE id >= $1 AND id < $2 AND state = 'pending'
 		  ORDER BY random() LIMIT 1),
@@ -435,7 +435,7 @@ use Time::HiRes qw(time);
 
 our @ISA = ('ResonateLoad::Client');
 
-my $lease         = '1 s';
+my $lease = '1 s';
 my $stale_after_s = 1.2;
 
 sub step
@@ -455,8 +455,8 @@ sub step
 	}
 	for my $later (splice @{ $self->{later} //= [] })
 	{
-		if ($later->[0] > $now) { push @{ $self->{later} }, $later; }
-		else                    { $later->[1]->(); }
+		if   ($later->[0] > $now) { push @{ $self->{later} }, $later; }
+		else                      { $later->[1]->(); }
 	}
 	return;
 }
@@ -503,7 +503,7 @@ sub work
 	{
 		$self->attempt_at_once(["left:$id=$version"],
 			[2000], 'SELECT status FROM resonate.release_task($1, $2)',
-			$id,    $version);
+			$id, $version);
 	}
 	elsif ($id !~ /[036]$/ || $self->await_child($id, $version))
 	{
@@ -732,16 +732,16 @@ sub wait_for
 
 sub hear
 {
-	my ($self)   = @_;
+	my ($self) = @_;
 	my @payloads = eval { $self->{wire}->notifications(0.01) };
-	my $error    = $@;
+	my $error = $@;
 
 	for (@payloads)
 	{
 		my ($id, $state) = /"id":"([^"]+)","state":"(\w+)"/;
 
-		if (!defined $id) { $self->note('odd', "payload $_"); }
-		else              { $self->heard($id, $state, 'notification'); }
+		if   (!defined $id) { $self->note('odd', "payload $_"); }
+		else                { $self->heard($id, $state, 'notification'); }
 	}
 	return unless $error;
 	$self->_judge($error);
@@ -823,8 +823,8 @@ sub wait_for
 sub hear
 {
 	my ($self) = @_;
-	my @hints  = eval { $self->{wire}->notifications(0.01) };
-	my $error  = $@;
+	my @hints = eval { $self->{wire}->notifications(0.01) };
+	my $error = $@;
 
 	if ($error)
 	{
