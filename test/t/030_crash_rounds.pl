@@ -81,7 +81,8 @@ sub start_again
 	return;
 }
 
-# Returns when the server is up again, and how long that took.
+# Kills the postmaster, or one of these processes; returns when the server is up
+# again.
 sub strike
 {
 	my ($what, @pids) = @_;
@@ -95,11 +96,15 @@ sub strike
 	else
 	{
 		# One that has just ended cannot be killed.
-		while (@pids) { last if kill_process(splice @pids, rand @pids, 1); }
+		until (kill_process(splice @pids, rand @pids, 1))
+		{
+			@pids or die "there is no $what to kill";
+		}
 	}
 	wait_until('a session', \&can_connect);
+	push @recoveries, time - $began;
 	$killed{$what}++;
-	return time - $began;
+	return;
 }
 
 sub pids_of
@@ -125,7 +130,7 @@ sub run_round
 	my @pids = $what eq 'postmaster' ? () : pids_of($what);
 
 	usleep(rand 800_000);
-	push @recoveries, strike($what, @pids);
+	strike($what, @pids);
 
 	# The work goes on, and now and then so do the blows.
 	usleep(rand 400_000);
@@ -143,19 +148,15 @@ run_round("r$_", $kinds[ $_ % 3 ]) foreach 1 .. $nrounds;
 # What an earlier round was told is still true after the later ones.
 for my $i (1 .. $nrounds)
 {
-	my $found =
+	my ($found) =
 	  ResonateLedger->new("r$i", $crew->notes("r$i"))->compare($node);
 
-	is(some(map { ref $_ ? @$_ : () } values %$found),
-		'', "r$i: and so it stays");
+	is(some(map { @$_ } values %$found), '', "r$i: and so it stays");
 }
 @recoveries = sort { $a <=> $b } @recoveries;
 diag("rounds: $nrounds; killed: "
 	  . join(', ', map { "$_ $killed{$_}" } sort keys %killed));
-diag("operations: $sum{ok} acknowledged, $sum{failed} failed, $sum{unknown} "
-	  . "unknown (effects present: $sum{present}, absent: $sum{absent})");
-diag(   "sessions lost: $sum{sessions}; tasks taken over: $sum{left}, "
-	  . "$sum{refused} of them from somebody who was refused");
+diag(describe(%sum));
 diag(
 	sprintf(
 		'recovery: median %.0f ms, longest %.0f ms',

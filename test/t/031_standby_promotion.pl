@@ -80,11 +80,8 @@ for my $number (1 .. $npromotions)
 	$primary = $standby;
 }
 @outages = sort { $a <=> $b } @outages;
-diag(   "promotions: $npromotions; operations: $sum{ok} acknowledged, "
-	  . "$sum{failed} failed, $sum{unknown} unknown "
-	  . "(effects present: $sum{present}, absent: $sum{absent})");
-diag(   "sessions lost: $sum{sessions}; tasks taken over: $sum{left}, "
-	  . "$sum{refused} of them from somebody who was refused");
+diag("promotions: $npromotions");
+diag(describe(%sum));
 diag(
 	sprintf(
 		'promotion: median %.0f ms, longest %.0f ms',

@@ -191,15 +191,14 @@ for my $number (0 .. $#points)
 	my $name = $point->{setting};
 	my $node = restore($number, $point);
 	my $ledger = ResonateLedger->new($round, @notes);
-	my ($present, $absent, @waiting);
-	my %counts;
+	my (%counts, @waiting);
 
 	$ledger->cut(@$point{qw(from to)});
-	%counts = $ledger->counts;
-	($present, $absent) = check_told($ledger, $node, "$name, at the point");
+	%counts =
+	  ($ledger->counts, check_told($ledger, $node, "$name, at the point"));
 	diag(   "$name: $counts{ok} operations before the point, $counts{failed} "
 		  . "failed or after it, $counts{unknown} at it "
-		  . "(effects present: $present, absent: $absent)");
+		  . "(effects present: $counts{present}, absent: $counts{absent})");
 	@waiting = rows($node, <<'END');
 SELECT promise_id, kind, address FROM resonate.callbacks
 UNION ALL

@@ -34,6 +34,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(
+  describe
   server_conf
   prepare
   begin_round
@@ -151,15 +152,14 @@ END
 
 =item check_told($ledger, $node, $when)
 
-Tests that the server agrees with the ledger; answers how many effects that were
-not known are present and absent.
+Tests that the server agrees with the ledger; answers the counts of its compare().
 
 =cut
 
 sub check_told
 {
 	my ($ledger, $node, $when) = @_;
-	my $found = $ledger->compare($node);
+	my ($found, %counts) = $ledger->compare($node);
 	my @rules = what_is_compared();
 
 	while (my ($rule, $name) = splice @rules, 0, 2)
@@ -169,7 +169,7 @@ sub check_told
 	none("$when: no row has lost those that it belongs to",
 		split /\n/, $node->safe_psql('postgres', $orphans_sql));
 	invariants_hold($node);
-	return @$found{qw(present absent)};
+	return %counts;
 }
 
 =pod
@@ -199,6 +199,26 @@ sub check_round
 
 	check_told($ledger, $node, "$round, in the end");
 	return (%sum, $ledger->counts, sessions => $ledger->{lost_sessions});
+}
+
+=pod
+
+=item describe(%counts)
+
+The counts of check_round in words.
+
+=cut
+
+sub describe
+{
+	my (%sum) = @_;
+
+	return
+		"operations: $sum{ok} acknowledged, $sum{failed} failed, "
+	  . "$sum{unknown} unknown (of their effects $sum{present} were present, "
+	  . "$sum{absent} absent, $sum{again} asked for again); "
+	  . "sessions lost: $sum{sessions}; tasks taken over: $sum{left}, "
+	  . "$sum{refused} of them from somebody who was refused";
 }
 
 =pod

@@ -10,7 +10,7 @@ ResonateLedger - what clients were told, compared with what is stored
   use ResonateLedger;
 
   my $ledger = ResonateLedger->new('r1', $crew->notes('r1'));
-  my $violations = $ledger->compare($node);
+  my ($violations, %counts) = $ledger->compare($node);
 
   is(some(@{ $violations->{lost} }), '', 'nothing that was told is lost');
 
@@ -187,8 +187,8 @@ sub created
 
 =item $ledger->compare($node)
 
-Lists of violations, by the names of the rules; present and absent are how many
-of the effects that were not known were found, and were not.
+Lists of violations, by the names of the rules; and how many of the effects that
+were not known are present, are absent, and were asked for again with an answer.
 
 =cut
 
@@ -215,8 +215,7 @@ sub compare
 		  if $state ne 'pending'
 		  && ($stored->{promises}->{$id}->{now} // 'missing') ne $state;
 	}
-	@$found{qw(present absent)} = $self->_count_unknown($told, $stored);
-	return $found;
+	return ($found, $self->_count_unknown($told, $stored));
 }
 
 # For each kind of effect and each effect, the best that was told of it.
@@ -413,32 +412,29 @@ sub _compare_messages
 	return;
 }
 
+# Of what is still not known: what was asked for again, with an answer, is.
 sub _count_unknown
 {
 	my ($self, $told, $stored) = @_;
-	my ($present, $absent) = (0, 0);
-	my $promises = $stored->{promises};
+	my %count = (present => 0, absent => 0, again => 0);
 
 	for (
 		map  { @{ $_->{effects} } }
 		grep { $_->{outcome} eq 'unknown' } @{ $self->{ops} })
 	{
-		my ($kind, $id, undef, $value) =
-		  /^(create|settle):([^=]+)(?:=(\w+)=([^=]+))?/
-		  or next;
-		my $promise = $promises->{$id};
+		my ($kind, $what) = /^(create|settle):(.*)$/ or next;
+		my ($id, undef, $value) = split /=/, $what;
+		my $promise = $stored->{promises}->{$id};
+		my $is_there = $promise
+		  && (!defined $value || ($promise->{value} // '') eq $value);
 
-		if ($promise
-			&& ($kind eq 'create' || ($promise->{value} // '') eq $value))
-		{
-			$present++;
-		}
-		else
-		{
-			$absent++;
-		}
+		$count{
+			  $told->{$kind}->{$what} eq 'ok' ? 'again'
+			: $is_there                       ? 'present'
+			:                                   'absent'
+		}++;
 	}
-	return ($present, $absent);
+	return %count;
 }
 
 =pod

@@ -411,17 +411,43 @@ sub make_task
 	return;
 }
 
-# One of those that listeners and receivers wait for.
+# One of those that listeners and receivers wait for, or a few at once.
 sub settle_awaited
 {
 	my ($self) = @_;
-	my ($row) = $self->look(
+	my $n = rand() < 0.3 ? 4 : 1;
+	my @ids = map { $_->[0] } $self->look(
 		q(SELECT id FROM resonate.promises
 		  WHERE id >= $1 AND id < $2 AND state = 'pending'
-		  ORDER BY random() LIMIT 1),
-		map { "$self->{round}/$_" } rand() < 0.5 ? ('l', 'm') : ('r', 's'));
+		  ORDER BY random() LIMIT $3::int),
+		(map { "$self->{round}/$_" } rand() < 0.5 ? ('l', 'm') : ('r', 's')),
+		$n);
 
-	$self->settle($row->[0]) if $row;
+	if    (@ids > 1)  { $self->settle_together(@ids); }
+	elsif (@ids == 1) { $self->settle(@ids); }
+	return;
+}
+
+# All, or none if one of them is settled already.
+sub settle_together
+{
+	my ($self, @ids) = @_;
+	my $value = "$self->{name}." . $self->{number};
+
+	$self->attempt(
+		[ map { "settle:$_=resolved=$value" } @ids ],
+		sub {
+			my @others = grep { $_->[0] != 2010 } $self->{wire}->ask(
+				"SELECT status, id, state FROM resonate.settle_promises((
+				 SELECT jsonb_agg(jsonb_build_object('id', i,
+					'state', 'resolved', 'value', \$2::text))
+				 FROM unnest(string_to_array(\$1, ' ')) i))",
+				"@ids",
+				$value);
+
+			$self->note('saw', @$_[ 1, 2 ]) foreach @others;
+			return !@others;
+		});
 	return;
 }
 
