@@ -186,8 +186,7 @@ sub check_round
 	my %sum;
 
 	$crew->stop_work;
-	@sum{qw(present absent)} =
-	  check_told(ResonateLedger->new($round, $crew->notes($round)),
+	%sum = check_told(ResonateLedger->new($round, $crew->notes($round)),
 		$node, "$round, after recovery");
 	%sum = (%sum, settle_up($crew->client('owner', 'owner'), $node, $round));
 	schedule_goes_on($node, $round);
