@@ -2,7 +2,8 @@
 # A backend, the worker or the postmaster is killed at a random instant under
 # load, again and again.  What the clients were told must be true afterwards.
 #
-# RSN_CRASH_ROUNDS is the number of rounds, RSN_SEED selects the instants.
+# RSN_CRASH_ROUNDS is the number of rounds, RSN_SEED selects the instants;
+# RSN_CRASH_FSYNC=1 has every commit wait for the disk.
 
 use strict;
 use warnings FATAL => 'all';
