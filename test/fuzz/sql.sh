@@ -54,6 +54,9 @@ share()
 }
 
 rsn_build_and_install DEBUG=1
+# Without these, malloc keeps what a large input has needed, and RssAnon says
+# more about that than about us.
+export MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=131072
 rsn_cluster_start fuzz "log_min_messages = panic" "autovacuum_naptime = 5s" \
 	"max_stack_depth = 2MB"
 psql -Xq -c 'CREATE ROLE fuzz_worker' -d postgres

@@ -155,6 +155,48 @@ def argument(context, type_name, name, is_wait):
     raise ValueError("no argument of type %s is known" % type_name)
 
 
+def _statement(name, arguments):
+    """A statement that returns a record of a function and its status."""
+    return "SELECT string_agg(r::text, '|'), max(r.status)" \
+        " FROM resonate.%s(%s) AS r" % (name, ", ".join(arguments))
+
+
+def life(context, name):
+    """The life of a task, with the right versions, spoilt in one place."""
+    rng = context.rng
+    task, child = quote(name), quote(name + ".c")
+    target = quote('{"resonate:target": "poll://any@g"}') + "::jsonb"
+    steps = [("create_promise_and_task",
+              [task, "'w1'", "interval '1 min'", "interval '1 day'",
+               "tags => " + target]),
+             ("fence_task", [task, "1", "'create'", quote(
+                 '{"id": "%s.c", "timeout": "1 day"}' % name) + "::jsonb"]),
+             ("create_callback", [child, "'a'", "'poll://any@g'"]),
+             ("heartbeat_tasks", ["'w1'", "ARRAY[%s]" % task, "ARRAY[1]"]),
+             ("suspend_task", [task, "1", "ARRAY[%s]" % child]),
+             ("resolve", [child, quote(_jsonb(context, "value")) + "::jsonb"]),
+             ("acquire_task", [task, "1", "'w2'", "interval '1 min'"]),
+             (rng.choice(["release_task", "suspend_task"]), [task, "2"]),
+             ("halt_task", [task]), ("continue_task", [task]),
+             ("acquire_task", [task, "2", "'w1'", "interval '1 ms'"]),
+             ("fulfill_task", [task, rng.choice(["2", "3"])])]
+    steps[7][1].extend(["ARRAY['p1']"] if steps[7][0] == "suspend_task" else [])
+    at = rng.randrange(len(steps))
+    arguments = steps[at][1]
+    spoilt = rng.randrange(len(arguments))
+    if "=>" not in arguments[spoilt]:
+        kind = "integer" if arguments[spoilt].isdigit() else \
+            "text[]" if arguments[spoilt].startswith("ARRAY['") else \
+            "interval" if arguments[spoilt].startswith("interval") else \
+            "jsonb" if arguments[spoilt].endswith("jsonb") else \
+            "integer[]" if arguments[spoilt].startswith("ARRAY") else "text"
+        arguments[spoilt] = argument(context, kind, "", False)
+    # This one returns a number and no record.
+    return [_statement(*step) if step[0] != "heartbeat_tasks" else
+            "SELECT r::text, NULL FROM resonate.%s(%s) AS r" %
+            (step[0], ", ".join(step[1])) for step in steps]
+
+
 def call(context, functions):
     """A statement that calls any of the functions, and its status if any."""
     rng = context.rng

@@ -245,16 +245,21 @@ def life(context, name):
             steps += [("task.heartbeat", {"pid": "w1", "tasks": [ref]})]
             continue
         else:
+            wait = ("task.suspend",
+                    suspend_data(context, name, version, [child]))
+            settle = ("promise.settle", settle_data(context, child))
             steps += [
                 ("task.fence", dict(ref, action=action("promise.create", {
                     "id": child, "timeoutAt": far, "param": {},
                     "tags": {"resonate:external": "true"}}))),
-                ("task.suspend", suspend_data(context, name, version,
-                                              [child])),
                 ("promise.register_listener", {
-                    "awaited": child, "address": "poll://any@g"}),
-                ("promise.settle", settle_data(context, child))]
+                    "awaited": child, "address": "poll://any@g"})]
             child += "c"
+            if way == 3:
+                # Nothing to wait for: the task goes on.
+                steps += [settle, wait]
+                continue
+            steps += [wait, settle]
         steps += [("task.acquire", dict(ref, pid="w1", ttl=60000))]
         version += 1
     steps += [("task.fulfill", {"id": name, "version": version, "action":
