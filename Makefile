@@ -11,6 +11,10 @@
 #: format-check  show what format would change, and fail if that is anything
 #: demo          run the demonstration in a private cluster (DIR=... selects the directory whose files are hashed)
 #: bench         measure it against plain SQL in a private cluster (ONLY=paths,growth for a part, QUICK=1 to see that it runs)
+#: dst           simulate it, decided by one seed (SEED=n TICKS=n SCENARIO=default|fault|lazy|crash SEEDS=n JOBS=n)
+#: linearizability  check that concurrent histories are linearizable (SEED=n HISTORIES=n OPS=n SESSIONS=n)
+#: defects       show that these two find defects that are put in on purpose (ONLY=name for one)
+#: soak          do all that is random with ever new seeds (HOURS=n)
 #: docs          write docs/reference.md from the comments in the database
 #: clean         remove everything that was built
 #: dist          make an archive of the committed tree
@@ -21,8 +25,8 @@ EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).
 
 # These targets must work where there is no server to ask for PGXS yet, and
 # check has another meaning there, so PGXS is left out when one is asked for.
-DEV_GOALS   = check unit lint format format-check demo bench docs dist \
-	help
+DEV_GOALS   = check unit lint format format-check demo bench dst \
+	linearizability defects soak docs dist help
 OTHER_GOALS = $(filter-out $(DEV_GOALS),$(MAKECMDGOALS))
 
 ifneq (,$(filter $(DEV_GOALS),$(MAKECMDGOALS)))
@@ -52,6 +56,23 @@ demo:
 bench:
 	@scripts/setup.sh bench
 	@bench/run.sh $(if $(QUICK),--quick) $(if $(ONLY),--only "$$ONLY")
+
+# What the command line sets is in the environment of these scripts.
+dst:
+	@scripts/setup.sh
+	@test/dst/run.sh
+
+linearizability:
+	@scripts/setup.sh
+	@test/linearizability/run.sh
+
+defects:
+	@scripts/setup.sh
+	@test/defects/run.sh $(ONLY)
+
+soak:
+	@scripts/setup.sh soak
+	@scripts/soak.sh "$${HOURS:-1}"
 
 docs:
 	@scripts/docs.sh

@@ -9,21 +9,28 @@
 #				assertions
 #	lint		scripts/lint.sh
 #	unit		scripts/unit.sh
+#	model		test/model: the protocol of leases, exhaustively, with spin
 #	regress		test/sql
 #	isolation	test/specs
 #	pgtap		test/pgtap
-#	tap			test/t
+#	tap			test/t, or what RSN_TAP names
+#	fuzz		test/fuzz: the corpus, and a few generated inputs of the functions
+#	oracle		test/oracle: the model of both interfaces, by itself and against
+#				the extension
+#	simulation	test/dst: a fixed set of seeds of every scenario
+#	linearizability	test/linearizability: some concurrent histories
 #	sdk			test/sdk
 #	docs		docs/reference.md is what the database says
 #
 # A suite that stops early, takes too long or reports nothing counts as a
-# failed test: what is not seen to pass has failed.  The exception is "sdk":
-# where there is no Node.js or no network, it is reported as skipped, unless CI
-# is set.
+# failed test: what is not seen to pass has failed.  The exceptions are "sdk",
+# where there is no Node.js or no network, and those in Go, where its modules
+# cannot be fetched: they are reported as skipped, unless CI is set.
 #
 set -euo pipefail
 
-all_suites=(build lint unit regress isolation pgtap tap sdk docs)
+all_suites=(build lint unit model regress isolation pgtap tap fuzz oracle
+	simulation linearizability sdk docs)
 suites=("${@:-${all_suites[@]}}")
 
 for suite in "${suites[@]}"; do
@@ -49,6 +56,7 @@ is_built=
 passed=0
 failed=0
 skipped=
+summary=
 log=
 
 ok()
@@ -260,11 +268,13 @@ suite_pgtap()
 
 suite_tap()
 {
-	local status=0 output=$RSN_WORKDIR/tap.log files=(test/t/*.pl)
+	local status=0 output=$RSN_WORKDIR/tap.log files
 
+	# shellcheck disable=SC2206  # a pattern
+	files=(${RSN_TAP:-test/t/*.pl})
 	need_tests "${files[@]}" || return 0
 	rsn_job "$limit_s" make prove-check PG_CONFIG="$PG_CONFIG" \
-		PROVE_FLAGS='-j2 --timer' >"$output" 2>&1 || status=$?
+		PROVE_TESTS="${files[*]}" PROVE_FLAGS='-j2 --timer' >"$output" 2>&1 || status=$?
 	cat "$output" >>"$log"
 	count_prove "$output" "$status" "${#files[@]}"
 	if [[ $failed -ne 0 ]]; then
@@ -293,6 +303,86 @@ suite_sdk()
 	grep '^# ' "$log" || :
 }
 
+suite_model()
+{
+	local status=0
+
+	run test/model/run.sh || status=$?
+	count_plain "$status"
+}
+
+# run_check NAME COMMAND...: one test, with its last line as a summary.
+run_check()
+{
+	local name=$1
+
+	shift
+	if run "$@"; then
+		ok "$name"
+		summary+=$(tail -n 1 "$log" | sed 's/^/# /')$'\n'
+	else
+		not_ok "$name"
+	fi
+}
+
+suite_fuzz()
+{
+	run_check "the corpus" test/fuzz/run.sh
+	run_check "generated inputs" test/fuzz/sql.sh
+}
+
+# Builds the programs in Go, once; false, having said why, if that cannot be.
+have_go()
+{
+	export GOPATH=$RSN_WORKDIR/gopath GOCACHE=$RSN_WORKDIR/gocache
+	export GOFLAGS=-modcacherw
+
+	[[ ! -x test/oracle/oracle.test ]] || return 0
+	if ! (cd test && go mod download) >>"$log" 2>&1; then
+		if [[ -n ${CI:-} ]]; then
+			not_ok "Go and its modules are there"
+		else
+			skipped="Go or its modules cannot be had"
+		fi
+		return 1
+	fi
+	if ! (cd test && [[ -z $(gofmt -l .) ]] && go vet ./... &&
+		go test ./... && go build -o dst/dst ./dst &&
+		go build -o linearizability/linearizability ./linearizability &&
+		go test -c -o oracle/oracle.test ./oracle) >>"$log" 2>&1; then
+		not_ok "the programs in Go are well formed, pass their tests and build"
+		return 1
+	fi
+	ok "the programs in Go are well formed, pass their tests and build"
+}
+
+suite_oracle()
+{
+	have_go || return 0
+	run_check "the model and the extension agree" test/oracle/run.sh
+}
+
+suite_simulation()
+{
+	local scenario seeds
+
+	have_go || return 0
+	for scenario in default:24 fault:24 lazy:24 crash:6; do
+		seeds=${scenario#*:}
+		scenario=${scenario%:*}
+		run_check "scenario $scenario" env "RSN_DST_SCENARIO=$scenario" \
+			"RSN_DST_SEEDS=$seeds" RSN_DST_JOBS=2 test/dst/run.sh
+	done
+	run_check "the same seed gives the same log" env RSN_DST_SEEDS=2 \
+		RSN_DST_SCENARIO=fault RSN_DST_VERIFY=1 test/dst/run.sh
+}
+
+suite_linearizability()
+{
+	have_go || return 0
+	run_check "50 histories" test/linearizability/run.sh
+}
+
 suite_docs()
 {
 	start docs || return 0
@@ -315,6 +405,7 @@ run_suite()
 	passed=0
 	failed=0
 	skipped=
+	summary=
 	log=$RSN_WORKDIR/suite.$1.log
 	: >"$log"
 	case $1 in
@@ -347,6 +438,7 @@ run_suite()
 	fi
 	printf '%-10s %5d passed, %d failed (%d s)\n' \
 		"$1" "$passed" "$failed" $((SECONDS - start_s))
+	printf '%s' "$summary"
 	total_passed=$((total_passed + passed))
 	total_failed=$((total_failed + failed))
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 #
-# setup.sh [bench]
+# setup.sh [bench | soak]
 #
 # Installs the packages that `make check` and `make demo` need, or `make bench`,
-# on Debian and its derivatives.  Does nothing, and asks for no rights, when
+# or `make soak`, on Debian and its derivatives.  Does nothing, and asks for no rights, when
 # everything is there already, however it was installed.
 #
 set -euo pipefail
@@ -99,6 +99,9 @@ look()
 	want python3 has python3
 	want python3-psycopg2 python3 -c 'import psycopg2'
 	[[ $purpose != bench ]] || want gnuplot-nox has gnuplot
+	[[ $purpose != soak ]] || want sqlsmith has sqlsmith
+	[[ $purpose == bench ]] || want spin has spin
+	[[ $purpose == bench ]] || want golang-go has go
 
 	optional=()
 	[[ $purpose != bench ]] || return 0

@@ -29,6 +29,7 @@ fi
 rsn_enter test/linearizability/run.sh "$@"
 rsn_build_and_install DEBUG=1
 rsn_cluster_start linearizability "resonate.retention = -1"
+# shellcheck disable=SC2153  # rsn_enter sets it
 test/linearizability/linearizability \
 	-seed "${RSN_SEED:-1}" \
 	-histories "${RSN_HISTORIES:-50}" \
