@@ -132,16 +132,22 @@ func (o *options) path(seed int64, suffix string) string {
 }
 
 // failure keeps the history and says how to see it again.  Sessions that run
-// freely never do quite the same twice, so the history is kept, too.
+// freely never do quite the same twice, so only the check of what was kept is
+// sure to fail again.
 func failure(o *options, h *History, seed int64, cause error) error {
+	kept := "nothing was recorded"
 	if h != nil {
-		if err := h.save(o.path(seed, "json")); err != nil {
+		path := o.path(seed, "json")
+		if err := h.save(path); err != nil {
 			return fmt.Errorf("%v; and the history cannot be kept: %w", cause, err)
 		}
+		if dir := os.Getenv("RSN_OUTDIR"); dir != "" {
+			path = filepath.Join(dir, filepath.Base(path))
+		}
+		kept = "test/linearizability/run.sh -check " + path
 	}
 	return fmt.Errorf("seed %d: %w\n"+
-		"run this seed again:     make linearizability SEED=%d HISTORIES=%d OPS=%d SESSIONS=%d\n"+
-		"check this history:      test/linearizability/run.sh -check %s",
-		seed, cause, seed, 20, o.ops, o.sessions,
-		filepath.Base(o.path(seed, "json")))
+		"check this history:  %s\n"+
+		"run others like it:  make linearizability SEED=%d HISTORIES=20 OPS=%d SESSIONS=%d",
+		seed, cause, kept, seed, o.ops, o.sessions)
 }

@@ -11,6 +11,8 @@
 #
 set -euo pipefail
 
+# The only argument that is a path.
+[[ ${1:-} != -check ]] || set -- -check "$(realpath -- "${2:?no FILE}")"
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . scripts/lib.sh
 
@@ -18,12 +20,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # server's user works in has the program, too.
 if [[ -z ${RSN_WORKDIR:-} ]]; then
 	(cd test && go build -o linearizability/linearizability ./linearizability)
-	if [[ ${1:-} == -check ]]; then
-		mkdir -p "${RSN_OUTDIR:-test/linearizability}"
-		exec test/linearizability/linearizability "$@" \
-			-out "${RSN_OUTDIR:-test/linearizability}"
-	fi
 	export RSN_OUTDIR=${RSN_OUTDIR:-$PWD/test/linearizability/out}
+	if [[ ${1:-} == -check ]]; then
+		mkdir -p "$RSN_OUTDIR"
+		exec test/linearizability/linearizability "$@" -out "$RSN_OUTDIR"
+	fi
 fi
 
 rsn_enter test/linearizability/run.sh "$@"
