@@ -36,15 +36,23 @@ func (d *driver) dueInstant() (int64, bool) {
 	return d.now + d.bearable(at-d.now), true
 }
 
-// The most occurrences of a schedule that a jump may leave behind.
-const maxMissed = 40
+// The most occurrences of a schedule that a jump may leave behind: those that are
+// made up for, and those that are only counted, which takes the model a while.
+const (
+	maxMissed  = 40
+	maxSkipped = 400
+)
 
-// bearable shortens a jump, so that no schedule has to make too many promises.
+// bearable shortens a jump, so that no schedule falls behind too far.
 func (d *driver) bearable(by int64) int64 {
 	for _, id := range d.stored[schedules].keys {
 		schedule := d.stored[schedules].rows[id]
-		limit := schedule.number("next_run_at") + maxMissed*periodOf(schedule.text("cron")) - d.now
-		if schedule.text("catch_up") == "all" && by > limit {
+		missed := int64(maxSkipped)
+		if schedule.text("catch_up") == "all" {
+			missed = maxMissed
+		}
+		limit := schedule.number("next_run_at") + missed*periodOf(schedule.text("cron")) - d.now
+		if by > limit {
 			by = limit
 		}
 	}

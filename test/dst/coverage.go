@@ -19,6 +19,8 @@ type coverage struct {
 	kills   int
 	crashes map[string]int
 	virtual int64 // milliseconds
+	// The most promises stored at once, and the most states of the model.
+	promises, states int
 }
 
 func newCoverage() *coverage {
@@ -90,6 +92,17 @@ func (c *coverage) add(other *coverage) {
 	c.lost += other.lost
 	c.kills += other.kills
 	c.virtual += other.virtual
+	c.see(other.promises, other.states)
+}
+
+// see notes sizes.
+func (c *coverage) see(promises, states int) {
+	if promises > c.promises {
+		c.promises = promises
+	}
+	if states > c.states {
+		c.states = states
+	}
 }
 
 func addCounts(counts, more map[string]int) {
@@ -132,7 +145,8 @@ func (c *coverage) report() string {
 	if c.kills+len(c.crashes) > 0 {
 		fmt.Fprintf(&b, "sessions killed: %d  crashes  %s\n", c.kills, counted(c.crashes))
 	}
-	fmt.Fprintf(&b, "replies lost: %d  virtual time: %d days\n", c.lost, c.virtual/day)
+	fmt.Fprintf(&b, "replies lost: %d  virtual time: %d days  at most %d promises, %d states of the model\n",
+		c.lost, c.virtual/day, c.promises, c.states)
 	return b.String()
 }
 

@@ -376,6 +376,7 @@ func (d *driver) model(request oracle.Request, response *oracle.Response, isKnow
 		return fmt.Errorf("the model disagrees: %w", fault)
 	}
 	d.states = next
+	d.coverage.see(len(d.stored[promises].keys), len(next))
 	if isKnown {
 		return d.compare()
 	}

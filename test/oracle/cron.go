@@ -218,8 +218,18 @@ func (rule *cronRule) next(afterMs int64) (int64, error) {
 
 // nextInDay gives the first occurrence of a civil day after an instant.
 func (rule *cronRule) nextInDay(day time.Time, afterMs int64) (int64, bool) {
+	// Where clocks never change, what is long past need not be looked at.
+	isPast := func(hour, minute, second int) bool {
+		return rule.zone == time.UTC && rule.instantOf(day, hour, minute, second) <= afterMs
+	}
 	for hour := 0; hour < 24; hour++ {
+		if isPast(hour, 59, 59) {
+			continue
+		}
 		for minute := 0; minute < 60 && rule.hours[hour]; minute++ {
+			if isPast(hour, minute, 59) {
+				continue
+			}
 			for second := 0; second < 60 && rule.minutes[minute]; second++ {
 				if !rule.seconds[second] {
 					continue
