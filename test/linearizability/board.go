@@ -20,13 +20,18 @@ const (
 	internal = 'i'
 )
 
-// The kinds of the ids of a graph, over and over.
-const kindCycle = "tetmtite"
+// The kinds of the ids of a graph, over and over: where there are tasks, and where
+// there are none.
+const (
+	kindCycle     = "tetmtite"
+	wallKindCycle = "emie"
+)
 
 // board is what the sessions know of a graph together.  What it says may be out
 // of date, which is as it should be: then they ask for what cannot be.
 type board struct {
-	name string
+	name  string
+	cycle string
 
 	mu    sync.Mutex
 	count int
@@ -47,12 +52,12 @@ func anything(knowledge) bool    { return true }
 func existing(k knowledge) bool  { return k.promise != "" }
 func unsettled(k knowledge) bool { return k.promise == "pending" }
 
-func newBoard(name string) *board {
-	return &board{name: name, count: windowSize, known: map[string]knowledge{}}
+func newBoard(name, cycle string) *board {
+	return &board{name: name, cycle: cycle, count: windowSize, known: map[string]knowledge{}}
 }
 
 func (b *board) id(i int) string {
-	return fmt.Sprintf("%s.%c%d", b.name, kindCycle[i%len(kindCycle)], i)
+	return fmt.Sprintf("%s.%c%d", b.name, b.cycle[i%len(b.cycle)], i)
 }
 
 func kindOf(id string) byte { return id[strings.IndexByte(id, '.')+1] }

@@ -47,11 +47,11 @@ func (n *node) after(op *Op) []*node {
 	if known, ok := n.next[op]; ok {
 		return known
 	}
-	states, err := step(n.lapse(op.Request.Now).state, op)
+	states, err := step(n.lapse(op.earliest()).state, op)
 	var nodes []*node
 	if err == nil {
 		for _, state := range states {
-			nodes = append(nodes, n.table.node(state).lapse(op.Request.Now))
+			nodes = append(nodes, n.table.node(state).lapse(op.earliest()))
 		}
 	}
 	n.next[op] = nodes
@@ -66,13 +66,30 @@ func (n *node) lapse(now int64) *node {
 	return n.at[now]
 }
 
-// step applies an operation to the state of a graph.
+// step applies an operation to the state of a graph.  By the time of day it may
+// have happened at any instant between its call and its return.
 func step(state *oracle.State, op *Op) ([]*oracle.State, error) {
 	if op.Request.Name == nameRows {
 		err := state.Diff(op.Request.Now, op.Rows[0], op.Rows[1], op.Rows[2], op.Rows[3])
 		return []*oracle.State{state}, err
 	}
-	return state.Step(op.Request, op.Response)
+	if op.From == 0 {
+		return state.Step(op.Request, op.Response)
+	}
+	var states []*oracle.State
+	var fault error
+	request := op.Request
+	for request.Now = op.From; request.Now <= op.To; request.Now++ {
+		found, err := state.Step(request, op.Response)
+		if err != nil {
+			fault = err
+		}
+		states = append(states, found...)
+	}
+	if len(states) == 0 {
+		return nil, fault
+	}
+	return states, nil
 }
 
 // start is the state that a graph begins with.  Its sessions work at the same
@@ -222,7 +239,7 @@ func explainPart(report *strings.Builder, graph string, part, order []porcupine.
 		}
 		fmt.Fprintf(report, "  %s\n", shorten(op.describe()))
 		for i, state := range states {
-			if _, err := step(lapse(state, op.Request.Now), op); err != nil && i < explainedStates {
+			if _, err := step(lapse(state, op.earliest()), op); err != nil && i < explainedStates {
 				fmt.Fprintf(report, "    %s\n", shorten(err.Error()))
 			}
 		}
@@ -247,7 +264,7 @@ func stepAll(states []*oracle.State, op *Op) []*oracle.State {
 	known := map[string]bool{}
 	var result []*oracle.State
 	for _, state := range states {
-		next, err := step(lapse(state, op.Request.Now), op)
+		next, err := step(lapse(state, op.earliest()), op)
 		if err != nil {
 			continue
 		}

@@ -10,8 +10,11 @@ import (
 )
 
 // Deadlines and leases are short compared with this, or very long.  The clock
-// moves by up to as much between phases.
-const stepMS = 30_000
+// moves by up to as much between phases.  The other one is for the time of day.
+const (
+	stepMS     = 30_000
+	wallStepMS = 15
+)
 
 const farMS = 1_000_000_000
 
@@ -20,7 +23,12 @@ type generator struct {
 	r      *rand.Rand
 	boards []*board
 	now    int64
+	step   int64
 	serial int
+	// isWall tells that the clock is the time of day.  Then there are no tasks
+	// and nobody waits: the instants at which a lease began or a message was
+	// made are not in any answer, and there would be too many to choose from.
+	isWall bool
 	// hasSchedules tells whether this history has any.  Then debug.tick, which
 	// the model has fire all of them, even those that others are firing, is
 	// left out.
@@ -65,15 +73,31 @@ var choices = []choice{
 	{1, (*generator).deleteSchedule},
 }
 
+// wallChoices are those whose instant is in their answer, or does not matter.
+var wallChoices = []choice{
+	{8, (*generator).createRPC},
+	{8, (*generator).createSQL},
+	{2, (*generator).createBatch},
+	{8, (*generator).getPromise},
+	{8, (*generator).settleRPC},
+	{12, (*generator).settleSQL},
+	{2, (*generator).settleBatch},
+	{2, (*generator).searchPromises},
+}
+
 // next makes a request to one graph.
 func (g *generator) next() (string, oracle.Request) {
+	from := choices
+	if g.isWall {
+		from = wallChoices
+	}
 	total := 0
-	for _, c := range choices {
+	for _, c := range from {
 		total += c.weight
 	}
 	n := g.r.Intn(total)
 	b := g.boards[g.r.Intn(len(g.boards))]
-	for _, c := range choices {
+	for _, c := range from {
 		if n < c.weight {
 			return b.name, c.make(g, b)
 		}
@@ -84,7 +108,7 @@ func (g *generator) next() (string, oracle.Request) {
 
 // sweep makes a request that does what is due in all graphs.
 func (g *generator) sweep() oracle.Request {
-	if !g.hasSchedules && g.either() {
+	if !g.hasSchedules && !g.isWall && g.either() {
 		return g.rpc("debug.tick", map[string]any{"time": g.now})
 	}
 	return g.sql("process_timeouts", map[string]any{})
@@ -104,8 +128,12 @@ func (g *generator) survey() oracle.Request {
 }
 
 func (g *generator) request(surface, name string, args map[string]any) oracle.Request {
-	return oracle.Request{Surface: surface, Name: name, Now: g.now,
+	request := oracle.Request{Surface: surface, Name: name, Now: g.now,
 		Args: normal(args).(map[string]any)}
+	if g.isWall {
+		request.Now = -1
+	}
+	return request
 }
 
 func (g *generator) rpc(name string, args map[string]any) oracle.Request {
@@ -128,7 +156,7 @@ func (g *generator) pid(b *board) string {
 
 func (g *generator) ttl() int64 {
 	if g.percent(60) {
-		return 1 + g.r.Int63n(stepMS*3/2)
+		return 1 + g.r.Int63n(g.step*3/2)
 	}
 	return farMS
 }
@@ -137,9 +165,9 @@ func (g *generator) ttl() int64 {
 func (g *generator) deadline() int64 {
 	switch n := g.r.Intn(100); {
 	case n < 4:
-		return g.now - g.r.Int63n(stepMS)
+		return g.now - g.r.Int63n(g.step)
 	case n < 60:
-		return g.now + 1 + g.r.Int63n(stepMS*3)
+		return g.now + 1 + g.r.Int63n(g.step*3)
 	}
 	return g.now + farMS
 }
@@ -156,7 +184,7 @@ func (g *generator) tags(b *board, id string) map[string]any {
 	case targeted:
 		tags["resonate:target"] = g.target(b)
 		if g.percent(10) {
-			tags["resonate:delay"] = strconv.FormatInt(g.now+g.r.Int63n(stepMS), 10)
+			tags["resonate:delay"] = strconv.FormatInt(g.now+g.r.Int63n(g.step), 10)
 		}
 	case external:
 		tags["resonate:external"] = "true"
@@ -445,7 +473,7 @@ func (g *generator) dequeueMessages(b *board) oracle.Request {
 func (g *generator) receive(b *board) oracle.Request {
 	args := map[string]any{"address": g.address(b), "limit": 1 + g.r.Intn(4)}
 	if g.either() {
-		args["visibility"] = 1 + g.r.Intn(stepMS)
+		args["visibility"] = 1 + g.r.Int63n(g.step)
 	}
 	return g.sql("receive", args)
 }
@@ -471,7 +499,7 @@ func (g *generator) createSchedule(b *board) oracle.Request {
 	tags := g.tags(b, b.name+"."+[]string{"t", "e", "m"}[g.r.Intn(3)])
 	delete(tags, "resonate:delay")
 	return g.sql("create_schedule", map[string]any{"id": g.scheduleID(b),
-		"cron": "* * * * *", "timeout": stepMS + g.r.Intn(stepMS*4), "tags": tags})
+		"cron": "* * * * *", "timeout": g.step + g.r.Int63n(g.step*4), "tags": tags})
 }
 
 func (g *generator) deleteSchedule(b *board) oracle.Request {

@@ -43,6 +43,9 @@ type Op struct {
 	Fate string
 	// Quiet tells that no other operation was under way, on purpose.
 	Quiet bool `json:",omitempty"`
+	// From and To are the milliseconds of the time of day between which the
+	// operation ran, if that is its clock; then the request has no instant.
+	From, To int64 `json:",omitempty"`
 	// Call and Return are nanoseconds since the start of the history.  An
 	// operation without a reply returns when its backend is gone.
 	Call, Return int64
@@ -50,6 +53,14 @@ type Op struct {
 
 // isLost tells whether nobody knows if the operation has happened.
 func (op *Op) isLost() bool { return op.Fate == fateCut || op.Fate == fateKilled }
+
+// earliest is the first instant at which the operation may have happened.
+func (op *Op) earliest() int64 {
+	if op.From != 0 {
+		return op.From
+	}
+	return op.Request.Now
+}
 
 // kind names what was asked for, and how.
 func (op *Op) kind() string { return op.Request.Surface + " " + op.Request.Name }
@@ -115,7 +126,7 @@ func (op *Op) describe() string {
 		answer = op.status() + " " + string(body)
 	}
 	return fmt.Sprintf("#%d session %d: %s %s at %d -> %s",
-		op.ID, op.Session, op.kind(), args, op.Request.Now, answer)
+		op.ID, op.Session, op.kind(), args, op.earliest(), answer)
 }
 
 // History is everything that the check needs, and what it takes to run another
@@ -127,6 +138,8 @@ type History struct {
 	Graphs   []string
 	// Slow tells that transactions were made to linger before their commit.
 	Slow bool
+	// Wall tells that the clock was the time of day, and never stood still.
+	Wall bool
 }
 
 // save writes the history; loadHistory reads it again.

@@ -60,22 +60,26 @@ type session struct {
 
 // record runs a history and returns it.  Sessions run freely within a phase.
 // Between phases, when none has anything under way, the clock moves: so every
-// operation has one instant, and the clock never goes back for anyone.
+// operation has one instant, and the clock never goes back for anyone.  In some
+// histories the clock is the time of day instead, and deadlines pass while
+// operations wait for each other.
 func record(s *server, seed int64, set settings) (*History, error) {
 	r := rand.New(rand.NewSource(seed))
-	h := &History{Seed: seed, Sessions: set.sessions, Slow: r.Intn(4) != 0}
+	h := &History{Seed: seed, Sessions: set.sessions, Slow: r.Intn(4) != 0,
+		Wall: r.Intn(5) == 0}
 	if err := s.reset(h.Slow); err != nil {
 		return nil, err
 	}
 	rec := &recorder{server: s, start: time.Now(), boards: map[string]*board{}}
 	var boards []*board
 	for i := 0; i < 2+r.Intn(3); i++ {
-		b := newBoard(fmt.Sprintf("g%d", i+1))
+		b := newBoard(fmt.Sprintf("g%d", i+1), map[bool]string{
+			false: kindCycle, true: wallKindCycle}[h.Wall])
 		boards = append(boards, b)
 		rec.boards[b.name] = b
 		h.Graphs = append(h.Graphs, b.name)
 	}
-	sessions, err := rec.openSessions(r, set.sessions, boards)
+	sessions, err := rec.openSessions(r, h, boards)
 	if err != nil {
 		return nil, err
 	}
@@ -97,12 +101,17 @@ func record(s *server, seed int64, set settings) (*History, error) {
 // share is the size of part i of n parts of a whole.
 func share(whole, n, i int) int { return whole*(i+1)/n - whole*i/n }
 
-func (rec *recorder) openSessions(r *rand.Rand, n int, boards []*board) ([]*session, error) {
-	sessions := make([]*session, n)
+func (rec *recorder) openSessions(r *rand.Rand, h *History, boards []*board) ([]*session, error) {
+	sessions := make([]*session, h.Sessions)
 	hasSchedules := r.Intn(2) == 0
+	step := int64(stepMS)
+	if h.Wall {
+		step = wallStepMS
+	}
 	for i := range sessions {
 		one := &session{recorder: rec, number: i,
 			gen: &generator{r: rand.New(rand.NewSource(r.Int63())), boards: boards,
+				step: step, isWall: h.Wall,
 				serial: i * 1_000_000, hasSchedules: hasSchedules}}
 		if r.Intn(2) == 0 {
 			one.settings += fmt.Sprintf("SET test.linger_ms = %d; ", 1+r.Intn(4))
@@ -158,6 +167,9 @@ func (rec *recorder) failed(err error) {
 // step makes one operation.  At the beginning of a phase, when much is due,
 // several sessions sweep at the same time.
 func (one *session) step(isFirst bool) error {
+	if one.gen.isWall {
+		one.gen.now = time.Now().UnixMilli()
+	}
 	op := &Op{Client: one.client, Session: one.number, Phase: one.phase}
 	if (isFirst && one.gen.percent(30)) || one.gen.percent(3) {
 		op.Request = one.gen.sweep()
@@ -205,6 +217,9 @@ func (one *session) perform(op *Op, intended string) error {
 	defer cancel()
 
 	op.Call = one.elapsed()
+	if one.gen.isWall {
+		op.From = time.Now().UnixMilli()
+	}
 	if intended != "" {
 		fault.Add(1)
 		go func() {
@@ -214,6 +229,9 @@ func (one *session) perform(op *Op, intended string) error {
 	}
 	response, err := one.conn.Do(ctx, op.Request)
 	op.Return = one.elapsed()
+	if one.gen.isWall {
+		op.To = time.Now().UnixMilli()
+	}
 	one.keep(op)
 	fault.Wait()
 
@@ -267,6 +285,9 @@ func (one *session) replace(op *Op) error {
 		if op.isLost() {
 			op.Return = one.elapsed()
 		}
+		if op.isLost() && one.gen.isWall {
+			op.To = time.Now().UnixMilli()
+		}
 	}()
 	return one.open()
 }
@@ -288,13 +309,21 @@ func (rec *recorder) inspect(one *session, now int64) error {
 	if err := one.storeDeadlines(); err != nil {
 		return err
 	}
-	violations, err := rec.server.query(fmt.Sprintf("SET resonate.test_clock = '%d'; "+
-		"SELECT * FROM resonate.check_invariants()", now))
+	clock := fmt.Sprint(now)
+	if one.gen.isWall {
+		clock = ""
+	}
+	violations, err := rec.server.query(fmt.Sprintf("SET resonate.test_clock = '%s'; "+
+		"SELECT * FROM resonate.check_invariants()", clock))
 	if err != nil {
 		return err
 	}
 	for _, row := range violations[0].Rows {
 		return fmt.Errorf("invariant violated: %v", row)
+	}
+	if one.gen.isWall {
+		// What becomes due between one look and the next has no fixed state.
+		return nil
 	}
 	op := &Op{Client: one.client, Session: one.number, Phase: rec.phase, Fate: fateAnswered,
 		Quiet: true, Request: oracle.Request{Name: nameRows, Now: now}}
@@ -308,11 +337,15 @@ func (rec *recorder) inspect(one *session, now int64) error {
 }
 
 // storeDeadlines has all deadlines that have passed stored: by a sweep, and those
-// of internal promises by a look at them.
+// of internal promises by a look at them.  By the time of day it is a look at all.
 func (one *session) storeDeadlines() error {
+	kinds := string(internal)
 	ops := []*Op{{Request: one.gen.rpc("debug.tick", map[string]any{"time": one.gen.now})}}
+	if one.gen.isWall {
+		kinds, ops = one.gen.boards[0].cycle, nil
+	}
 	for _, b := range one.gen.boards {
-		for _, id := range b.find(0, string(internal), anything) {
+		for _, id := range b.find(0, kinds, anything) {
 			ops = append(ops, &Op{Graph: b.name,
 				Request: one.gen.sql("get_promise", map[string]any{"id": id})})
 		}

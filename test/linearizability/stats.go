@@ -9,7 +9,8 @@ import (
 
 // stats sums up what histories have contained.
 type stats struct {
-	histories, ops      int
+	histories, walls    int
+	ops                 int
 	quiet, inspections  int
 	busy, wall          int64 // nanoseconds
 	sharedOps, namedOps int
@@ -28,6 +29,9 @@ func newStats() *stats {
 // add counts a history.
 func (s *stats) add(h *History) {
 	s.histories++
+	if h.Wall {
+		s.walls++
+	}
 	users := map[string]map[int]bool{}
 	spans := map[int]*span{}
 	var rows *Op
@@ -115,8 +119,8 @@ func countExpired(last *Op) int {
 }
 
 func (s *stats) print(out io.Writer) {
-	fmt.Fprintf(out, "%d histories, %d operations (%.0f a history)\n",
-		s.histories, s.ops, float64(s.ops)/float64(s.histories))
+	fmt.Fprintf(out, "%d histories (%d by the time of day), %d operations (%.0f a history)\n",
+		s.histories, s.walls, s.ops, float64(s.ops)/float64(s.histories))
 	fmt.Fprintf(out, "and %d operations at quiet moments, %d of which compare all rows\n",
 		s.quiet, s.inspections)
 	fmt.Fprintf(out, "in flight at the same time, on average: %.1f\n",
