@@ -151,7 +151,7 @@ run_valgrind()
 # What the extension shares with a server that talks to memcheck.
 valgrind_flag()
 {
-	if "$PG_CONFIG" --configure | grep -q USE_VALGRIND; then
+	if "$RSN_PG_CONFIG" --configure | grep -q USE_VALGRIND; then
 		echo " -DUSE_VALGRIND"
 	fi
 }

@@ -27,11 +27,12 @@ BATCH_SIZE = 250
 START_MS = 1700000000000
 
 # Errors of what never reaches the function: not JSON, not text of the encoding.
-INPUT_ERRORS = {"22P02", "22P05", "22021", "22003", "54000", "54001"}
+# In SQL_ASCII the server refuses characters that are escaped, with 0A000.
+INPUT_ERRORS = {"0A000", "22P02", "22P05", "22021", "22003", "54000", "54001"}
 
 # Errors that the typed functions have, and those of the constants in a call.
 CALL_ERRORS = {
-    "0A000",    # await in a transaction that does not see later commits
+    "0A000",    # escaped characters in SQL_ASCII
     "22003",    # a number out of range
     "22004",    # null
     "22007", "22008", "22015",  # no time, or out of range
@@ -49,6 +50,9 @@ CALL_ERRORS = {
 # Between the end of the warm-up and the end of the run.
 CONTEXTS_GROWTH_MAX = 2 * 1024 * 1024
 RSS_GROWTH_MAX = 4 * 1024 * 1024
+
+# How long to look for a smaller input that fails.
+REDUCTION_S = 60
 
 ENCODINGS = {"UTF8": "utf-8", "SQL_ASCII": "utf-8", "LATIN1": "latin-1",
              "EUC_JP": "euc_jp"}
@@ -127,17 +131,22 @@ class Session:
         self.connect()
 
     def connect(self):
-        """Connects, also after the server had to start again."""
+        """Connects, also while the server has to start again."""
         deadline = time.monotonic() + 60
         while True:
             try:
                 self.connection = psycopg2.connect(self.dsn)
-                break
+                self.cursor = self.connection.cursor()
+                self.prepare()
+                return
             except psycopg2.OperationalError:
+                # It may even let one in before it notices.
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
-        self.cursor = self.connection.cursor()
+
+    def prepare(self):
+        """Sets the session up."""
         self.execute("SET statement_timeout = '60s'")
         self.execute("SET client_min_messages = 'error'")
         if self.is_live:
@@ -279,49 +288,61 @@ def run_epoch(session, epoch, options, functions, tally):
                       (", ".join(broken), found), "epoch %d" % epoch)
 
 
+def start_over(session, now_ms):
+    """Has the tables empty, however the session has ended before."""
+    for _ in range(10):
+        try:
+            session.connection.rollback()
+            session.reset()
+            session.set_clock(now_ms)
+            session.execute("SET LOCAL statement_timeout = '2s'")
+            return
+        except (psycopg2.OperationalError, psycopg2.InterfaceError):
+            session.connect()
+    raise Failure("the server does not come back", "reduction")
+
+
 def fails(session, now_ms, inputs):
     """True when inputs alone, in empty tables, end in a failure."""
+    start_over(session, now_ms)
     try:
-        session.reset()
-        session.set_clock(now_ms)
-        session.execute("SET LOCAL statement_timeout = '2s'")
         run_batch(session, inputs, "", collections.Counter())
         return False
     except Failure:
         return True
-    finally:
-        try:
-            session.connection.rollback()
-        except psycopg2.Error:
-            session.connect()
 
 
-def reduce_inputs(session, now_ms, inputs):
-    """As few of the inputs as still fail, and those as short as they fail."""
-    size = max(1, len(inputs) // 2)
+def shorten(sequence, is_enough):
+    """As short a part of a sequence as is enough, by leaving pieces out."""
+    size = max(1, len(sequence) // 2)
     while size >= 1:
         at = 0
-        while at < len(inputs):
-            fewer = inputs[:at] + inputs[at + size:]
-            if fewer and fails(session, now_ms, fewer):
-                inputs = fewer
+        while at < len(sequence):
+            shorter = sequence[:at] + sequence[at + size:]
+            if shorter and is_enough(shorter):
+                sequence = shorter
             else:
                 at += size
         size //= 2
+    return sequence
+
+
+def reduce_inputs(session, now_ms, inputs):
+    """As few of the inputs as still fail, and those as short as they fail.
+
+    Takes only so long, because a server that crashes has to start again.
+    """
+    deadline = time.monotonic() + REDUCTION_S
+
+    def still_fails(attempt):
+        return time.monotonic() < deadline and \
+            fails(session, now_ms, attempt)
+
+    inputs = shorten(inputs, still_fails)
     for i, (kind, data) in enumerate(inputs):
-        size = len(data) // 2
-        budget = 200
-        while size >= 1 and budget > 0:
-            at = 0
-            while at < len(data) and budget > 0:
-                budget -= 1
-                shorter = data[:at] + data[at + size:]
-                attempt = inputs[:i] + [(kind, shorter)] + inputs[i + 1:]
-                if fails(session, now_ms, attempt):
-                    data, inputs = shorter, attempt
-                else:
-                    at += size
-            size //= 2
+        data = shorten(data, lambda shorter: still_fails(
+            inputs[:i] + [(kind, shorter)] + inputs[i + 1:]))
+        inputs = inputs[:i] + [(kind, data)] + inputs[i + 1:]
     return inputs
 
 
@@ -338,10 +359,6 @@ def report_failure(session, failure, options):
         return
     upto = failure.inputs[:len(failure.inputs) if failure.index is None
                           else failure.index + 1]
-    try:
-        session.connection.rollback()
-    except psycopg2.Error:
-        session.connect()
     if failure.index is not None and fails(session, START_MS, upto[-1:]):
         upto = upto[-1:]
     if fails(session, START_MS, upto):
