@@ -42,7 +42,7 @@ resonate_prune(PG_FUNCTION_ARGS)
 				 errmsg("%s must not be null",
 						rsn_arg_where("settled_before", 0))));
 	PG_RETURN_INT32(rsn_engine_prune(rsn_ms_from_timestamptz(PG_GETARG_TIMESTAMPTZ(0)),
-									 limit));
+									 rsn_clock_now(), limit));
 }
 
 static Datum

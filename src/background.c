@@ -107,7 +107,8 @@ step_prune(int64 now_ms, int limit)
 
 	if (rsn_guc_retention_s < 0)
 		return 0;
-	n = rsn_engine_prune(now_ms - (int64) rsn_guc_retention_s * 1000, limit);
+	n = rsn_engine_prune(now_ms - (int64) rsn_guc_retention_s * 1000, now_ms,
+						 limit);
 	rsn_shared_count(RSN_COUNT_PRUNED, n);
 	return n;
 }

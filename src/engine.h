@@ -106,7 +106,8 @@ extern int	rsn_engine_search_by_id(const RsnIdSearch *search,
 									RsnPromiseRow **rows);
 extern int	rsn_engine_expire_due(int64 now_ms, int limit,
 								  text *const *set_aside, int nset_aside);
-extern int	rsn_engine_prune(int64 settled_before_ms, int limit);
+extern int	rsn_engine_prune(int64 settled_before_ms, int64 now_ms,
+							 int limit);
 
 /* engine_settle.c */
 extern int	rsn_engine_reconcile(int64 now_ms, int limit,

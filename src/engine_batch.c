@@ -459,18 +459,19 @@ rsn_engine_expire_due(int64 now_ms, int limit, text *const *set_aside,
 /*
  * Deletes at most limit promises that were settled by an instant.  Internal
  * promises have no armed deadline, so those that nobody has looked at since
- * theirs has passed are settled here first.
+ * theirs has passed are settled here first; the instant may lie ahead, but no
+ * deadline passes before its time.
  */
 int
-rsn_engine_prune(int64 settled_before_ms, int limit)
+rsn_engine_prune(int64 settled_before_ms, int64 now_ms, int limit)
 {
 	RsnPromiseRow *rows;
+	int64		due_ms = Min(settled_before_ms, now_ms);
 	int			n;
 
 	rsn_store_begin();
-	n = rsn_store_lock_due_promises(settled_before_ms, limit, false, NULL, 0,
-									&rows);
-	expire_rows(rows, n, settled_before_ms);
+	n = rsn_store_lock_due_promises(due_ms, limit, false, NULL, 0, &rows);
+	expire_rows(rows, n, due_ms);
 	n = 0;
 	for (int i = 0; i < RSN_PROMISE_NSTATES && n < limit; i++)
 	{

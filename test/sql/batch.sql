@@ -99,5 +99,15 @@ SELECT status FROM resonate.create_promise('root', '1 s', tags => '{"resonate:ex
 SELECT status FROM resonate.create_promise('root.1', '1 s', tags => '{"resonate:origin": "root"}');
 SELECT status FROM resonate.resolve('root.1');
 SELECT step, processed FROM resonate.worker_step();
+SET LOCAL resonate.test_clock = '4100000000000';
 SELECT resonate.prune(to_timestamp(4100000000));
+ROLLBACK;
+
+-- But no deadline passes before its time, whatever is to be pruned.
+BEGIN;
+SET LOCAL resonate.debug = on;
+SET LOCAL resonate.test_clock = '4000000000000';
+SELECT status FROM resonate.create_promise('later', '1 s', tags => '{"resonate:external": "false"}');
+SELECT resonate.prune('infinity');
+SELECT status, state FROM resonate.get_promise('later');
 ROLLBACK;
