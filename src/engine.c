@@ -299,11 +299,10 @@ try_settle(const RsnSettleRequest *request, RsnOutcome *outcome)
 		return true;
 	now_ms = rsn_clock_now();
 	decision = rsn_promise_settle(&row->core, &request->rule, now_ms);
-	*outcome = rsn_engine_unwritten(row, &decision);
-	if (decision.write == RSN_WRITE_NONE)
-		return true;
 	rsn_engine_change_row(row, &decision, request);
-	return rsn_engine_try_settle(row, now_ms);
+	*outcome = rsn_engine_unwritten(row, &decision);
+	return decision.write == RSN_WRITE_NONE ||
+		rsn_engine_try_settle(row, now_ms);
 }
 
 /* Resolves, rejects or cancels a promise. */
