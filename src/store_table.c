@@ -306,7 +306,11 @@ rsn_table_find(RsnTable table, text *key, RsnTuple *tuple)
 	return true;
 }
 
-/* Shows each row that has the key; false when the visitor wants no more of them. */
+/*
+ * Shows each row that has the key; false when the visitor wants no more of them.
+ * It sees what is committed, and what this transaction has written, as of now, so it
+ * is for rows that nobody else can add or delete meanwhile.
+ */
 bool
 rsn_table_visit(RsnTable table, text *key, RsnVisitTuple visit, void *arg)
 {
@@ -316,10 +320,8 @@ rsn_table_visit(RsnTable table, text *key, RsnVisitTuple visit, void *arg)
 	RsnTuple	tuple;
 	bool		wants_more = true;
 
-	new_snapshot();
 	init_scan_key(&scan_key, open->key_index, key);
-	scan = rsn_index_beginscan(open->rel, open->key_index,
-							   GetActiveSnapshot(), 1, 0);
+	scan = rsn_index_beginscan(open->rel, open->key_index, SnapshotSelf, 1, 0);
 	index_rescan(scan, &scan_key, 1, NULL, 0);
 	while (wants_more &&
 		   index_getnext_slot(scan, ForwardScanDirection, open->found))
@@ -331,14 +333,16 @@ rsn_table_visit(RsnTable table, text *key, RsnVisitTuple visit, void *arg)
 	return wants_more;
 }
 
-/* The row at a place where there was one once; false when there is none now. */
+/*
+ * The row at a place where there was one before this session with the store began;
+ * false when there is none now.  Needs no newer snapshot, then.
+ */
 bool
 rsn_table_fetch(RsnTable table, const ItemPointerData *tid, RsnTuple *tuple)
 {
 	OpenTable  *open = open_with_key(table, AccessShareLock);
 	ItemPointerData copy = *tid;
 
-	new_snapshot();
 	if (ItemPointerGetBlockNumber(tid) >=
 		RelationGetNumberOfBlocks(open->rel) ||
 		!table_tuple_fetch_row_version(open->rel, &copy, GetActiveSnapshot(),
@@ -832,7 +836,6 @@ rsn_table_try_delete(RsnTable table, const ItemPointerData *tid)
 		return true;
 	}
 	CheckCmdReplicaIdentity(open->rel, CMD_DELETE);
-	CommandCounterIncrement();
 	begin_write(open);
 	result = table_tuple_delete(open->rel, &copy, state->estate->es_output_cid,
 								state->estate->es_snapshot, InvalidSnapshot,
