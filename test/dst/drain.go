@@ -96,6 +96,9 @@ func (d *driver) checkDrained() error {
 			return fmt.Errorf("after the end there is still one of %s: %s", tableNames[i], d.stored[i].rows[key].json)
 		}
 	}
+	if err := d.compare(); err != nil {
+		return err
+	}
 	for _, id := range d.stored[promises].keys {
 		if isOpen(d.stored[promises].rows[id]) {
 			return fmt.Errorf("after the end a promise is open: %s", d.stored[promises].rows[id].json)
