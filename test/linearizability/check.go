@@ -47,11 +47,11 @@ func (n *node) after(op *Op) []*node {
 	if known, ok := n.next[op]; ok {
 		return known
 	}
-	states, err := step(n.lapse(op.earliest()).state, op)
+	states, err := step(n.lapse(op.floor()).state, op)
 	var nodes []*node
 	if err == nil {
 		for _, state := range states {
-			nodes = append(nodes, n.table.node(state).lapse(op.earliest()))
+			nodes = append(nodes, n.table.node(state).lapse(op.floor()))
 		}
 	}
 	n.next[op] = nodes
@@ -239,7 +239,7 @@ func explainPart(report *strings.Builder, graph string, part, order []porcupine.
 		}
 		fmt.Fprintf(report, "  %s\n", shorten(op.describe()))
 		for i, state := range states {
-			if _, err := step(lapse(state, op.earliest()), op); err != nil && i < explainedStates {
+			if _, err := step(lapse(state, op.floor()), op); err != nil && i < explainedStates {
 				fmt.Fprintf(report, "    %s\n", shorten(err.Error()))
 			}
 		}
@@ -264,7 +264,7 @@ func stepAll(states []*oracle.State, op *Op) []*oracle.State {
 	known := map[string]bool{}
 	var result []*oracle.State
 	for _, state := range states {
-		next, err := step(lapse(state, op.earliest()), op)
+		next, err := step(lapse(state, op.floor()), op)
 		if err != nil {
 			continue
 		}

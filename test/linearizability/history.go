@@ -46,6 +46,9 @@ type Op struct {
 	// From and To are the milliseconds of the time of day between which the
 	// operation ran, if that is its clock; then the request has no instant.
 	From, To int64 `json:",omitempty"`
+	// Floor is an instant before which no operation of this phase or a later
+	// one has happened.
+	Floor int64 `json:",omitempty"`
 	// Call and Return are nanoseconds since the start of the history.  An
 	// operation without a reply returns when its backend is gone.
 	Call, Return int64
@@ -54,10 +57,11 @@ type Op struct {
 // isLost tells whether nobody knows if the operation has happened.
 func (op *Op) isLost() bool { return op.Fate == fateCut || op.Fate == fateKilled }
 
-// earliest is the first instant at which the operation may have happened.
-func (op *Op) earliest() int64 {
+// floor is an instant before which neither this operation nor any that can come
+// after it has happened.
+func (op *Op) floor() int64 {
 	if op.From != 0 {
-		return op.From
+		return op.Floor
 	}
 	return op.Request.Now
 }
@@ -125,8 +129,15 @@ func (op *Op) describe() string {
 		body, _ := json.Marshal(op.Response.Body)
 		answer = op.status() + " " + string(body)
 	}
-	return fmt.Sprintf("#%d session %d: %s %s at %d -> %s",
-		op.ID, op.Session, op.kind(), args, op.earliest(), answer)
+	return fmt.Sprintf("#%d session %d: %s %s at %s -> %s",
+		op.ID, op.Session, op.kind(), args, op.when(), answer)
+}
+
+func (op *Op) when() string {
+	if op.From != 0 {
+		return fmt.Sprintf("%d to %d", op.From, op.To)
+	}
+	return fmt.Sprint(op.Request.Now)
 }
 
 // History is everything that the check needs, and what it takes to run another

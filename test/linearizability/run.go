@@ -38,6 +38,7 @@ type recorder struct {
 	server  *server
 	start   time.Time
 	phase   int
+	floor   int64 // the time of day when the phase began
 	boards  map[string]*board
 	pending sync.WaitGroup // watchers of lost operations
 	clients int32
@@ -139,6 +140,7 @@ func (one *session) open() error {
 func (rec *recorder) runPhase(sessions []*session, now int64, n int) {
 	var running sync.WaitGroup
 	left := int32(n)
+	rec.floor = time.Now().UnixMilli()
 	for _, one := range sessions {
 		running.Add(1)
 		go func(one *session) {
@@ -218,7 +220,7 @@ func (one *session) perform(op *Op, intended string) error {
 
 	op.Call = one.elapsed()
 	if one.gen.isWall {
-		op.From = time.Now().UnixMilli()
+		op.From, op.Floor = time.Now().UnixMilli(), one.floor
 	}
 	if intended != "" {
 		fault.Add(1)
