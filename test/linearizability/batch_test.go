@@ -89,3 +89,21 @@ func TestRows(t *testing.T) {
 		s.expect(t, want)
 	}
 }
+
+// Of a lost operation only the instants count that somebody has seen.
+func TestInstants(t *testing.T) {
+	s := newScript()
+	s.lose(0, 0, 10, "promise.settle", settlement("g1.e1", "resolved", "MQ=="))
+	s.settle(1, 20, 40, "resolved", "MQ==", "resolved", "MQ==")
+	s.call(2, 50, 60, "x", object{}, 0, object{"settled_at": "1970-01-01T00:00:01.003+00:00"})
+	noteInstants(&s.h)
+	for _, op := range s.h.Ops {
+		op.From, op.To = 998, 1005
+	}
+	if got := fmt.Sprint(s.h.Ops[0].instants()); got != "[998 1000 1003 1005]" {
+		t.Errorf("lost: %s", got)
+	}
+	if got := len(s.h.Ops[1].instants()); got != 8 {
+		t.Errorf("answered: %d instants", got)
+	}
+}

@@ -73,23 +73,20 @@ func step(state *oracle.State, op *Op) ([]*oracle.State, error) {
 		err := state.Diff(op.Request.Now, op.Rows[0], op.Rows[1], op.Rows[2], op.Rows[3])
 		return []*oracle.State{state}, err
 	}
-	if op.From == 0 {
-		return state.Step(op.Request, op.Response)
-	}
 	var states []*oracle.State
 	var fault error
 	request := op.Request
-	for request.Now = op.From; request.Now <= op.To; request.Now++ {
+	for _, request.Now = range op.instants() {
 		found, err := state.Step(request, op.Response)
 		if err != nil {
 			fault = err
 		}
 		states = append(states, found...)
 	}
-	if len(states) == 0 {
-		return nil, fault
+	if len(states) > 0 {
+		fault = nil
 	}
-	return states, nil
+	return states, fault
 }
 
 // start is the state that a graph begins with.  Its sessions work at the same
@@ -161,6 +158,7 @@ func checkSound(h *History) error {
 // check gives the graphs whose operations cannot be put in order, or else
 // those for which the time did not suffice.
 func check(h *History, limit time.Duration) (porcupine.CheckResult, []string) {
+	noteInstants(h)
 	results := make([]porcupine.CheckResult, len(h.Graphs))
 	var running sync.WaitGroup
 	for i, graph := range h.Graphs {

@@ -52,6 +52,9 @@ type Op struct {
 	// Call and Return are nanoseconds since the start of the history.  An
 	// operation without a reply returns when its backend is gone.
 	Call, Return int64
+
+	// seen are the instants that are in any answer, see instants().
+	seen map[int64]bool
 }
 
 // isLost tells whether nobody knows if the operation has happened.

@@ -34,14 +34,14 @@ func (s *stats) add(h *History) {
 	}
 	users := map[string]map[int]bool{}
 	spans := map[int]*span{}
-	var rows *Op
+	expired := map[string]bool{}
 	for _, op := range h.Ops {
 		if op.Request.Name == nameRows {
-			rows = op
 			s.inspections++
 		}
 		if op.Quiet {
 			s.quiet++
+			noteExpired(op, expired)
 			continue
 		}
 		s.addOp(op)
@@ -59,9 +59,7 @@ func (s *stats) add(h *History) {
 	for _, phase := range spans {
 		s.wall += phase.end - phase.start
 	}
-	if rows != nil {
-		s.expiredPromises += countExpired(rows)
-	}
+	s.expiredPromises += len(expired)
 	s.addShared(h, users)
 }
 
@@ -107,15 +105,25 @@ func (s *stats) addShared(h *History, users map[string]map[int]bool) {
 	}
 }
 
-// countExpired counts the promises that were settled by their deadline.
-func countExpired(last *Op) int {
-	n := 0
-	for _, row := range last.Rows[0] {
-		if row["settled_at"] != nil && row["settled_at"] == row["timeout_at"] {
-			n++
+// noteExpired finds the promises that were settled by their deadline in what was
+// read at a quiet moment.
+func noteExpired(op *Op, expired map[string]bool) {
+	var records []map[string]any
+	if len(op.Rows) > 0 {
+		records = op.Rows[0]
+	} else if op.Response != nil {
+		rows, _ := op.Response.Body.([]any)
+		for _, row := range rows {
+			record, _ := row.(map[string]any)
+			records = append(records, record)
 		}
 	}
-	return n
+	for _, record := range records {
+		id, _ := record["id"].(string)
+		if record["settled_at"] != nil && record["settled_at"] == record["timeout_at"] {
+			expired[id] = true
+		}
+	}
 }
 
 func (s *stats) print(out io.Writer) {
