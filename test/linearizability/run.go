@@ -72,11 +72,8 @@ func record(s *server, seed int64, set settings) (*History, error) {
 		return nil, err
 	}
 	rec := &recorder{server: s, start: time.Now(), boards: map[string]*board{}}
-	var boards []*board
-	for i := 0; i < 2+r.Intn(3); i++ {
-		b := newBoard(fmt.Sprintf("g%d", i+1), map[bool]string{
-			false: kindCycle, true: wallKindCycle}[h.Wall])
-		boards = append(boards, b)
+	boards := makeBoards(2+r.Intn(4), h.Wall)
+	for _, b := range boards {
 		rec.boards[b.name] = b
 		h.Graphs = append(h.Graphs, b.name)
 	}
@@ -97,6 +94,19 @@ func record(s *server, seed int64, set settings) (*History, error) {
 	}
 	h.Ops = rec.ops
 	return h, rec.fail
+}
+
+// makeBoards gives the graphs of a history: few, so that sessions share objects.
+func makeBoards(n int, isWall bool) []*board {
+	cycle := kindCycle
+	if isWall {
+		cycle = wallKindCycle
+	}
+	boards := make([]*board, n)
+	for i := range boards {
+		boards[i] = newBoard(fmt.Sprintf("g%d", i+1), cycle)
+	}
+	return boards
 }
 
 // share is the size of part i of n parts of a whole.
