@@ -205,7 +205,7 @@ func (d *driver) call(s step) (*oracle.Response, []client.Result, error) {
 	}
 	clock := fmt.Sprintf("; SET resonate.test_clock = '%d'; ", d.now)
 	return d.sessions[s.session].DoBetween(context.Background(), before, s.request,
-		end+clock+"EXECUTE invariants; "+reading())
+		end+clock+"EXECUTE invariants; "+reading)
 }
 
 // answered checks a call that has returned.
@@ -302,7 +302,7 @@ func (d *driver) readStored(session int, results []client.Result) error {
 func (d *driver) readAll(session int) error {
 	results, err := d.sessions[session].Query(context.Background(), fmt.Sprintf(
 		"SET %s = '%s'; SET resonate.test_clock = '%d'; EXECUTE invariants; %s",
-		writtenSetting, everythingWritten, d.now, reading()))
+		writtenSetting, everythingWritten, d.now, reading))
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sort"
 	"strconv"
+	"strings"
 
 	"resonate/test/client"
 )
@@ -96,17 +97,16 @@ const (
 // how many there are; of all other tables everything, unless nothing was
 // written at all.
 func prepareReading() string {
-	statements := fmt.Sprintf(`SET %[1]s = '%[2]s';
-PREPARE read_promises AS SELECT to_jsonb(p) FROM resonate.promises AS p
-	WHERE current_setting('%[1]s') <> '%[3]s' AND xmin::text::bigint >= current_setting('%[1]s')::bigint;
-PREPARE count_promises AS SELECT CASE WHEN current_setting('%[1]s') = '%[3]s' THEN -1
-	ELSE (SELECT count(*) FROM resonate.promises) END;
-`, writtenSetting, everythingWritten, nothingWritten)
+	others := make([]string, 0, ntables)
 	for i := tasks; i < ntables; i++ {
-		statements += fmt.Sprintf("PREPARE read_%[1]s AS SELECT to_jsonb(t) FROM resonate.%[1]s AS t WHERE current_setting('%[2]s') <> '%[3]s';\n",
-			tableNames[i], writtenSetting, nothingWritten)
+		others = append(others, fmt.Sprintf("SELECT %d, to_jsonb(t) FROM resonate.%s AS t", i, tableNames[i]))
 	}
-	return statements
+	return fmt.Sprintf(`SET %[1]s = '%[2]s';
+PREPARE count_promises AS SELECT count(*) FROM resonate.promises WHERE current_setting('%[1]s') <> '%[3]s';
+PREPARE read_rows AS SELECT %[4]d, to_jsonb(p) FROM resonate.promises AS p
+	WHERE current_setting('%[1]s') <> '%[3]s' AND xmin::text::bigint >= current_setting('%[1]s')::bigint
+	UNION ALL SELECT * FROM (%[5]s) AS t WHERE current_setting('%[1]s') <> '%[3]s'
+`, writtenSetting, everythingWritten, nothingWritten, promises, strings.Join(others, " UNION ALL "))
 }
 
 // noteWritten is the statement that has the others read what its transaction has
@@ -117,15 +117,10 @@ func noteWritten() string {
 }
 
 // reading is the statements that read, which have nReadings results.
-func reading() string {
-	statements := "EXECUTE count_promises"
-	for _, name := range tableNames {
-		statements += "; EXECUTE read_" + name
-	}
-	return statements
-}
-
-const nReadings = ntables + 1
+const (
+	reading   = "SHOW " + writtenSetting + "; EXECUTE count_promises; EXECUTE read_rows"
+	nReadings = 3
+)
 
 // reader makes stores of what was read.  It remembers rows, because most of those
 // that are read have not changed.
@@ -137,43 +132,50 @@ const maxKnown = 5_000
 // update gives what is stored now, from what was before and what was read; false
 // if the rows have to be read all, because promises are gone.
 func (r *reader) update(s *store, results []client.Result) (*store, bool, error) {
-	count := results[0].Rows[0][0].(int64)
-	if count < 0 {
+	if results[0].Rows[0][0] == nothingWritten {
 		return s, true, nil
 	}
-	next := &store{}
-	for i := range next {
-		rows := map[string]*row{}
-		if i == promises {
-			if len(results[1].Rows) == 0 && int(count) == len(s[i].rows) {
-				next[i] = s[i]
-				continue
-			}
-			for key, old := range s[i].rows {
-				rows[key] = old
-			}
-		}
-		if err := r.add(rows, tableKeys[i], results[i+1]); err != nil {
+	count := int(results[1].Rows[0][0].(int64))
+	var rows [ntables]map[string]*row
+	for i := range rows {
+		rows[i] = map[string]*row{}
+	}
+	for _, columns := range results[2].Rows {
+		found, err := r.decode(columns[1].(string))
+		if err != nil {
 			return nil, false, err
 		}
-		next[i] = makeTable(rows)
+		i := columns[0].(int64)
+		rows[i][found.key(tableKeys[i])] = found
 	}
-	return next, int(count) == len(next[promises].rows), nil
+	next := &store{promises: s[promises]}
+	for i := tasks; i < ntables; i++ {
+		next[i] = makeTable(rows[i])
+	}
+	if len(rows[promises]) > 0 {
+		next[promises] = s[promises].with(rows[promises])
+	}
+	return next, count == len(next[promises].rows), nil
 }
 
-func (r *reader) add(rows map[string]*row, key []string, result client.Result) error {
-	for _, columns := range result.Rows {
-		found, err := r.decode(columns[0].(string))
-		if err != nil {
-			return err
-		}
-		name := found.text(key[0])
-		for _, column := range key[1:] {
-			name += "\x00" + found.text(column)
-		}
-		rows[name] = found
+// with gives the table with new versions of rows.
+func (t *table) with(changed map[string]*row) *table {
+	rows := make(map[string]*row, len(t.rows)+len(changed))
+	for key, old := range t.rows {
+		rows[key] = old
 	}
-	return nil
+	for key, r := range changed {
+		rows[key] = r
+	}
+	return makeTable(rows)
+}
+
+func (r *row) key(columns []string) string {
+	key := r.text(columns[0])
+	for _, column := range columns[1:] {
+		key += "\x00" + r.text(column)
+	}
+	return key
 }
 
 func (r *reader) decode(text string) (*row, error) {

@@ -50,7 +50,7 @@ func (t *target) prepare() error {
 	if err != nil {
 		return err
 	}
-	t.prologue = "LOAD 'resonate'; SET search_path = pg_catalog, pg_temp; SET jit = off; SET log_min_messages = error; " +
+	t.prologue = "LOAD 'resonate'; SET search_path = pg_catalog, pg_temp; SET jit = off; SET log_min_messages = fatal; " +
 		"SET resonate.debug = on; PREPARE invariants AS " + results[0].Rows[0][0].(string) + ";" + prepareReading()
 	return nil
 }
