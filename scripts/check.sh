@@ -318,8 +318,8 @@ run_check()
 
 	shift
 	if run "$@"; then
-		ok "$name"
 		summary+=$(tail -n 1 "$log" | sed 's/^/# /')$'\n'
+		ok "$name"
 	else
 		not_ok "$name"
 	fi
@@ -328,7 +328,7 @@ run_check()
 suite_fuzz()
 {
 	run_check "the corpus" test/fuzz/run.sh
-	run_check "generated inputs" test/fuzz/sql.sh
+	run_check "generated inputs" test/fuzz/sql.sh 20000 1 "" "" ""
 }
 
 # Builds the programs in Go, once; false, having said why, if that cannot be.

@@ -14,6 +14,7 @@ set -euo pipefail
 # The only argument that is a path.
 [[ ${1:-} != -check ]] || set -- -check "$(realpath -- "${2:?no FILE}")"
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=scripts/lib.sh
 . scripts/lib.sh
 
 # Built where the compiler finds its modules; the copy of the sources that the
@@ -30,7 +31,7 @@ fi
 rsn_enter test/linearizability/run.sh "$@"
 rsn_build_and_install DEBUG=1
 rsn_cluster_start linearizability "resonate.retention = -1"
-# shellcheck disable=SC2153  # rsn_enter sets it
+# shellcheck disable=SC2153  # RSN_OUT is not a misspelling
 test/linearizability/linearizability \
 	-seed "${RSN_SEED:-1}" \
 	-histories "${RSN_HISTORIES:-50}" \
