@@ -293,8 +293,15 @@ rsn_engine_create_many(const RsnCreateRequest *requests, int n, int64 now_ms)
 	for (int i = 0; i < n; i++)
 	{
 		Entry	   *entry = batch.by_item[i];
+
+		/*
+		 * What this batch has made, nobody else has seen: all its items are
+		 * decided at its birth, so that it cannot lapse while we wait.
+		 */
+		int64		at_ms = entry->is_created ? entry->row->core.created_at_ms
+		: now_ms;
 		RsnDecision decision = rsn_promise_create(&entry->row->core,
-												  &requests[i].rule, now_ms);
+												  &requests[i].rule, at_ms);
 
 		if (entry->is_created && i == entry->first_item)
 		{
