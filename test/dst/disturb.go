@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"strings"
+
+	"resonate/test/client"
+	"resonate/test/oracle"
 )
 
 // disturb ends a session or the server, if it is time.  What was answered is
@@ -66,20 +69,18 @@ func (d *driver) crashServer() error {
 	return d.recover("the server has crashed: " + how)
 }
 
-// panicInCall takes the server down at one of the writes of a call.
+// panicInCall takes the server down at one of the two writes of a creation, or in
+// its commit.
 func (d *driver) panicInCall() error {
-	s := step{session: d.below(nsessions), fault: strings.Replace(d.faultPoint(), "error", "panic", 1)}
-	s.fault = strings.Replace(s.fault, "exit", "panic", 1)
-	s.request = draw(d.random, rpcKinds).draft(d)
-	s.request.Now = d.now
+	place := pick(d.random, "before 1", "after 1", "before 2", "after 2", "commit 1")
+	s := step{session: d.below(nsessions), fault: "panic " + place}
+	s.request = oracle.Request{Surface: "rpc", Name: "promise.create", Now: d.now, Args: map[string]any{
+		"id": fmt.Sprintf("p%d.panic", d.tick), "timeoutAt": d.now + 1_000,
+		"tags": map[string]any{"resonate:target": pick(d.random, targets...)},
+	}}
 	d.logRequest(s)
-	response, results, err := d.call(s)
-	if err == nil && response.SQLState != "" {
-		return d.raised(s, response)
-	}
-	if err == nil {
-		d.logAnswer(s, response)
-		return d.answered(s, response, results)
+	if _, _, err := d.call(s); !errors.Is(err, client.ErrLost) {
+		return fmt.Errorf("the server has survived %q: %v", s.fault, err)
 	}
 	d.log.WriteString("  = the server has ended\n")
 	d.coverage.faults[faultName(s.fault)]++
