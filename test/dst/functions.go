@@ -202,7 +202,7 @@ var sweepKinds = []weighted[kind]{
 		args := map[string]any{}
 		// Which part of history goes is not said.
 		if !d.hasHistory() {
-			d.put(args, 500, "limit", func() any { return pick(d.random, 1, 2) })
+			d.put(args, 500, "limit", func() any { return 1 })
 		}
 		return args
 	}}},

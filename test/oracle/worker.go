@@ -219,7 +219,7 @@ func (c *call) offerAllBut(ids, left []string) outcome {
 
 // dispatchSome is for more tasks than may be offered; any of them are.
 func (c *call) dispatchSome(ids []string, limit int64) ([]outcome, error) {
-	if limit > 2 || len(ids) > 40 {
+	if limit > 1 || len(ids) > maxChoices {
 		return nil, fmt.Errorf("too many tasks are due: %w", ErrNotModelled)
 	}
 	var result []outcome
