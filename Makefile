@@ -64,7 +64,8 @@ dst:
 
 linearizability:
 	@scripts/setup.sh
-	@test/linearizability/run.sh
+	@RSN_SEED="$(SEED)" RSN_HISTORIES="$(HISTORIES)" RSN_OPS="$(OPS)" \
+		RSN_SESSIONS="$(SESSIONS)" test/linearizability/run.sh
 
 defects:
 	@scripts/setup.sh
