@@ -254,6 +254,21 @@ check_fence(const RsnTask *before, const Command *command,
 	}
 }
 
+/* What is done by the clock is done when it is due, and not before. */
+static void
+check_due(const RsnTask *before, const Command *command,
+		  const RsnTaskDecision *decision)
+{
+	RsnTaskState state = command->op == OP_OFFER ? RSN_TASK_PENDING
+	: RSN_TASK_ACQUIRED;
+	bool		is_due = before->state == state &&
+	before->clock_at_ms <= command->now_ms &&
+	command->now_ms < before->timeout_at_ms;
+
+	if (command->op == OP_OFFER || command->op == OP_END_LEASE)
+		REQUIRE(decision->is_changed == is_due);
+}
+
 /* The same command again at the same instant. */
 static void
 check_repetition(const RsnTask *after, const Command *command,
@@ -306,6 +321,7 @@ check_step(const RsnTask *before, const Command *command,
 	else
 		check_unchanged(before, command, &decision->next);
 	check_fence(before, command, decision);
+	check_due(before, command, decision);
 	REQUIRE(before->state != RSN_TASK_FULFILLED || !decision->is_changed);
 	REQUIRE(other.status == decision->status);
 	REQUIRE(is_same(&other.next, &decision->next));

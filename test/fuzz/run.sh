@@ -102,6 +102,21 @@ cover()
 		}'
 }
 
+# True when all that was found are inputs that took long, and do so no more: it
+# was the machine that stood still.
+is_stall()
+{
+	local input
+
+	for input in "$here/findings/$1-"*; do
+		[[ $input == *-timeout-* ]] &&
+			"$build/$1" -timeout=20 "$input" >"$build/log.again" 2>&1 ||
+			return
+	done
+	rm "$here/findings/$1-"*
+	echo "$1: the machine has stood still; begun again"
+}
+
 # Looks for new inputs.
 fuzz()
 {
@@ -118,6 +133,11 @@ fuzz()
 	[[ ! -f $here/$target.dict ]] || options+=("-dict=$here/$target.dict")
 	"$build/$target" "${options[@]}" "$build/$target.found" \
 		"$here/corpus/$target" >"$build/log" 2>&1 || status=$?
+	if [[ $status -ne 0 ]] && is_stall "$target"; then
+		status=0
+		"$build/$target" "${options[@]}" "$build/$target.found" \
+			"$here/corpus/$target" >"$build/log" 2>&1 || status=$?
+	fi
 	if [[ $status -ne 0 ]]; then
 		tail -n 60 "$build/log" >&2
 		echo "$target: SEED=${SEED:-1} found an input that ends it; to run those found again:" >&2

@@ -21,7 +21,8 @@
 #				src/tools/valgrind.supp of the server's sources
 #
 # In the environment: SUITES="regress isolation sql", regress by default; "sql"
-# is the fuzzer, with INPUTS and SEED as in sql.sh.
+# is the fuzzer, with INPUTS and SEED as in sql.sh.  TESTS="batch task" runs only
+# those of test/sql.
 #
 set -euo pipefail
 
@@ -29,12 +30,14 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 if [[ -z ${RSN_WORKDIR:-} ]]; then
 	set -- "${SUITES:-regress}" "${INPUTS:-10000}" "${SEED:-1}" \
-		"${SUPPRESSIONS:+$(realpath "$SUPPRESSIONS")}" "${@:-ubsan}"
+		"${TESTS:-}" "${SUPPRESSIONS:+$(realpath "$SUPPRESSIONS")}" "${@:-ubsan}"
 fi
 rsn_enter test/fuzz/sanitize.sh "$@"
-suites=$1 inputs=$2 seed=$3 suppressions=$4
-shift 4
+suites=$1 inputs=$2 seed=$3 tests=$4 suppressions=$5
+shift 5
 found=$RSN_WORKDIR/found
+# As in sql.sh, which says why.
+export MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=131072
 mkdir "$found"
 failed=0
 
@@ -47,7 +50,8 @@ run_suites()
 		start_s=$SECONDS
 		case $suite in
 			regress)
-				make -s installcheck ISOLATION= PG_CONFIG="$PG_CONFIG"
+				make -s installcheck ISOLATION= PG_CONFIG="$PG_CONFIG" \
+					${tests:+"REGRESS=$tests"}
 				;;
 			isolation)
 				make -s installcheck REGRESS= PG_CONFIG="$PG_CONFIG"
@@ -74,18 +78,24 @@ run_suites()
 	done
 }
 
-# Prints what was found, each once; $1 is the checker, and the rest a pattern
-# that a finding in the extension matches.
+# What the checkers have written, some of it to the log of the server.
+findings()
+{
+	find "$found" -type f -exec cat {} + | sed -E 's/==[0-9]+==//'
+	cat "$(rsn_cluster_log)"
+}
+
+# Prints what was found; $1 is the checker and $2 a pattern that a finding in the
+# extension matches.
 report()
 {
 	local n
 
-	n=$(find "$found" -type f -exec cat {} + | grep -cE "$2" || :)
+	n=$(findings | grep -cE "$2" || :)
 	echo "$1: $n findings in the extension"
-	[[ $n -eq 0 ]] && return
+	[[ $n -ne 0 ]] || return 0
 	failed=1
-	find "$found" -type f -exec cat {} + | sed -E 's/==[0-9]+==//' |
-		grep -E -A 12 "$2" | sed -n 1,200p
+	findings | grep -E -A 12 "$2" | sed -n 1,200p
 }
 
 # Builds with sanitizers, which $1 lists, and runs under their run-time
@@ -97,7 +107,8 @@ run_sanitizer()
 	for library in "${@:2}"; do
 		preload+=("$(gcc -print-file-name="lib$library.so")")
 	done
-	rsn_build_and_install DEBUG=1 COPT="-fsanitize=$sanitizers \
+	# The server is built with -fwrapv, under which no sum is said to overflow.
+	rsn_build_and_install DEBUG=1 COPT="-fsanitize=$sanitizers -fno-wrapv \
 -fsanitize=float-cast-overflow -fno-omit-frame-pointer -O1 -g"
 	# initdb has nothing to do with it.
 	rsn_cluster_start "$name" "shared_preload_libraries = ''"
@@ -144,7 +155,7 @@ run_valgrind()
 	rsn_cluster_start valgrind
 	run_suites valgrind
 	rsn_cluster_stop
-	report valgrind 'in .*resonate\.so|by 0x.* (resonate|rsn)_'
+	report valgrind '(at|by) 0x[0-9A-F]+: (resonate|rsn)_'
 	make -s clean PG_CONFIG="$PG_CONFIG"
 }
 
