@@ -250,12 +250,22 @@ rsn_background_tick(int64 now_ms)
 	static const RsnStep steps[] = {
 		RSN_STEP_TIMEOUT, RSN_STEP_LEASE, RSN_STEP_SCHEDULE
 	};
+	MemoryContext step_context = AllocSetContextCreate(CurrentMemoryContext,
+													   "resonate tick",
+													   ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller_context = MemoryContextSwitchTo(step_context);
 
+	/* There may be any number of steps, all in one statement. */
 	for (int i = 0; i < (int) lengthof(steps); i++)
 	{
 		while (rsn_background_step(steps[i], now_ms, 0, &nobody) > 0)
+		{
+			MemoryContextReset(step_context);
 			CHECK_FOR_INTERRUPTS();
+		}
 	}
+	MemoryContextSwitchTo(caller_context);
+	MemoryContextDelete(step_context);
 }
 
 /* When the next deadline, lease, schedule or message is due, or RSN_TIME_NEVER. */
