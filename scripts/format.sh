@@ -36,7 +36,7 @@ indent()
 
 	module=$(basename "${1%.*}")
 
-	[[ $1 != test/unit/* && " ${rsn_pure_modules[*]} " != *" $module "* ]] ||
+	[[ $1 != test/* && " ${rsn_pure_modules[*]} " != *" $module "* ]] ||
 		typedefs=$work/typedefs.pure
 	sed -E 's,/\* +---,/*---X_X,' "$1" >"$work/in.c"
 	pg_bsd_indent "$work/in.c" "$work/out.c" "${options[@]}" \
@@ -61,5 +61,5 @@ while read -r file; do
 	else
 		cp "$work/result.c" "$file"
 	fi
-done < <(find src test/unit -name '*.[ch]' | LC_ALL=C sort)
+done < <(find src test/unit test/fuzz -name '*.[ch]' | LC_ALL=C sort)
 exit "$status"

@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export LC_ALL=C
 
 headers=$("$(rsn_find_pg_config)" --includedir-server)
-sources=$(find src test/unit -name '*.[ch]' 2>/dev/null)
+sources=$(find src test/unit test/fuzz -name '*.[ch]' 2>/dev/null)
 
 # The names that the typedefs in the given files define: the last word before
 # the semicolon or a bracket, or the one in "(*name) (...)".
