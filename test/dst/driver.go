@@ -128,8 +128,12 @@ func (d *driver) nextStep() step {
 		s.request = d.drawKind().draft(d)
 	}
 	s.request.Now = d.now
-	if s.request.Name == "debug.tick" {
+	switch {
+	case s.request.Name == "debug.tick":
 		s.request.Args = map[string]any{"time": d.now}
+	case s.request.Name == "worker_step" && d.hasHistory():
+		// Which part of history goes is not said.
+		s.request.Args = map[string]any{}
 	}
 	switch {
 	case d.chance(d.scenario.faults):

@@ -200,10 +200,7 @@ var sweepKinds = []weighted[kind]{
 	{4, kind{"sql", "process_timeouts", func(*driver) map[string]any { return map[string]any{} }}},
 	{6, kind{"sql", "worker_step", func(d *driver) map[string]any {
 		args := map[string]any{}
-		// Which part of history goes is not said.
-		if !d.hasHistory() {
-			d.put(args, 500, "limit", func() any { return 1 })
-		}
+		d.put(args, 500, "limit", func() any { return 1 })
 		return args
 	}}},
 	{1, kind{"rpc", "debug.tick", func(d *driver) map[string]any { return map[string]any{"time": d.now} }}},
