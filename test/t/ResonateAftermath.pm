@@ -124,7 +124,8 @@ sub none
 	return is(some(@found), '', $name);
 }
 
-# Rows without the rows that they belong to.
+# Rows without the rows that they belong to.  A callback of a settled promise that
+# the worker has to notify of may be on its way.
 my $orphans_sql = <<'END';
 SELECT 'callback ' || c.promise_id FROM resonate.callbacks c
 	LEFT JOIN resonate.promises p ON p.id = c.promise_id
