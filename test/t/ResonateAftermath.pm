@@ -129,7 +129,8 @@ sub none
 my $orphans_sql = <<'END';
 SELECT 'callback ' || c.promise_id FROM resonate.callbacks c
 	LEFT JOIN resonate.promises p ON p.id = c.promise_id
-	WHERE p.state IS DISTINCT FROM 'pending'
+	WHERE p.state IS DISTINCT FROM 'pending' AND
+		NOT (p.id IS NOT NULL AND c.address ^@ 'notify://')
 UNION ALL
 SELECT 'message ' || m.promise_id FROM resonate.messages m
 	LEFT JOIN resonate.promises p ON p.id = m.promise_id
