@@ -41,23 +41,24 @@ build()
 	rsn_build_and_install DEBUG=1 WERROR=1 >"$1" 2>&1
 }
 
-# Runs the simulation with its output in the file $1.
+# Runs the simulation with its output in the file $1, and what it keeps in the
+# directory $2.
 simulate()
 {
 	rsn_cluster_start simulation "shared_preload_libraries = ''" \
 		"autovacuum = off" "restart_after_crash = on"
 	rsn_job "$limit_s" test/dst/dst -scenario default -seed 1 -seeds "$seeds" \
-		-ticks "${RSN_TICKS:-1000}" -out "$RSN_WORKDIR/tmp" \
+		-ticks "${RSN_TICKS:-1000}" -out "$2" \
 		"$PGPORT=$RSN_WORKDIR/simulation" >"$1" 2>&1
 }
 
-# Runs the linearizability check with its output in the file $1.
+# The same with the linearizability check.
 race()
 {
 	rsn_cluster_start linearizability "resonate.retention = -1"
 	rsn_job "$limit_s" test/linearizability/linearizability -seed 1 \
 		-histories "$histories" -ops "${RSN_OPS:-400}" \
-		-out "$RSN_WORKDIR/tmp" >"$1" 2>&1
+		-out "$2" >"$1" 2>&1
 }
 
 # Each defect meets empty tables and a server that knows nothing of the last one.
@@ -85,7 +86,9 @@ try()
 {
 	local output=$out/$2.$1.log seed status=0
 
-	"$1" "$output" || status=$?
+	mkdir -p "$out/$2"
+	"$1" "$output" "$out/$2" || status=$?
+	[[ $status -eq 0 ]] || cp "$(rsn_cluster_log)" "${output%.log}.server.log"
 	remove_cluster simulation
 	remove_cluster linearizability
 	if [[ $status -eq 0 ]]; then
