@@ -198,8 +198,7 @@ notify_of_handed(RsnDelivered *result)
 	handed[RSN_HANDOFF_CALLBACK].len = 0;
 	while (rsn_handoff_next(&list, &position, &handoff))
 	{
-		text	   *id = cstring_to_text_with_len(handoff.text,
-												  handoff.text_len);
+		text	   *id = rsn_handoff_text(&handoff);
 
 		result->processed++;
 		if (!rsn_store_take_notification(&handoff.tid, id, &row))
@@ -407,10 +406,8 @@ tell_handed(void)
 	handed[RSN_HANDOFF_OFFER].len = 0;
 	while (rsn_handoff_next(&list, &position, &handoff))
 	{
-		text	   *address = cstring_to_text_with_len(handoff.text,
-													   handoff.text_len);
-
-		Async_Notify(rsn_delivery_channel(address), "execute");
+		Async_Notify(rsn_delivery_channel(rsn_handoff_text(&handoff)),
+					 "execute");
 		ntold++;
 	}
 	return ntold;

@@ -90,7 +90,6 @@ extern RsnOutcome rsn_engine_create_and_register(const RsnCreateRequest *request
 												 int64 now_ms);
 extern RsnOutcome rsn_engine_settle(const RsnSettleRequest *request);
 extern RsnOutcome rsn_engine_register(RsnCallbackRow *callback);
-extern void rsn_engine_init(void);
 extern RsnOutcome rsn_engine_get(text *id);
 extern RsnOutcome rsn_engine_await(text *id);
 
@@ -110,6 +109,7 @@ extern int	rsn_engine_prune(int64 settled_before_ms, int64 now_ms,
 							 int limit);
 
 /* engine_settle.c */
+extern void rsn_engine_init(void);
 extern int	rsn_engine_reconcile(int64 now_ms, int limit,
 								 text *const *set_aside, int nset_aside);
 extern void rsn_engine_reconcile_one(text *promise_id, int64 now_ms);

@@ -236,8 +236,7 @@ fire_before_prepare(XactEvent event, void *arg)
 	while (rsn_handoff_next(&list, &position, &handoff))
 	{
 		if (handoff.kind == RSN_HANDOFF_CALLBACK)
-			note_fired(rsn_store_fire_locked(cstring_to_text_with_len(handoff.text,
-																	  handoff.text_len),
+			note_fired(rsn_store_fire_locked(rsn_handoff_text(&handoff),
 											 rsn_clock_now()));
 	}
 	rsn_store_end();

@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "handoff.h"
@@ -194,4 +195,11 @@ rsn_handoff_next(const RsnHandoffList *list, int *position,
 	handoff->text_len = header.text_len;
 	*position += (int) sizeof(Header) + header.text_len;
 	return true;
+}
+
+/* The id of the promise, or the address, as a value of its own. */
+text *
+rsn_handoff_text(const RsnHandoff *handoff)
+{
+	return cstring_to_text_with_len(handoff->text, handoff->text_len);
 }

@@ -47,5 +47,6 @@ extern void rsn_handoff_take(RsnSlot *slot, RsnHandoffList *lists);
 extern void rsn_handoff_drop_all(RsnSlot *slot);
 extern bool rsn_handoff_next(const RsnHandoffList *list, int *position,
 							 RsnHandoff *handoff);
+extern text *rsn_handoff_text(const RsnHandoff *handoff);
 
 #endif							/* RSN_HANDOFF_H */

@@ -268,17 +268,26 @@ init_scan_key(ScanKey scan_key, Relation index, text *key)
 						   PointerGetDatum(key));
 }
 
-/* Looks for the first row that has the key. */
-static bool
-find_in(OpenTable *open, text *key, Snapshot snapshot)
+/* Begins to look for the rows that have the key. */
+static IndexScanDesc
+begin_scan(OpenTable *open, text *key, Snapshot snapshot)
 {
 	IndexScanDesc scan;
 	ScanKeyData scan_key;
-	bool		is_found;
 
 	init_scan_key(&scan_key, open->key_index, key);
 	scan = rsn_index_beginscan(open->rel, open->key_index, snapshot, 1, 0);
 	index_rescan(scan, &scan_key, 1, NULL, 0);
+	return scan;
+}
+
+/* Looks for the first row that has the key. */
+static bool
+find_in(OpenTable *open, text *key, Snapshot snapshot)
+{
+	IndexScanDesc scan = begin_scan(open, key, snapshot);
+	bool		is_found;
+
 	is_found = index_getnext_slot(scan, ForwardScanDirection, open->found);
 	index_endscan(scan);
 	return is_found;
@@ -315,14 +324,10 @@ bool
 rsn_table_visit(RsnTable table, text *key, RsnVisitTuple visit, void *arg)
 {
 	OpenTable  *open = open_with_key(table, AccessShareLock);
-	IndexScanDesc scan;
-	ScanKeyData scan_key;
+	IndexScanDesc scan = begin_scan(open, key, SnapshotSelf);
 	RsnTuple	tuple;
 	bool		wants_more = true;
 
-	init_scan_key(&scan_key, open->key_index, key);
-	scan = rsn_index_beginscan(open->rel, open->key_index, SnapshotSelf, 1, 0);
-	index_rescan(scan, &scan_key, 1, NULL, 0);
 	while (wants_more &&
 		   index_getnext_slot(scan, ForwardScanDirection, open->found))
 	{

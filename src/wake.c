@@ -86,7 +86,7 @@ my_notes(void)
 	{
 		notes = no_notes;
 		is_noted = true;
-		(void) rsn_shared_slot(MyDatabaseId);
+		notes.slot = rsn_shared_slot(MyDatabaseId);
 	}
 	return &notes;
 }
@@ -139,11 +139,10 @@ bool
 rsn_wake_can_hand_over(void)
 {
 	XactNotes  *mine = my_notes();
-	RsnSlot    *slot = rsn_shared_slot(MyDatabaseId);
+	RsnSlot    *slot = mine->slot;
 
-	if (mine->handed.len == 0)
-		mine->slot = slot;
-	return slot != NULL && slot == mine->slot && !mine->is_refused &&
+	return slot != NULL && slot == rsn_shared_slot(MyDatabaseId) &&
+		!mine->is_refused &&
 		!rsn_guc_debug && !IsolationUsesXactSnapshot() &&
 		GetCurrentTransactionNestLevel() == 1 &&
 		pg_atomic_read_u32(&slot->is_paused) == 0;
@@ -379,7 +378,7 @@ xact_callback(XactEvent event, void *arg)
 				is_noted = false;
 				break;
 			case XACT_EVENT_ABORT:
-				if (notes.slot != NULL)
+				if (notes.handed.len > 0)
 					rsn_handoff_abort(notes.slot, &notes.handed);
 				is_noted = false;
 				break;
