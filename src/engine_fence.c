@@ -60,11 +60,20 @@ try_fence_existing(text *id, int32 version, text *inner_id,
 	return true;
 }
 
+static RsnStatus
+look_and_guard(text *id, int32 version, RsnTaskLook look)
+{
+	RsnTaskOutcome without_row;
+	RsnTaskRow *row = rsn_engine_look_for_task(id, look, &without_row);
+
+	return row != NULL ? guard_status(id, row, version) : without_row.status;
+}
+
 /* Holds the task for as long as this transaction lasts; others may do so too. */
 static RsnStatus
 share_guard(text *id, int32 version)
 {
-	return guard_status(id, rsn_store_lock_task(id, true), version);
+	return look_and_guard(id, version, rsn_store_share_task);
 }
 
 /*
@@ -137,7 +146,7 @@ rsn_engine_fence(text *id, int32 version, const RsnFenceAction *action)
 	RsnFenceOutcome result = {0};
 
 	rsn_store_begin();
-	result.status = guard_status(id, rsn_store_read_task(id), version);
+	result.status = look_and_guard(id, version, rsn_store_read_task);
 	if (result.status == RSN_STATUS_OK && action->create != NULL)
 		fence_create(id, version, action, &result);
 	else if (result.status == RSN_STATUS_OK && action->settle != NULL)

@@ -19,6 +19,9 @@ typedef struct RsnTaskSet
 	int			nawaited;
 } RsnTaskSet;
 
+/* Reads the stored task, or NULL, and may lock it. */
+typedef RsnTaskRow *(*RsnTaskLook) (text *id);
+
 /* engine.c */
 extern RsnPromiseRow rsn_engine_new_row(const RsnCreateRequest *request,
 										const RsnDecision *decision);
@@ -57,6 +60,8 @@ extern void rsn_engine_write_task(RsnTaskRow *row,
 
 /* engine_task.c */
 extern RsnTaskOutcome rsn_engine_without_row(text *id);
+extern RsnTaskRow *rsn_engine_look_for_task(text *id, RsnTaskLook look,
+											RsnTaskOutcome *without_row);
 
 /* engine_lease.c */
 extern RsnRetryPolicy rsn_engine_retry_policy(const RsnTaskRow *row);

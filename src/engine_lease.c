@@ -110,7 +110,7 @@ rsn_engine_end_lease(text *id, int64 now_ms)
 	RsnTaskRow *row;
 
 	rsn_store_begin();
-	row = rsn_store_lock_task(id, false);
+	row = rsn_store_lock_task(id);
 	if (row != NULL)
 		end_lease(row, now_ms);
 	rsn_store_end();

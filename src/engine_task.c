@@ -251,21 +251,25 @@ rsn_engine_get_task(text *id)
 }
 
 /*
- * The task, locked, or NULL.  One that was not there while its promise is, and is
- * pending, was created between the two looks.
+ * The task as look finds it, or NULL with the answer for a task without a row.
+ * When there is no row, but a promise that must have one, then both were created
+ * between the two looks, so look once more.  If the row is gone again, the
+ * promise says how it ended.
  */
-static RsnTaskRow *
-lock_task(text *id)
+RsnTaskRow *
+rsn_engine_look_for_task(text *id, RsnTaskLook look,
+						 RsnTaskOutcome *without_row)
 {
-	RsnTaskRow *row = rsn_store_lock_task(id, false);
-	RsnPromiseRow *promise;
+	RsnTaskRow *row = look(id);
 
 	if (row != NULL)
 		return row;
-	promise = rsn_store_read_promise(id);
-	if (promise != NULL && promise->core.is_targeted &&
-		promise->task_version < 0)
-		row = rsn_store_lock_task(id, false);
+	*without_row = rsn_engine_without_row(id);
+	if (without_row->status != RSN_STATUS_CONFLICT || without_row->has_task)
+		return NULL;
+	row = look(id);
+	if (row == NULL)
+		*without_row = rsn_engine_without_row(id);
 	return row;
 }
 
@@ -277,10 +281,8 @@ rsn_engine_acquire(text *id, int32 version, const RsnLease *lease)
 	RsnTaskRow *row;
 
 	rsn_store_begin();
-	row = lock_task(id);
-	if (row == NULL)
-		result = rsn_engine_without_row(id);
-	else
+	row = rsn_engine_look_for_task(id, rsn_store_lock_task, &result);
+	if (row != NULL)
 	{
 		/* Nobody can settle it while we have its task. */
 		RsnPromiseRow *promise = rsn_store_read_promise(id);
@@ -312,10 +314,8 @@ rsn_engine_release(text *id, int32 version)
 	RsnTaskRow *row;
 
 	rsn_store_begin();
-	row = lock_task(id);
-	if (row == NULL)
-		result = rsn_engine_without_row(id);
-	else
+	row = rsn_engine_look_for_task(id, rsn_store_lock_task, &result);
+	if (row != NULL)
 	{
 		int64		now_ms = rsn_clock_now();
 		RsnRetryPolicy policy = rsn_engine_retry_policy(row);
@@ -337,10 +337,8 @@ change_task(text *id, TaskRule rule)
 	RsnTaskRow *row;
 
 	rsn_store_begin();
-	row = lock_task(id);
-	if (row == NULL)
-		result = rsn_engine_without_row(id);
-	else
+	row = rsn_engine_look_for_task(id, rsn_store_lock_task, &result);
+	if (row != NULL)
 	{
 		int64		now_ms = rsn_clock_now();
 		RsnTaskDecision decision = rule(&row->core, now_ms);
@@ -395,10 +393,8 @@ rsn_engine_suspend(text *id, int32 version, text *const *awaited_ids,
 
 	rsn_store_begin();
 	nfound = rsn_store_lock_promises(awaited_ids, nawaited, &promises);
-	row = lock_task(id);
-	if (row == NULL)
-		result = rsn_engine_without_row(id);
-	else
+	row = rsn_engine_look_for_task(id, rsn_store_lock_task, &result);
+	if (row != NULL)
 	{
 		int64		now_ms = rsn_clock_now();
 		RsnAwaited	awaited = look_at_awaited(promises, nfound, nawaited,

@@ -231,7 +231,8 @@ extern bool rsn_store_has_prepared_transactions(void);
 /* store_task.c */
 extern void rsn_store_insert_task(const RsnTaskRow *row);
 extern RsnTaskRow *rsn_store_read_task(text *id);
-extern RsnTaskRow *rsn_store_lock_task(text *id, bool is_shared);
+extern RsnTaskRow *rsn_store_lock_task(text *id);
+extern RsnTaskRow *rsn_store_share_task(text *id);
 extern int	rsn_store_lock_tasks(text *const *ids, int n, RsnTaskRow **rows);
 extern int	rsn_store_lock_tasks_and_awaiters(text *const *ids, int n,
 											  text *const *awaited_ids,

@@ -187,20 +187,28 @@ rsn_store_read_task(text *id)
 	return task_from_found(&tuple);
 }
 
-/*
- * The stored task, or NULL, read after any wait for the lock: FOR NO KEY UPDATE,
- * or FOR SHARE, which only keeps it from being changed.
- */
-RsnTaskRow *
-rsn_store_lock_task(text *id, bool is_shared)
+static RsnTaskRow *
+lock_task(text *id, LockTupleMode mode)
 {
 	RsnTuple	tuple;
 
-	if (!rsn_table_lock(RSN_TABLE_TASKS, id,
-						is_shared ? LockTupleShare : LockTupleNoKeyExclusive,
-						&tuple))
+	if (!rsn_table_lock(RSN_TABLE_TASKS, id, mode, &tuple))
 		return NULL;
 	return task_from_found(&tuple);
+}
+
+/* The stored task, or NULL, locked FOR NO KEY UPDATE and read after any wait. */
+RsnTaskRow *
+rsn_store_lock_task(text *id)
+{
+	return lock_task(id, LockTupleNoKeyExclusive);
+}
+
+/* The same FOR SHARE, which only keeps it from being changed. */
+RsnTaskRow *
+rsn_store_share_task(text *id)
+{
+	return lock_task(id, LockTupleShare);
 }
 
 /* The stored tasks of these ids, locked and answered in byte order. */

@@ -1,5 +1,6 @@
 
-# Many sessions at one promise, and many promises at one instant.
+# Many sessions at one promise, a session at tasks that another creates, and many
+# promises at one instant.
 
 use strict;
 use warnings FATAL => 'all';
@@ -146,6 +147,62 @@ FROM answers WHERE race = 'late'
 END
 	'1|rejected_timedout|0|1',
 	'all see it timed out, and its callback fires once');
+
+#
+# Tasks that are just being created
+#
+
+# Looks for each of n tasks, over and over, while another session creates them one
+# by one.  Counts what the calls say that find the task at last: all others must
+# say that there is none.
+sub find_newborn
+{
+	my ($name, $n, $create, $look) = @_;
+	my $creator = open_session($node);
+	my $seeker = open_session($node);
+
+	$node->safe_psql('postgres', <<"END");
+CREATE PROCEDURE create_$name(n int) LANGUAGE plpgsql AS \$\$
+BEGIN
+	FOR i IN 1 .. n LOOP
+		PERFORM $create;
+		COMMIT;
+		PERFORM pg_sleep(0.001);
+	END LOOP;
+END \$\$;
+CREATE PROCEDURE find_$name(n int) LANGUAGE plpgsql AS \$\$
+DECLARE answer record;
+BEGIN
+	FOR i IN 1 .. n LOOP
+		LOOP
+			SELECT * INTO answer FROM $look;
+			COMMIT;
+			EXIT WHEN answer.status <> 4040;
+		END LOOP;
+		INSERT INTO answers VALUES ('$name', answer.status);
+	END LOOP;
+END \$\$;
+END
+	$seeker->send("CALL find_$name($n)");
+	$creator->ask("CALL create_$name($n)");
+	is($creator->{error}, '', "$name: the tasks are created");
+	$seeker->answer;
+	is($seeker->{error}, '', "$name: the tasks are found");
+	is(answers($name), "2000|$n",
+		"$name: a task is not there, or it is, and nothing in between");
+	$_->close for $creator, $seeker;
+	return;
+}
+
+find_newborn(
+	'acquire', 1000,
+	q[resonate.create_promise('acquire' || i, '1 h', tags => '{"resonate:target": "poll://any@g"}')],
+	q[resonate.acquire_task('acquire' || i, 0, 'w', '1 h')]);
+find_newborn(
+	'fence', 1000,
+	q[resonate.create_promise_and_task('fence' || i, 'w', '1 h', '1 h',
+		tags => '{"resonate:target": "poll://any@g"}')],
+	q[resonate.fence_task('fence' || i, 1, 'settle', '{"id": "nobody", "state": "resolved"}')]);
 
 #
 # Many promises
