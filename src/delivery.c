@@ -44,7 +44,9 @@
 static void
 append_text(StringInfo buffer, const char *name, const text *value)
 {
-	appendStringInfo(buffer, "\"%s\":", name);
+	appendStringInfoChar(buffer, '"');
+	appendStringInfoString(buffer, name);
+	appendStringInfoString(buffer, "\":");
 	escape_json(buffer, text_to_cstring(value));
 }
 
@@ -79,8 +81,10 @@ make_payload(const RsnMessageRow *message, bool with_value)
 	append_text(&buffer, "callback", message->callback_id);
 	appendStringInfoString(&buffer, ",\"promise\":{");
 	append_text(&buffer, "id", message->promise_id);
-	appendStringInfo(&buffer, ",\"state\":\"%s\"",
-					 rsn_promise_state_name(promise->core.state));
+	appendStringInfoString(&buffer, ",\"state\":\"");
+	appendStringInfoString(&buffer,
+						   rsn_promise_state_name(promise->core.state));
+	appendStringInfoChar(&buffer, '"');
 	if (with_value)
 		append_value(&buffer, promise);
 	appendStringInfoString(&buffer, "}}");
@@ -165,6 +169,24 @@ rsn_delivery_has(RsnHandoffKind kind)
 	return handed[kind].len > 0;
 }
 
+static RsnDeliveryScope next_scope = RSN_DELIVER_NEWS;
+
+/* Sets what the next step delivers; the ones after it, all news. */
+void
+rsn_delivery_set_scope(RsnDeliveryScope scope)
+{
+	next_scope = scope;
+}
+
+static RsnDeliveryScope
+take_scope(void)
+{
+	RsnDeliveryScope scope = next_scope;
+
+	next_scope = RSN_DELIVER_NEWS;
+	return scope;
+}
+
 /*
  * The promise as a notification shows it.  It cannot be gone, because a promise
  * that has callbacks is kept.
@@ -214,11 +236,13 @@ notify_of_handed(RsnDelivered *result)
 RsnDelivered
 rsn_delivery_notify(int64 now_ms, int limit)
 {
+	RsnDeliveryScope scope = take_scope();
 	RsnDelivered result = {0};
 
 	rsn_store_begin();
 	notify_of_handed(&result);
-	notify_of_messages(now_ms, limit, &result);
+	if (scope != RSN_DELIVER_HANDED)
+		notify_of_messages(now_ms, limit, &result);
 	rsn_store_end();
 	return result;
 }
@@ -316,14 +340,6 @@ typedef struct Told
 } Told;
 
 static HTAB *told = NULL;
-static RsnOfferScope offer_scope = RSN_OFFER_NEWS;
-
-/* Says whom the next rsn_delivery_offer is to tell; the ones after it, all news. */
-void
-rsn_delivery_set_offer_scope(RsnOfferScope scope)
-{
-	offer_scope = scope;
-}
 
 static HTAB *
 make_told(int n)
@@ -420,15 +436,14 @@ tell_handed(void)
 RsnDelivered
 rsn_delivery_offer(int64 now_ms, int limit)
 {
-	RsnOfferScope scope = offer_scope;
+	RsnDeliveryScope scope = take_scope();
 	RsnDelivered result = {0};
 	RsnTaskRow *tasks;
 	int			n;
 
-	offer_scope = RSN_OFFER_NEWS;
 	result.notified = tell_handed();
 	result.processed = result.notified;
-	if (scope == RSN_OFFER_HANDED)
+	if (scope == RSN_DELIVER_HANDED)
 		return result;
 	n = rsn_engine_dequeue_notify_tasks(limit, now_ms, &tasks);
 	for (int i = 0; i < n; i++)
@@ -439,7 +454,7 @@ rsn_delivery_offer(int64 now_ms, int limit)
 			result.failed++;
 	}
 	result.processed += n;
-	n = tell_waiting(now_ms, scope == RSN_OFFER_RECENT);
+	n = tell_waiting(now_ms, scope == RSN_DELIVER_RECENT);
 	result.processed += n;
 	result.notified += n;
 	return result;

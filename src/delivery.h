@@ -18,18 +18,21 @@ typedef struct RsnDelivered
 	int			failed;			/* set aside until the retry interval is over */
 } RsnDelivered;
 
-/* Whom to tell that there is something to dequeue. */
-typedef enum RsnOfferScope
+/* What to deliver, and whom to tell that there is something to dequeue. */
+typedef enum RsnDeliveryScope
 {
-	RSN_OFFER_NEWS,				/* who has something new since he was told */
-	RSN_OFFER_RECENT,			/* and who has something from the last
+	RSN_DELIVER_NEWS,			/* all that is due; who has something new
+								 * since he was told */
+	RSN_DELIVER_RECENT,			/* and who has something from the last
 								 * moments: more of the same instant can have
 								 * been committed since */
-	RSN_OFFER_HANDED			/* only those whose addresses were handed over */
-} RsnOfferScope;
+	RSN_DELIVER_HANDED			/* only what was handed over: no rows are
+								 * looked for */
+} RsnDeliveryScope;
 
 extern void rsn_delivery_take(RsnSlot *slot);
 extern bool rsn_delivery_has(RsnHandoffKind kind);
+extern void rsn_delivery_set_scope(RsnDeliveryScope scope);
 extern RsnDelivered rsn_delivery_notify(int64 now_ms, int limit);
 extern int	rsn_delivery_receive(text *address, int limit, int64 now_ms,
 								 int64 visible_at_ms, RsnMessageRow **rows);
@@ -39,6 +42,5 @@ extern int	rsn_delivery_dequeue_unblock(text *address, int limit,
 										 int64 now_ms, RsnMessageRow **rows);
 extern char *rsn_delivery_channel(const text *address);
 extern RsnDelivered rsn_delivery_offer(int64 now_ms, int limit);
-extern void rsn_delivery_set_offer_scope(RsnOfferScope scope);
 
 #endif							/* RSN_DELIVERY_H */

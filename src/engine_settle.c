@@ -200,9 +200,9 @@ note_fired(int fired)
 }
 
 /*
- * Hands the callbacks of a settled promise to the worker where they are, if it can
- * deliver them all.  To move a row to messages, only for the worker to delete it a
- * moment later, is a fifth of what a settlement costs.
+ * Hands the callbacks of a settled promise to the worker where they are; false if it
+ * cannot deliver them all.  To move a row to messages, only for the worker to delete
+ * it a moment later, is a fifth of what a settlement costs.
  */
 static bool
 hand_over(const RsnPromiseRow *row)
@@ -210,10 +210,22 @@ hand_over(const RsnPromiseRow *row)
 	ItemPointerData tids[HAND_OVER_MAX];
 	int			n;
 
-	if (!rsn_wake_can_hand_over())
+	return rsn_store_list_notifications(row->id, HAND_OVER_MAX, tids, &n) &&
+		(n == 0 || rsn_wake_hand_over(row->id, row->core.state, tids, n));
+}
+
+/*
+ * True when the promise has callbacks that are to become messages.  What can be
+ * handed over is, on the way.
+ */
+static bool
+needs_messages(const RsnPromiseRow *row)
+{
+	if (!row->core.is_external)
 		return false;
-	n = rsn_store_list_notifications(row->id, tids, HAND_OVER_MAX);
-	return n > 0 && rsn_wake_hand_over(row->id, row->core.state, tids, n);
+	if (rsn_wake_can_hand_over())
+		return !hand_over(row);
+	return rsn_store_may_have_callbacks(row->id);
 }
 
 /*
@@ -258,8 +270,7 @@ fire_callbacks(RsnPromiseRow *const *rows, int n, int64 now_ms)
 
 	for (int i = 0; i < n; i++)
 	{
-		if (rows[i]->core.is_external &&
-			rsn_store_may_have_callbacks(rows[i]->id) && !hand_over(rows[i]))
+		if (needs_messages(rows[i]))
 			called[ncalled++] = rows[i]->id;
 	}
 	if (ncalled == 1)

@@ -202,8 +202,8 @@ extern void rsn_store_count(int64 now_ms, RsnStateCounts *counts);
 
 /* store_message.c */
 extern bool rsn_store_may_have_callbacks(text *promise_id);
-extern int	rsn_store_list_notifications(text *promise_id,
-										 ItemPointerData *tids, int limit);
+extern bool rsn_store_list_notifications(text *promise_id, int limit,
+										 ItemPointerData *tids, int *n);
 extern bool rsn_store_take_notification(const ItemPointerData *tid,
 										text *promise_id, RsnMessageRow *row);
 extern bool rsn_store_insert_callback(const RsnCallbackRow *row);

@@ -114,19 +114,21 @@ add_notification(const RsnTuple *callback, void *arg)
 }
 
 /*
- * Where the callbacks of a promise are that nobody else can settle; zero when
- * there are more than the limit, or some that are not to a notify:// address.
+ * Where the callbacks of a promise are that nobody else can settle, and how many.
+ * False when there are more than the limit, or some that are not to a notify://
+ * address.
  */
-int
-rsn_store_list_notifications(text *promise_id, ItemPointerData *tids,
-							 int limit)
+bool
+rsn_store_list_notifications(text *promise_id, int limit,
+							 ItemPointerData *tids, int *n)
 {
 	NotificationList list = {.tids = tids,.limit = limit};
 
 	if (!rsn_table_visit(RSN_TABLE_CALLBACKS, promise_id, add_notification,
 						 &list))
-		return 0;
-	return list.n;
+		return false;
+	*n = list.n;
+	return true;
 }
 
 /*

@@ -62,6 +62,7 @@ typedef struct OpenTable
 	ResultRelInfo *target;		/* NULL: not open for writing */
 	bool		has_indexes;	/* the target has them open as well */
 	bool		has_triggers;	/* of others, which have to fire */
+	BlockNumber nblocks;		/* the table had so many when last asked */
 } OpenTable;
 
 /* Of a table and of its primary key; InvalidOid until looked up. */
@@ -348,8 +349,10 @@ rsn_table_fetch(RsnTable table, const ItemPointerData *tid, RsnTuple *tuple)
 	OpenTable  *open = open_with_key(table, AccessShareLock);
 	ItemPointerData copy = *tid;
 
-	if (ItemPointerGetBlockNumber(tid) >=
-		RelationGetNumberOfBlocks(open->rel) ||
+	/* It cannot shrink while it is open, and to ask is a system call. */
+	if (ItemPointerGetBlockNumber(tid) >= open->nblocks)
+		open->nblocks = RelationGetNumberOfBlocks(open->rel);
+	if (ItemPointerGetBlockNumber(tid) >= open->nblocks ||
 		!table_tuple_fetch_row_version(open->rel, &copy, GetActiveSnapshot(),
 									   open->found))
 		return false;

@@ -66,7 +66,7 @@ typedef struct Worker
 	RsnSetAside set_aside;
 	int64		forget_at_ms;	/* when to try those set aside again */
 	bool		is_wanted[RSN_NSTEPS];	/* what is to be run */
-	bool		must_offer_all; /* not only what was handed over */
+	bool		must_read[RSN_NSTEPS];	/* not only what was handed over */
 	int64		not_before_ms[RSN_NSTEPS];	/* after a failure, or by plan */
 	bool		must_look;		/* in the next turn, at all that can be due */
 	int64		turn_began_ms;
@@ -311,11 +311,12 @@ step_one_by_one(Worker *worker, RsnStep step)
 	return n;
 }
 
+/* Has a step run that reads what there is. */
 static void
-want_all_offers(Worker *worker)
+want(Worker *worker, RsnStep step)
 {
-	worker->is_wanted[RSN_STEP_DISPATCH] = true;
-	worker->must_offer_all = true;
+	worker->is_wanted[step] = true;
+	worker->must_read[step] = true;
 }
 
 /* What has been asked for since the last look at the flags. */
@@ -323,28 +324,18 @@ static void
 note_wanted(Worker *worker)
 {
 	if (pg_atomic_exchange_u32(&worker->slot->must_deliver, 0) != 0)
-		worker->is_wanted[RSN_STEP_DELIVER] = true;
+		want(worker, RSN_STEP_DELIVER);
 	if (pg_atomic_exchange_u32(&worker->slot->must_offer, 0) != 0)
-		want_all_offers(worker);
+		want(worker, RSN_STEP_DISPATCH);
 	if (pg_atomic_exchange_u32(&worker->slot->must_reconcile,
 							   RSN_RECONCILE_NO) != RSN_RECONCILE_NO)
-		worker->is_wanted[RSN_STEP_RECONCILE] = true;
+		want(worker, RSN_STEP_RECONCILE);
 
 	rsn_delivery_take(worker->slot);
 	if (rsn_delivery_has(RSN_HANDOFF_CALLBACK))
 		worker->is_wanted[RSN_STEP_DELIVER] = true;
 	if (rsn_delivery_has(RSN_HANDOFF_OFFER))
 		worker->is_wanted[RSN_STEP_DISPATCH] = true;
-}
-
-/* A step failed, and with it what it was handed: that is found as rows again. */
-static void
-recover_handed(Worker *worker, RsnStep step)
-{
-	if (step == RSN_STEP_DELIVER)
-		worker->is_wanted[RSN_STEP_RECONCILE] = true;
-	else if (step == RSN_STEP_DISPATCH)
-		want_all_offers(worker);
 }
 
 /*
@@ -354,33 +345,31 @@ recover_handed(Worker *worker, RsnStep step)
 static int
 run_step(Worker *worker, RsnStep step)
 {
+	bool		is_reading = worker->must_read[step];
 	int			n;
 
 	worker->is_wanted[step] = false;
-	if (step == RSN_STEP_DISPATCH)
-	{
-		rsn_delivery_set_offer_scope(worker->must_offer_all ? RSN_OFFER_RECENT
-									 : RSN_OFFER_HANDED);
-		worker->must_offer_all = false;
-	}
+	worker->must_read[step] = false;
+	if (step == RSN_STEP_DELIVER || step == RSN_STEP_DISPATCH)
+		rsn_delivery_set_scope(is_reading ? RSN_DELIVER_RECENT
+							   : RSN_DELIVER_HANDED);
 	n = try_step(worker, step);
 	if (n < 0 && rsn_background_has_ids(step))
 		n = step_one_by_one(worker, step);
 
 	if (n < 0)
 	{
-		worker->is_wanted[step] = true;
+		/* What it was handed is gone with it, and is found as rows again. */
+		want(worker, step);
+		if (step == RSN_STEP_DELIVER)
+			want(worker, RSN_STEP_RECONCILE);
 		worker->must_look = true;
 		worker->not_before_ms[step] = rsn_clock_now() +
 			rsn_guc_retry_interval_ms;
-		recover_handed(worker, step);
 	}
 	else if (n > 0 && (step == RSN_STEP_RECONCILE ||
-					   n >= rsn_background_limit(step)))
-	{
-		worker->is_wanted[step] = true;
-		worker->must_offer_all |= step == RSN_STEP_DISPATCH;
-	}
+					   (is_reading && n >= rsn_background_limit(step))))
+		want(worker, step);
 	else if (n == 0 && step == RSN_STEP_PRUNE)
 		worker->not_before_ms[step] = rsn_clock_now() + PRUNE_INTERVAL_MS;
 	return n;
@@ -572,8 +561,10 @@ static void
 want_all(Worker *worker)
 {
 	for (int i = 0; i < RSN_NSTEPS; i++)
-		worker->is_wanted[i] |= i != RSN_STEP_RECONCILE;
-	worker->must_offer_all = true;
+	{
+		if (i != RSN_STEP_RECONCILE)
+			want(worker, (RsnStep) i);
+	}
 }
 
 /* Begins a look at everything; from here on commits tell of every deadline. */
