@@ -35,19 +35,35 @@ report()
 
 trap report EXIT
 
+# Runs a command and prints the last lines of what it says; all of it if it fails.
+summarize()
+{
+	local lines=$1 log
+	shift
+	log=$(mktemp)
+	if ! env "$@" >"$log" 2>&1; then
+		cat "$log"
+		echo "soak: failed: $*"
+		rm -f "$log"
+		exit 1
+	fi
+	tail -n "$lines" "$log"
+	rm -f "$log"
+}
+
 while [[ $SECONDS -lt $end_s ]]; do
 	seed=$((first + round * seeds))
 	for scenario in default fault lazy; do
-		SCENARIO=$scenario SEED=$seed SEEDS=$seeds JOBS=$jobs \
-			test/dst/run.sh | tail -n 1
+		summarize 1 SCENARIO="$scenario" SEED="$seed" SEEDS="$seeds" \
+			JOBS="$jobs" test/dst/run.sh
 	done
-	SCENARIO=crash SEED=$seed SEEDS=$((seeds / 10)) JOBS=$jobs \
-		test/dst/run.sh | tail -n 1
-	RSN_SEED=$seed RSN_HISTORIES=50 test/linearizability/run.sh | tail -n 3
-	RSN_SEED=$seed RSN_CRASH_ROUNDS=5 RSN_TAP=test/t/030_crash_rounds.pl \
-		scripts/check.sh tap
-	SEED=$seed INPUTS=100000 test/fuzz/sql.sh | tail -n 1
-	SEED=$seed SECONDS=30 test/fuzz/run.sh | tail -n 4
-	SEED=$seed QUERIES=500 test/fuzz/sqlsmith.sh | tail -n 1
+	summarize 1 SCENARIO=crash SEED="$seed" SEEDS=$((seeds / 10)) \
+		JOBS="$jobs" test/dst/run.sh
+	summarize 3 RSN_SEED="$seed" RSN_HISTORIES=50 test/linearizability/run.sh
+	summarize 1 RSN_SEED="$seed" RSN_CRASH_ROUNDS=5 \
+		RSN_TAP=test/t/030_crash_rounds.pl scripts/check.sh tap
+	summarize 1 SEED="$seed" INPUTS=100000 test/fuzz/sql.sh
+	summarize 4 SEED="$seed" SECONDS=30 test/fuzz/run.sh
+	summarize 1 SEED="$seed" QUERIES=500 test/fuzz/sqlsmith.sh
 	round=$((round + 1))
 done

@@ -48,12 +48,16 @@ extend_lease(RsnTaskRow *row, int32 version, const text *pid, int64 now_ms)
 	return decision.is_changed;
 }
 
-/* Extends leases of a process; answers how many.  What it does not hold is left alone. */
+/*
+ * Extends leases of a process; answers how many, each once.  What it does not hold is
+ * left alone.
+ */
 int
 rsn_engine_heartbeat(text *pid, const RsnTaskRef *refs, int n)
 {
 	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
 	RsnTaskSet	tasks;
+	bool	   *is_extended;
 	int64		now_ms;
 	int			nextended = 0;
 
@@ -61,13 +65,17 @@ rsn_engine_heartbeat(text *pid, const RsnTaskRef *refs, int n)
 		ids[i] = refs[i].id;
 	rsn_store_begin();
 	tasks.n = rsn_store_lock_tasks(ids, n, &tasks.rows);
+	is_extended = palloc0(sizeof(bool) * Max(tasks.n, 1));
 	now_ms = rsn_clock_now();
 	for (int i = 0; i < n; i++)
 	{
 		RsnTaskRow *row = rsn_engine_find_task(&tasks, refs[i].id);
 
-		if (row != NULL && extend_lease(row, refs[i].version, pid, now_ms))
-			nextended++;
+		if (row == NULL || is_extended[row - tasks.rows] ||
+			!extend_lease(row, refs[i].version, pid, now_ms))
+			continue;
+		is_extended[row - tasks.rows] = true;
+		nextended++;
 	}
 	rsn_store_end();
 	return nextended;

@@ -128,6 +128,7 @@ SELECT resonate.heartbeat_tasks('me', '{t}', '{2}'), pg_temp.lease('t');
 SELECT resonate.heartbeat_tasks('you', '{t}', '{2}');
 SELECT resonate.heartbeat_tasks('me', '{t}', '{1}');
 SELECT resonate.heartbeat_tasks('me', '{nobody,t,untargeted,first}', '{2,2,0,0}');
+SELECT resonate.heartbeat_tasks('me', '{t,t}', '{2,2}');
 SELECT resonate.heartbeat_tasks('me', '{}', '{}');
 
 -- All leases of a process.
