@@ -44,7 +44,10 @@ ORDER BY rolname;
 
 -- It has its own schema, and belongs to a superuser.
 CREATE SCHEMA resonate;
+-- From version 18 on the context names a line of the script.
+\set SHOW_CONTEXT never
 CREATE EXTENSION resonate;
+\set SHOW_CONTEXT errors
 DROP SCHEMA resonate;
 SET client_min_messages = error;
 DROP ROLE IF EXISTS regress_resonate_nobody;
