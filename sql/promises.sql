@@ -72,7 +72,7 @@ RETURNS SETOF resonate.promise_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 1000 SECURITY DEFINER
 	AS 'MODULE_PATHNAME', 'resonate_settle_promises';
 COMMENT ON FUNCTION resonate.settle_promises(jsonb) IS
-'Public. Settles many promises in one statement. settlements is an array of objects: id, state (resolved, rejected or rejected_canceled), value, headers, idempotency_key, strict. One row per item, in the same order; the same id twice is answered as two calls one after the other. A malformed item is an error and nothing is written. Locks ids in byte order. Spec: durable-promise 2.2.';
+'Public. Settles many promises in one statement. settlements is an array of objects: id, state (resolved, rejected or rejected_canceled), value, headers, idempotency_key, strict. One row per item, in the same order; the same id twice is answered as two calls one after the other. A malformed item is an error and nothing is written. An id that has no promise is not locked: one that is created while the call waits for others is answered 4040 all the same. Locks ids in byte order. Spec: durable-promise 2.2.';
 
 CREATE FUNCTION resonate.search_promises(
 	pattern text DEFAULT '*',
