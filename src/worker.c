@@ -150,21 +150,6 @@ end_step(Worker *worker)
 	MemoryContextSwitchTo(worker->scratch);
 }
 
-/* Reports an error and ends its transaction; the loop goes on. */
-static void
-abandon_step(Worker *worker)
-{
-	MemoryContextSwitchTo(worker->scratch);
-	HOLD_INTERRUPTS();
-	EmitErrorReport();
-	AbortCurrentTransaction();
-	FlushErrorState();
-	pgstat_report_activity(STATE_IDLE, NULL);
-	RESUME_INTERRUPTS();
-	MemoryContextReset(worker->scratch);
-	MemoryContextSwitchTo(worker->scratch);
-}
-
 /* Leaves when the extension is not, or no longer, in this database. */
 static void
 check_extension(Worker *worker)
@@ -174,6 +159,45 @@ check_extension(Worker *worker)
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	leave(worker->slot, RSN_EXIT_ABSENT);
+}
+
+static void
+log_error(ErrorData *error)
+{
+	PG_TRY();
+	{
+		ReThrowError(error);
+	}
+	PG_CATCH();
+	{
+		EmitErrorReport();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+}
+
+/*
+ * Ends the transaction of a step that has failed, and reports its error; the loop
+ * goes on.  If the extension was dropped in the middle of the step, that is no error
+ * but a reason to leave.
+ */
+static void
+abandon_step(Worker *worker)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(worker->scratch);
+	HOLD_INTERRUPTS();
+	error = CopyErrorData();
+	FlushErrorState();
+	AbortCurrentTransaction();
+	RESUME_INTERRUPTS();
+
+	begin_step("look for the extension");
+	check_extension(worker);
+	MemoryContextSwitchTo(worker->scratch);
+	log_error(error);
+	end_step(worker);
 }
 
 /* Runs a step in its own transaction; -1 when it failed. */

@@ -177,6 +177,25 @@ ok( $node->poll_query_until(
 	'the worker leaves');
 $session->ask('CREATE EXTENSION resonate');
 check_deadline('postgres', 'again', 'created again');
+
+# Gone while a step of the worker has begun, and waits for a table.
+my $worker_pid = wait_for_worker($node);
+$session->ask("SELECT resonate.create_promise('due', '3 s')");
+$session->ask('BEGIN');
+$session->ask('DROP EXTENSION resonate');
+ok( $node->poll_query_until(
+		'postgres',
+		"SELECT count(*) > 0 FROM pg_locks WHERE pid = $worker_pid AND NOT granted"
+	),
+	'the worker waits for who drops the extension');
+$session->ask('COMMIT');
+is($session->{error}, '', 'dropped while the worker waits');
+ok( $node->poll_query_until(
+		'postgres', "SELECT count(*) FROM pg_stat_activity
+		 WHERE backend_type = 'resonate worker'", '0'),
+	'and leaves');
+$session->ask('CREATE EXTENSION resonate');
+check_deadline('postgres', 'once more', 'created once more');
 $session->close;
 $cached->close;
 

@@ -103,7 +103,8 @@ $node->safe_psql('postgres', <<'END');
 SELECT resonate.create_promise_and_callback('lazy', 'cb', 'notify://done', '1 s');
 SELECT resonate.create_promise_and_callback('lazy too', 'cb', 'poll://any@g', '1 s');
 END
-$node->restart('immediate');
+$node->stop('immediate');
+$node->start;
 is($node->safe_psql('postgres', $workers),
 	0, 'after a restart there is no worker before the first call');
 $node->safe_psql('postgres', 'SELECT pg_sleep(1)');
