@@ -170,6 +170,18 @@ check_shell()
 	shellcheck -x "${files[@]}"
 }
 
+# The seeded defects are looked for seldom, so say at once that one needs another
+# patch.
+check_defects()
+{
+	local patch
+
+	for patch in test/defects/*.patch; do
+		patch -p1 --dry-run --fuzz=0 -s <"$patch" ||
+			echo "$patch: does not apply"
+	done
+}
+
 # Installation scripts create, comment, and never replace what is there.
 check_install_script()
 {
@@ -253,6 +265,7 @@ check "layers" check_layers
 check "whitespace" check_whitespace
 check "cppcheck" check_cppcheck
 check "shellcheck" check_shell
+check "seeded defects apply" check_defects
 check "install script" check_install_script
 check "version" check_version
 check "expected output" check_expected

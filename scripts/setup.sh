@@ -86,6 +86,7 @@ look()
 	want gcc has gcc
 	want libc6-dev test -f /usr/include/stdio.h
 	want make has make
+	want patch has patch
 	want binutils has nm
 	want perl has prove
 	want "postgresql-server-dev-$1" test -n "$(server_version)"
