@@ -161,15 +161,19 @@ check_extension(Worker *worker)
 	leave(worker->slot, RSN_EXIT_ABSENT);
 }
 
+/* Logs an error that is over as it was raised. */
 static void
 log_error(ErrorData *error)
 {
+	MemoryContext context = CurrentMemoryContext;
+
 	PG_TRY();
 	{
 		ReThrowError(error);
 	}
 	PG_CATCH();
 	{
+		MemoryContextSwitchTo(context);
 		EmitErrorReport();
 		FlushErrorState();
 	}

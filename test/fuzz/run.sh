@@ -120,7 +120,7 @@ is_stall()
 # Looks for new inputs.
 fuzz()
 {
-	local target=$1 options status=0
+	local target=$1 options command status=0
 
 	mkdir -p "$build/$target.found" "$here/findings"
 	"$cc" -std=gnu99 "${flags[@]}" \
@@ -131,12 +131,12 @@ fuzz()
 	[[ $runs -eq 0 ]] || options+=("-runs=$runs")
 	[[ $seconds -eq 0 ]] || options+=("-max_total_time=$seconds")
 	[[ ! -f $here/$target.dict ]] || options+=("-dict=$here/$target.dict")
-	"$build/$target" "${options[@]}" "$build/$target.found" \
-		"$here/corpus/$target" >"$build/log" 2>&1 || status=$?
+	command=("$build/$target" "${options[@]}" "$build/$target.found"
+		"$here/corpus/$target")
+	"${command[@]}" >"$build/log" 2>&1 || status=$?
 	if [[ $status -ne 0 ]] && is_stall "$target"; then
 		status=0
-		"$build/$target" "${options[@]}" "$build/$target.found" \
-			"$here/corpus/$target" >"$build/log" 2>&1 || status=$?
+		"${command[@]}" >"$build/log" 2>&1 || status=$?
 	fi
 	if [[ $status -ne 0 ]]; then
 		tail -n 60 "$build/log" >&2

@@ -52,6 +52,17 @@ sub check_deadline
 	return;
 }
 
+sub count_of_workers_becomes
+{
+	my ($count, $name) = @_;
+
+	ok( $node->poll_query_until(
+			'postgres', "SELECT count(*) FROM pg_stat_activity
+			 WHERE backend_type = 'resonate worker'", $count),
+		$name);
+	return;
+}
+
 #
 # Databases
 #
@@ -95,10 +106,7 @@ new_database('busy');
 check_deadline('busy', '1', 'a new database of the old name');
 check_command('DROP DATABASE busy WITH (FORCE)', 'dropped by force');
 
-ok( $node->poll_query_until(
-		'postgres', "SELECT count(*) FROM pg_stat_activity
-		 WHERE backend_type = 'resonate worker'", '1'),
-	'one worker is left');
+count_of_workers_becomes(1, 'one worker is left');
 
 #
 # Extensions
@@ -171,10 +179,7 @@ $session->ask("SELECT resonate.create_promise('dropped', '10 ms')");
 $session->ask('DROP EXTENSION resonate');
 $session->ask('COMMIT');
 is($session->{error}, '', 'dropped in the transaction that has used it');
-ok( $node->poll_query_until(
-		'postgres', "SELECT count(*) FROM pg_stat_activity
-		 WHERE backend_type = 'resonate worker'", '0'),
-	'the worker leaves');
+count_of_workers_becomes(0, 'the worker leaves');
 $session->ask('CREATE EXTENSION resonate');
 check_deadline('postgres', 'again', 'created again');
 
@@ -190,10 +195,7 @@ ok( $node->poll_query_until(
 	'the worker waits for who drops the extension');
 $session->ask('COMMIT');
 is($session->{error}, '', 'dropped while the worker waits');
-ok( $node->poll_query_until(
-		'postgres', "SELECT count(*) FROM pg_stat_activity
-		 WHERE backend_type = 'resonate worker'", '0'),
-	'and leaves');
+count_of_workers_becomes(0, 'and leaves');
 $session->ask('CREATE EXTENSION resonate');
 check_deadline('postgres', 'once more', 'created once more');
 $session->close;
