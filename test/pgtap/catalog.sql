@@ -41,6 +41,12 @@ SELECT is_empty(
 	$$SELECT identity FROM members WHERE type IN ('function', 'procedure', 'table', 'view', 'type')
 	  AND identity NOT LIKE 'resonate.%'$$, 'all objects of the extension are in its schema');
 
+-- Vacuum locks nobody out to make a table shorter.
+SELECT ok(c.reloptions @> '{vacuum_truncate=false}' AND t.reloptions @> '{vacuum_truncate=false}',
+		  format('%s keeps its empty pages', c.oid::regclass))
+FROM pg_class c JOIN pg_class t ON t.oid = c.reltoastrelid
+WHERE c.relnamespace = 'resonate'::regnamespace AND c.relkind = 'r';
+
 -- Functions.  Only the check for tests is written in SQL.
 SELECT is(l.lanname, 'c', format('%s is in C', p.oid::regprocedure)) FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
 WHERE p.pronamespace = 'resonate'::regnamespace AND p.proname <> 'check_invariants';
