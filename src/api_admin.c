@@ -35,6 +35,7 @@ resonate_prune(PG_FUNCTION_ARGS)
 {
 	int			limit = rsn_check_limit(RSN_ARG_INT32(1, PRUNE_LIMIT_DEFAULT),
 										ROWS_LIMIT_MAX);
+	RsnPrunePosition start = {0};
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -42,7 +43,7 @@ resonate_prune(PG_FUNCTION_ARGS)
 				 errmsg("%s must not be null",
 						rsn_arg_where("settled_before", 0))));
 	PG_RETURN_INT32(rsn_engine_prune(rsn_ms_from_timestamptz(PG_GETARG_TIMESTAMPTZ(0)),
-									 rsn_clock_now(), limit));
+									 rsn_clock_now(), limit, &start));
 }
 
 static Datum
@@ -133,7 +134,7 @@ step_time(FunctionCallInfo fcinfo, int n)
 Datum
 resonate_worker_step(PG_FUNCTION_ARGS)
 {
-	RsnSetAside nobody = {NULL, 0};
+	RsnProgress start = {0};
 	int64		now_ms = step_time(fcinfo, 0);
 	int			limit = 0;
 	const char *name = "idle";
@@ -146,11 +147,11 @@ resonate_worker_step(PG_FUNCTION_ARGS)
 		limit = rsn_check_limit(PG_GETARG_INT32(1), ROWS_LIMIT_MAX);
 	for (int i = 0; i < RSN_NSTEPS && n == 0; i++)
 	{
-		n = rsn_background_step((RsnStep) i, now_ms, limit, &nobody);
+		n = rsn_background_step((RsnStep) i, now_ms, limit, &start);
 		if (n > 0)
 			name = rsn_step_name((RsnStep) i);
 	}
-	next_ms = rsn_background_next_due(&nobody);
+	next_ms = rsn_background_next_due(&start.set_aside);
 
 	values[0] = CStringGetTextDatum(name);
 	values[1] = Int32GetDatum(n);

@@ -23,6 +23,9 @@
 #include "guc.h"
 #include "shared.h"
 
+/* How often to begin pruning at the start. */
+#define PRUNE_ANEW_MS	60000
+
 /* How long a step that failed for a caller is left to the worker. */
 #define FAILED_STEP_WAIT_MS 60000
 
@@ -43,8 +46,6 @@ rsn_step_name(RsnStep step)
 {
 	return step_names[step];
 }
-
-static const RsnSetAside nobody = {NULL, 0};
 
 static int
 step_schedule(int64 now_ms, int limit, const RsnSetAside *set_aside)
@@ -100,15 +101,24 @@ step_deliver(int64 now_ms, int limit)
 	return delivered.processed;
 }
 
+/*
+ * Goes on where the last run ended, and now and then begins anew for what could
+ * not be pruned when it was passed.
+ */
 static int
-step_prune(int64 now_ms, int limit)
+step_prune(int64 now_ms, int limit, RsnProgress *progress)
 {
 	int			n;
 
 	if (rsn_guc_retention_s < 0)
 		return 0;
+	if (now_ms >= progress->prune_anew_at_ms)
+	{
+		memset(&progress->pruned, 0, sizeof(progress->pruned));
+		progress->prune_anew_at_ms = now_ms + PRUNE_ANEW_MS;
+	}
 	n = rsn_engine_prune(now_ms - (int64) rsn_guc_retention_s * 1000, now_ms,
-						 limit);
+						 limit, &progress->pruned);
 	rsn_shared_count(RSN_COUNT_PRUNED, n);
 	return n;
 }
@@ -141,8 +151,10 @@ rsn_background_limit(RsnStep step)
  */
 int
 rsn_background_step(RsnStep step, int64 now_ms, int limit,
-					const RsnSetAside *set_aside)
+					RsnProgress *progress)
 {
+	const RsnSetAside *set_aside = &progress->set_aside;
+
 	if (limit == 0)
 		limit = rsn_background_limit(step);
 	switch (step)
@@ -161,7 +173,7 @@ rsn_background_step(RsnStep step, int64 now_ms, int limit,
 			return rsn_engine_reconcile(now_ms, limit, set_aside->ids,
 										set_aside->n);
 		case RSN_STEP_PRUNE:
-			return step_prune(now_ms, limit);
+			return step_prune(now_ms, limit, progress);
 	}
 	return 0;
 }
@@ -190,6 +202,7 @@ try_step(RsnStep step, int64 now_ms)
 	static int64 not_before_ms[RSN_NSTEPS];
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
+	RsnProgress start = {0};
 	volatile int n = 0;
 
 	if (now_ms < not_before_ms[step])
@@ -198,7 +211,7 @@ try_step(RsnStep step, int64 now_ms)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		n = rsn_background_step(step, now_ms, 0, &nobody);
+		n = rsn_background_step(step, now_ms, 0, &start);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -254,11 +267,12 @@ rsn_background_tick(int64 now_ms)
 													   "resonate tick",
 													   ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller_context = MemoryContextSwitchTo(step_context);
+	RsnProgress start = {0};
 
 	/* There may be any number of steps, all in one statement. */
 	for (int i = 0; i < (int) lengthof(steps); i++)
 	{
-		while (rsn_background_step(steps[i], now_ms, 0, &nobody) > 0)
+		while (rsn_background_step(steps[i], now_ms, 0, &start) > 0)
 		{
 			MemoryContextReset(step_context);
 			CHECK_FOR_INTERRUPTS();

@@ -8,6 +8,8 @@
 #ifndef RSN_BACKGROUND_H
 #define RSN_BACKGROUND_H
 
+#include "engine.h"
+
 /* In the order in which they are tried. */
 typedef enum RsnStep
 {
@@ -30,10 +32,18 @@ typedef struct RsnSetAside
 	int			n;
 } RsnSetAside;
 
+/* What is remembered from one run of a step to the next. */
+typedef struct RsnProgress
+{
+	RsnSetAside set_aside;
+	RsnPrunePosition pruned;
+	int64		prune_anew_at_ms;	/* when to begin at the start again */
+} RsnProgress;
+
 extern const char *rsn_step_name(RsnStep step);
 extern int	rsn_background_limit(RsnStep step);
 extern int	rsn_background_step(RsnStep step, int64 now_ms, int limit,
-								const RsnSetAside *set_aside);
+								RsnProgress *progress);
 extern int64 rsn_background_next_due(const RsnSetAside *set_aside);
 extern int64 rsn_background_next_offer(int64 after_ms);
 extern bool rsn_background_has_ids(RsnStep step);

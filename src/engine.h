@@ -55,6 +55,16 @@ typedef struct RsnTaskOutcome
 	int			npreload;
 } RsnTaskOutcome;
 
+/*
+ * How far pruning has come, so that it need not begin again at what is gone but
+ * cannot be vacuumed yet.  Zero is the start.
+ */
+typedef struct RsnPrunePosition
+{
+	int64		lapsed_from_ms; /* deadline of internal promises */
+	int64		created_from_ms[RSN_PROMISE_NSTATES];
+} RsnPrunePosition;
+
 /* Who takes a task, and for how long. */
 typedef struct RsnLease
 {
@@ -106,7 +116,7 @@ extern int	rsn_engine_search_by_id(const RsnIdSearch *search,
 extern int	rsn_engine_expire_due(int64 now_ms, int limit,
 								  text *const *set_aside, int nset_aside);
 extern int	rsn_engine_prune(int64 settled_before_ms, int64 now_ms,
-							 int limit);
+							 int limit, RsnPrunePosition *position);
 
 /* engine_settle.c */
 extern void rsn_engine_init(void);

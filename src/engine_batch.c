@@ -456,8 +456,8 @@ rsn_engine_expire_due(int64 now_ms, int limit, text *const *set_aside,
 	int			n;
 
 	rsn_store_begin();
-	n = rsn_store_lock_due_promises(now_ms, limit, true, set_aside,
-									nset_aside, &rows);
+	n = rsn_store_lock_due_promises(PG_INT64_MIN, now_ms, limit, true,
+									set_aside, nset_aside, &rows);
 	n = expire_rows(rows, n, now_ms);
 	rsn_store_end();
 	return n;
@@ -467,24 +467,30 @@ rsn_engine_expire_due(int64 now_ms, int limit, text *const *set_aside,
  * Deletes at most limit promises that were settled by an instant.  Internal
  * promises have no armed deadline, so those that nobody has looked at since
  * theirs has passed are settled here first; the instant may lie ahead, but no
- * deadline passes before its time.
+ * deadline passes before its time.  Begins at a position and moves it to where
+ * the next call may go on.
  */
 int
-rsn_engine_prune(int64 settled_before_ms, int64 now_ms, int limit)
+rsn_engine_prune(int64 settled_before_ms, int64 now_ms, int limit,
+				 RsnPrunePosition *position)
 {
 	RsnPromiseRow *rows;
 	int64		due_ms = Min(settled_before_ms, now_ms);
 	int			n;
 
 	rsn_store_begin();
-	n = rsn_store_lock_due_promises(due_ms, limit, false, NULL, 0, &rows);
+	n = rsn_store_lock_due_promises(position->lapsed_from_ms, due_ms, limit,
+									false, NULL, 0, &rows);
+	if (n > 0)
+		position->lapsed_from_ms = rows[n - 1].core.timeout_at_ms;
 	expire_rows(rows, n, due_ms);
 	n = 0;
 	for (int i = 0; i < RSN_PROMISE_NSTATES && n < limit; i++)
 	{
 		if (i != RSN_PROMISE_PENDING)
 			n += rsn_store_prune_promises((RsnPromiseState) i,
-										  settled_before_ms, limit - n);
+										  settled_before_ms, limit - n,
+										  &position->created_from_ms[i]);
 	}
 	rsn_store_end();
 	return n;

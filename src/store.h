@@ -180,8 +180,8 @@ extern int	rsn_store_read_promises(text *const *ids, int n,
 									RsnPromiseRow **rows);
 extern int	rsn_store_lock_promises(text *const *ids, int n,
 									RsnPromiseRow **rows);
-extern int	rsn_store_lock_due_promises(int64 now_ms, int limit,
-										bool is_external,
+extern int	rsn_store_lock_due_promises(int64 from_ms, int64 now_ms,
+										int limit, bool is_external,
 										text *const *set_aside, int nset_aside,
 										RsnPromiseRow **rows);
 extern int	rsn_store_due_ids(RsnDueKind kind, int64 now_ms, int limit,
@@ -197,7 +197,8 @@ extern int	rsn_store_search_promises_by_id(const RsnIdSearch *search,
 extern void rsn_store_delete_promise(text *id);
 extern int64 rsn_store_next_deadline(text *const *set_aside, int nset_aside);
 extern int	rsn_store_prune_promises(RsnPromiseState state,
-									 int64 settled_before_ms, int limit);
+									 int64 settled_before_ms, int limit,
+									 int64 *created_from_ms);
 extern void rsn_store_count(int64 now_ms, RsnStateCounts *counts);
 
 /* store_message.c */

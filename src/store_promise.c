@@ -249,14 +249,14 @@ rsn_store_lock_promises(text *const *ids, int n, RsnPromiseRow **rows)
 }
 
 /*
- * Locks external or internal promises whose deadline is not after now, earliest
- * first; skips those that others have locked, and those set aside.  Without
- * payload.
+ * Locks external or internal promises whose deadline is not before from and not
+ * after now, earliest first; skips those that others have locked, and those set
+ * aside.  Without payload.
  */
 int
-rsn_store_lock_due_promises(int64 now_ms, int limit, bool is_external,
-							text *const *set_aside, int nset_aside,
-							RsnPromiseRow **rows)
+rsn_store_lock_due_promises(int64 from_ms, int64 now_ms, int limit,
+							bool is_external, text *const *set_aside,
+							int nset_aside, RsnPromiseRow **rows)
 {
 	RsnArgs		args = {0};
 	uint64		count;
@@ -265,6 +265,7 @@ rsn_store_lock_due_promises(int64 now_ms, int limit, bool is_external,
 	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_texts(&args, set_aside, nset_aside);
 	rsn_args_add(&args, BoolGetDatum(is_external));
+	rsn_args_add(&args, Int64GetDatum(from_ms));
 	count = rsn_store_exec(RSN_QUERY_LOCK_DUE, &args);
 	*rows = rsn_store_rows_from_result(count);
 	return (int) count;
@@ -364,17 +365,27 @@ rsn_store_next_deadline(text *const *set_aside, int nset_aside)
 	return rsn_store_get_int64(SPI_tuptable->vals[0], 1, RSN_TIME_NEVER);
 }
 
-/* Deletes promises of one settled state; answers how many. */
+/*
+ * Deletes promises of one settled state, in the order in which they were created,
+ * from an instant on that is moved to the last of them; answers how many.
+ */
 int
 rsn_store_prune_promises(RsnPromiseState state, int64 settled_before_ms,
-						 int limit)
+						 int limit, int64 *created_from_ms)
 {
 	RsnArgs		args = {0};
+	int			n;
 
 	rsn_args_add_text(&args, state_text(state));
 	rsn_args_add(&args, Int64GetDatum(settled_before_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
-	return (int) rsn_store_exec(RSN_QUERY_PRUNE, &args);
+	rsn_args_add(&args, Int64GetDatum(*created_from_ms));
+	n = (int) rsn_store_exec(RSN_QUERY_PRUNE, &args);
+	for (int i = 0; i < n; i++)
+		*created_from_ms = Max(*created_from_ms,
+							   rsn_store_get_int64(SPI_tuptable->vals[i], 1,
+												   PG_INT64_MIN));
+	return n;
 }
 
 /* Counts rows by stored state, and what is due at now. */

@@ -24,6 +24,7 @@
 #define EQ		" OPERATOR(pg_catalog.=) "
 #define NE		" OPERATOR(pg_catalog.<>) "
 #define LE		" OPERATOR(pg_catalog.<=) "
+#define GE		" OPERATOR(pg_catalog.>=) "
 #define LIKE	" OPERATOR(pg_catalog.~~) "
 #define NLIKE	" OPERATOR(pg_catalog.!~~) "
 #define STATE(x) "'" x "'::resonate.promise_state"
@@ -103,11 +104,12 @@ const RsnQueryDef rsn_queries[] = {
 		"SELECT " RSN_PROMISE_WITHOUT_PAYLOAD
 		" FROM resonate.promises p"
 		" WHERE p.state" EQ STATE("pending") " AND p.external" EQ "$4"
-		" AND p.timeout_at" LE "$1 AND p.id" NE "ALL ($3)"
+		" AND p.timeout_at" GE "$5 AND p.timeout_at" LE "$1"
+		" AND p.id" NE "ALL ($3)"
 		" ORDER BY p.external, p.timeout_at LIMIT $2"
 		" FOR NO KEY UPDATE SKIP LOCKED",
-		SPI_OK_SELECT, PLAN_ONCE, 4,
-		{INT8OID, INT8OID, TEXTARRAYOID, BOOLOID}
+		SPI_OK_SELECT, PLAN_ONCE, 5,
+		{INT8OID, INT8OID, TEXTARRAYOID, BOOLOID, INT8OID}
 	},
 	[RSN_QUERY_DUE_IDS] = {
 		"SELECT p.id FROM resonate.promises p"
@@ -191,6 +193,7 @@ const RsnQueryDef rsn_queries[] = {
 		"DELETE FROM resonate.promises d"
 		" WHERE d.ctid" EQ "ANY (ARRAY(SELECT p.ctid FROM resonate.promises p"
 		" WHERE p.state" EQ "$1::resonate.promise_state"
+		" AND p.created_at" GE "$4"
 		" AND p.created_at" LE "$2 AND p.settled_at" LE "$2"
 		" AND NOT EXISTS (SELECT FROM resonate.messages m"
 		" WHERE m.promise_id" EQ "p.id)"
@@ -204,8 +207,10 @@ const RsnQueryDef rsn_queries[] = {
 		" WHERE r.id" EQ "(p.tags OPERATOR(pg_catalog.->>) 'resonate:origin')"
 		" AND r.settled_at IS NULL"
 		" AND (r.external OR r.timeout_at OPERATOR(pg_catalog.>) $2))"
-		" ORDER BY p.created_at LIMIT $3 FOR UPDATE SKIP LOCKED))",
-		SPI_OK_DELETE, PLAN_ONCE, 3, {TEXTOID, INT8OID, INT8OID}
+		" ORDER BY p.created_at LIMIT $3 FOR UPDATE SKIP LOCKED))"
+		" RETURNING d.created_at",
+		SPI_OK_DELETE_RETURNING, PLAN_ONCE, 4,
+		{TEXTOID, INT8OID, INT8OID, INT8OID}
 	},
 	[RSN_QUERY_COUNT_STATES] = {
 		"SELECT p.state::pg_catalog.text, pg_catalog.count(*)"

@@ -45,8 +45,18 @@
 /* How often to look whether somebody needs the database for himself. */
 #define YIELD_CHECK_MS		1000
 
-/* How often to look for history that has become too old. */
-#define PRUNE_INTERVAL_MS	60000
+/*
+ * How often to look for history that has become too old: while there is some, so
+ * that it goes in small parts, and while there is none.
+ */
+#define PRUNE_BUSY_INTERVAL_MS	1000
+#define PRUNE_IDLE_INTERVAL_MS	60000
+
+/* How often at least to look at everything, whatever we were told. */
+#define LOOK_INTERVAL_MS	60000
+
+/* For how long at least a promise that fails is set aside. */
+#define SET_ASIDE_MS		60000
 
 /* While all that is due is locked by others: sleeps grow from one to the other. */
 #define LOCKED_WAIT_MIN_MS	10
@@ -63,7 +73,7 @@ typedef struct Worker
 	RsnSlot    *slot;
 	MemoryContext scratch;		/* reset after each step */
 	MemoryContext set_aside_context;
-	RsnSetAside set_aside;
+	RsnProgress progress;
 	int64		forget_at_ms;	/* when to try those set aside again */
 	bool		is_wanted[RSN_NSTEPS];	/* what is to be run */
 	bool		must_read[RSN_NSTEPS];	/* not only what was handed over */
@@ -215,7 +225,7 @@ try_step(Worker *worker, RsnStep step)
 		begin_step(rsn_step_name(step));
 		check_extension(worker);
 		MemoryContextSwitchTo(worker->scratch);
-		n = rsn_background_step(step, rsn_clock_now(), 0, &worker->set_aside);
+		n = rsn_background_step(step, rsn_clock_now(), 0, &worker->progress);
 		end_step(worker);
 	}
 	PG_CATCH();
@@ -253,7 +263,7 @@ static void
 set_aside(Worker *worker, RsnStep step, text *id)
 {
 	MemoryContext old = MemoryContextSwitchTo(worker->set_aside_context);
-	RsnSetAside *aside = &worker->set_aside;
+	RsnSetAside *aside = &worker->progress.set_aside;
 
 	if (aside->n == 0)
 		aside->ids = palloc(sizeof(text *));
@@ -263,7 +273,7 @@ set_aside(Worker *worker, RsnStep step, text *id)
 	MemoryContextSwitchTo(old);
 
 	worker->forget_at_ms = rsn_clock_now() +
-		Max(PRUNE_INTERVAL_MS, rsn_guc_retry_interval_ms);
+		Max(SET_ASIDE_MS, rsn_guc_retry_interval_ms);
 	rsn_shared_count(RSN_COUNT_SET_ASIDE, 1);
 	ereport(WARNING,
 			(errcode(ERRCODE_DATA_CORRUPTED),
@@ -283,12 +293,12 @@ forget_set_aside(Worker *worker)
 	pg_atomic_read_u32(&worker->slot->must_reconcile) ==
 	RSN_RECONCILE_FOREIGN_ROWS;
 
-	if (worker->set_aside.n == 0 ||
+	if (worker->progress.set_aside.n == 0 ||
 		(rsn_clock_now() < worker->forget_at_ms && !has_foreign_rows))
 		return;
 	MemoryContextReset(worker->set_aside_context);
-	worker->set_aside.ids = NULL;
-	worker->set_aside.n = 0;
+	worker->progress.set_aside.ids = NULL;
+	worker->progress.set_aside.n = 0;
 	pg_atomic_write_u32(&worker->slot->must_reconcile,
 						RSN_RECONCILE_MORE);
 }
@@ -303,7 +313,7 @@ list_ids(Worker *worker, RsnStep step, MemoryContext context, text ***ids)
 	{
 		begin_step(rsn_step_name(step));
 		MemoryContextSwitchTo(context);
-		n = rsn_background_list(step, rsn_clock_now(), &worker->set_aside,
+		n = rsn_background_list(step, rsn_clock_now(), &worker->progress.set_aside,
 								ids);
 		end_step(worker);
 	}
@@ -367,6 +377,24 @@ note_wanted(Worker *worker)
 }
 
 /*
+ * Plans the next part of pruning, after one that has found n rows.  Nobody waits
+ * for it, so where there is much it rests for as long as it has worked.
+ */
+static void
+plan_pruning(Worker *worker, int n, int64 began_ms)
+{
+	int64		now_ms = rsn_clock_now();
+	int64		rest_ms = PRUNE_BUSY_INTERVAL_MS;
+
+	if (n == 0)
+		rest_ms = PRUNE_IDLE_INTERVAL_MS;
+	else if (n >= rsn_background_limit(RSN_STEP_PRUNE))
+		rest_ms = Min(now_ms - began_ms, PRUNE_BUSY_INTERVAL_MS);
+	want(worker, RSN_STEP_PRUNE);
+	worker->not_before_ms[RSN_STEP_PRUNE] = now_ms + rest_ms;
+}
+
+/*
  * Runs a step and plans its next run: at once if it has found as much as it
  * takes, later if it failed.  Answers how many rows it took.
  */
@@ -374,6 +402,7 @@ static int
 run_step(Worker *worker, RsnStep step)
 {
 	bool		is_reading = worker->must_read[step];
+	int64		began_ms = rsn_clock_now();
 	int			n;
 
 	worker->is_wanted[step] = false;
@@ -395,12 +424,20 @@ run_step(Worker *worker, RsnStep step)
 		worker->not_before_ms[step] = rsn_clock_now() +
 			rsn_guc_retry_interval_ms;
 	}
+	else if (step == RSN_STEP_PRUNE)
+		plan_pruning(worker, n, began_ms);
 	else if (n > 0 && (step == RSN_STEP_RECONCILE ||
 					   (is_reading && n >= rsn_background_limit(step))))
 		want(worker, step);
-	else if (n == 0 && step == RSN_STEP_PRUNE)
-		worker->not_before_ms[step] = rsn_clock_now() + PRUNE_INTERVAL_MS;
 	return n;
+}
+
+/* True for a step that is wanted and does not have to wait. */
+static bool
+is_ready(const Worker *worker, RsnStep step)
+{
+	return worker->is_wanted[step] &&
+		rsn_clock_now() >= worker->not_before_ms[step];
 }
 
 /* Runs each wanted step once; true when one of them may have more to do. */
@@ -416,12 +453,11 @@ run_steps(Worker *worker)
 		RsnStep		step = (RsnStep) i;
 		int			n;
 
-		if (!worker->is_wanted[step] ||
-			rsn_clock_now() < worker->not_before_ms[step])
+		if (!is_ready(worker, step))
 			continue;
 		n = run_step(worker, step);
 		is_active |= n > 0;
-		has_more |= n > 0 && worker->is_wanted[step];
+		has_more |= n > 0 && is_ready(worker, step);
 	}
 	if (is_active)
 		pg_atomic_write_u64(&worker->slot->active_at_ms, rsn_clock_wall());
@@ -439,7 +475,7 @@ look_ahead(Worker *worker)
 		begin_step("look ahead");
 		check_extension(worker);
 		MemoryContextSwitchTo(worker->scratch);
-		worker->next_due_ms = rsn_background_next_due(&worker->set_aside);
+		worker->next_due_ms = rsn_background_next_due(&worker->progress.set_aside);
 		worker->next_offer_ms = rsn_background_next_offer(worker->looked_at_ms);
 
 		/* Clear only what was there before we looked. */
@@ -476,11 +512,11 @@ due_time(Worker *worker)
 			   worker->next_offer_ms);
 }
 
-/* When a step that has to wait may run, or history is to be pruned. */
+/* When a step that has to wait may run. */
 static int64
 next_planned(const Worker *worker)
 {
-	int64		next_ms = worker->not_before_ms[RSN_STEP_PRUNE];
+	int64		next_ms = RSN_TIME_NEVER;
 
 	for (int i = 0; i < RSN_NSTEPS; i++)
 	{
@@ -505,12 +541,15 @@ must_yield(void)
 }
 
 static void
-reload_config(void)
+reload_config(Worker *worker)
 {
 	if (ConfigReloadPending)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
+
+		/* Who shortens the retention waits for the effect. */
+		worker->not_before_ms[RSN_STEP_PRUNE] = 0;
 	}
 }
 
@@ -542,7 +581,7 @@ sleep_until(Worker *worker, int64 wake_at_ms)
 	}
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
-	reload_config();
+	reload_config(worker);
 	return is_told;
 }
 
@@ -577,7 +616,7 @@ is_paused(const Worker *worker)
 static bool
 is_look_wanted(Worker *worker)
 {
-	return worker->must_look || worker->set_aside.n > 0 ||
+	return worker->must_look || worker->progress.set_aside.n > 0 ||
 		pg_atomic_read_u32(&worker->slot->must_look) != 0 ||
 		pg_atomic_read_u32(&worker->slot->must_poll) != 0 ||
 		pg_atomic_read_u32(&worker->slot->must_reconcile) !=
@@ -618,7 +657,7 @@ static bool
 may_go_on(Worker *worker, bool is_looking)
 {
 	CHECK_FOR_INTERRUPTS();
-	reload_config();
+	reload_config(worker);
 	if (must_yield())
 		leave(worker->slot, RSN_EXIT_YIELDED);
 	if (is_looking)
@@ -654,12 +693,13 @@ run_turn(Worker *worker)
 	}
 	if (is_looking)
 	{
-		worker->due_ms = due_time(worker);
+		worker->due_ms = Min(due_time(worker),
+							 worker->looked_at_ms + LOOK_INTERVAL_MS);
 		pg_atomic_write_u64(&worker->slot->wake_at_ms, worker->due_ms);
 	}
 	if (sleep_until(worker, Min(worker->due_ms, next_planned(worker))))
 		gather(worker);
-	else
+	else if (rsn_clock_now() >= worker->due_ms)
 		worker->must_look = true;
 }
 
