@@ -71,7 +71,6 @@ typedef struct RsnSlot
 	pg_atomic_uint32 must_reconcile;	/* RsnReconcile */
 	pg_atomic_uint32 must_deliver;	/* something is to be delivered */
 	pg_atomic_uint32 must_offer;	/* something can be dequeued; tell of it */
-	pg_atomic_uint32 must_look; /* something is due earlier than wake_at_ms */
 	pg_atomic_uint32 must_poll; /* counts PREPAREs; zero: none is left */
 	pg_atomic_uint32 is_paused; /* by debug.start of the wire protocol */
 
@@ -81,6 +80,7 @@ typedef struct RsnSlot
 	 * then it must be told of everything.
 	 */
 	pg_atomic_uint64 wake_at_ms;
+	pg_atomic_uint64 told_ms;	/* the earliest it was told of since */
 	pg_atomic_uint64 started_at_ms;
 	pg_atomic_uint64 active_at_ms;
 	pg_atomic_uint64 requested_at_ms;	/* last attempt to have it started */

@@ -48,7 +48,7 @@ typedef struct XactNotes
 	bool		has_offer;		/* there is something to dequeue, somewhere */
 	bool		has_foreign_rows;	/* it must look for settled callbacks */
 	bool		wants_start;	/* CREATE EXTENSION: have it started */
-	int64		first_deadline_ms;	/* earliest deadline armed */
+	int64		first_deadline_ms;	/* earliest deadline armed; zero: now */
 	RsnHandoffList handed;		/* to the worker, in TopTransactionContext */
 	RsnSlot    *slot;			/* where that list is to go */
 	bool		is_refused;		/* there was no room for more */
@@ -244,6 +244,7 @@ void
 rsn_wake_note_foreign_rows(void)
 {
 	my_notes()->has_foreign_rows = true;
+	rsn_wake_note_deadline(0);
 	rsn_wake_note_message();
 	rsn_wake_note_offer(NULL);
 }
@@ -302,11 +303,29 @@ wake_everyone(RsnShared *all)
 	}
 }
 
+/*
+ * Tells the worker of a deadline that is earlier than what it knows; true if it is.
+ * It is not told to look, or commits would keep it looking whenever a look takes
+ * longer than it takes until the next commit.
+ */
+static bool
+tell_deadline(RsnSlot *slot, int64 deadline_ms)
+{
+	uint64		told = pg_atomic_read_u64(&slot->told_ms);
+
+	if (deadline_ms >= (int64) pg_atomic_read_u64(&slot->wake_at_ms))
+		return false;
+	while (deadline_ms < (int64) told &&
+		   !pg_atomic_compare_exchange_u64(&slot->told_ms, &told,
+										   (uint64) deadline_ms))
+		;
+	return true;
+}
+
 static void
 wake_worker(RsnSlot *slot)
 {
-	bool		must_look = notes.has_foreign_rows ||
-	notes.first_deadline_ms < (int64) pg_atomic_read_u64(&slot->wake_at_ms);
+	bool		is_told = tell_deadline(slot, notes.first_deadline_ms);
 
 	if (notes.has_foreign_rows)
 		pg_atomic_write_u32(&slot->must_reconcile,
@@ -315,11 +334,9 @@ wake_worker(RsnSlot *slot)
 		pg_atomic_write_u32(&slot->must_deliver, 1);
 	if (notes.has_offer)
 		pg_atomic_write_u32(&slot->must_offer, 1);
-	if (must_look)
-		pg_atomic_write_u32(&slot->must_look, 1);
 	if (notes.handed.len > 0)
 		rsn_handoff_commit(slot, &notes.handed);
-	if (notes.has_message || notes.has_offer || must_look ||
+	if (notes.has_message || notes.has_offer || is_told ||
 		notes.handed.len > 0)
 	{
 		pg_memory_barrier();

@@ -585,6 +585,14 @@ sleep_until(Worker *worker, int64 wake_at_ms)
 	return is_told;
 }
 
+/* When to look next: as of the last look, or as commits have told since. */
+static int64
+next_look(const Worker *worker)
+{
+	return Min(worker->due_ms,
+			   (int64) pg_atomic_read_u64(&worker->slot->told_ms));
+}
+
 /*
  * Lets more commits come before they are answered, unless the last turn is a
  * while ago.  What they want is noted in flags, so no latch is needed here.
@@ -595,7 +603,7 @@ gather(const Worker *worker)
 	int64		rest_ms = worker->turn_began_ms + TURN_INTERVAL_MS -
 	rsn_clock_wall();
 
-	rest_ms = Min(rest_ms, rsn_clock_wait_ms(worker->due_ms,
+	rest_ms = Min(rest_ms, rsn_clock_wait_ms(next_look(worker),
 											 TURN_INTERVAL_MS));
 	if (rest_ms > 0)
 		(void) WaitLatch(NULL, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, rest_ms,
@@ -617,7 +625,7 @@ static bool
 is_look_wanted(Worker *worker)
 {
 	return worker->must_look || worker->progress.set_aside.n > 0 ||
-		pg_atomic_read_u32(&worker->slot->must_look) != 0 ||
+		rsn_clock_now() >= next_look(worker) ||
 		pg_atomic_read_u32(&worker->slot->must_poll) != 0 ||
 		pg_atomic_read_u32(&worker->slot->must_reconcile) !=
 		RSN_RECONCILE_NO;
@@ -640,7 +648,7 @@ begin_look(Worker *worker)
 {
 	pg_atomic_write_u64(&worker->slot->wake_at_ms, RSN_TIME_NEVER);
 	pg_memory_barrier();
-	pg_atomic_write_u32(&worker->slot->must_look, 0);
+	pg_atomic_write_u64(&worker->slot->told_ms, RSN_TIME_NEVER);
 	pg_memory_barrier();
 	worker->must_look = false;
 	forget_set_aside(worker);
@@ -662,15 +670,14 @@ may_go_on(Worker *worker, bool is_looking)
 		leave(worker->slot, RSN_EXIT_YIELDED);
 	if (is_looking)
 		want_all(worker);
-	return is_looking || (!is_look_wanted(worker) &&
-						  rsn_clock_now() < worker->due_ms);
+	return is_looking || !is_look_wanted(worker);
 }
 
 /*
  * One turn of the loop.  The order makes sure that no wake-up is lost: first we
  * say that we look, then we look at the rows, then we say until when nothing is
- * due.  Offers and messages have a flag that is cleared before they are looked
- * for.  See wake.c for the other side.
+ * due, except what we were told meanwhile.  Offers and messages have a flag that
+ * is cleared before they are looked for.  See wake.c for the other side.
  */
 static void
 run_turn(Worker *worker)
@@ -692,15 +699,12 @@ run_turn(Worker *worker)
 		return;
 	}
 	if (is_looking)
-	{
 		worker->due_ms = Min(due_time(worker),
 							 worker->looked_at_ms + LOOK_INTERVAL_MS);
-		pg_atomic_write_u64(&worker->slot->wake_at_ms, worker->due_ms);
-	}
+	worker->due_ms = next_look(worker);
+	pg_atomic_write_u64(&worker->slot->wake_at_ms, worker->due_ms);
 	if (sleep_until(worker, Min(worker->due_ms, next_planned(worker))))
 		gather(worker);
-	else if (rsn_clock_now() >= worker->due_ms)
-		worker->must_look = true;
 }
 
 static void
