@@ -125,9 +125,10 @@ def hold_snapshot(bench, seconds, over):
 
 
 def observe(bench, seconds, over):
-    """Looks at the start and after each third, but the last; disturbs the
-    second one.
+    """Looks at the start, after the warm-up, and after each third, but the
+    last; disturbs the second one.
     """
+    over.wait(seconds / 3)
     looks = [look(bench)]
     over.wait(seconds / 3)
     looks.append(look(bench))
@@ -179,14 +180,19 @@ def maximum_rate(bench):
 
 
 def load(bench, rate, seconds):
-    """Runs the load; answers the log of pgbench and what was seen beside."""
+    """Runs the load, after a third as much of it to warm up; answers the log of
+    pgbench without that, and what was seen beside.
+
+    A new database has neither anything to vacuum or to prune nor checkpoints.
+    """
     bench.reset()
     over = threading.Event()
     with concurrent.futures.ThreadPoolExecutor() as threads:
         hearing = threads.submit(listen, bench, over)
         observing = threads.submit(observe, bench, seconds, over)
         try:
-            result = bench.pgbench(LIVES, CLIENTS, seconds=seconds, rate=rate,
+            result = bench.pgbench(LIVES, CLIENTS,
+                                   seconds=round(seconds * 4 / 3), rate=rate,
                                    variables=variables(), log=True)
             looks = [*observing.result(), look(bench)]
             await_delivery(bench)
@@ -196,7 +202,8 @@ def load(bench, rate, seconds):
     if heard != result.processed:
         raise BenchError(f"{heard} of {result.processed} notifications were "
                          f"received")
-    return result.log_lines, looks
+    start = result.log_lines[0][0] + seconds / 3
+    return [line for line in result.log_lines if line[0] >= start], looks
 
 
 def bins_of(log_lines, seconds, width):
@@ -262,7 +269,7 @@ def report_sizes(bench, looks):
         f"at most {GROWTH_RATIO} times",
         totals[3] <= GROWTH_RATIO * totals[2])
     bench.report.text(f"""
-        Size of all tables and indexes in MB: {shown[0]} at the start,
+        Size of all tables and indexes in MB: {shown[0]} after the warm-up,
         {shown[1]} after a third, when the snapshot was taken, {shown[2]}
         after two, when it was released, {shown[3]} at the end. In kB (a table
         includes its indexes), with rows that are alive and dead as the
@@ -298,9 +305,10 @@ def run(bench):
             promise with a callback to a notify address and resolve it, in
             five transactions. At most they do this {most:,.0f} times a
             second, so they do it {most / 2:,.0f} times a second for
-            {seconds} s, at times that do not depend on how fast the server
-            is; the latency of each counts from then. In the middle third
-            another session holds a snapshot. Settings:
+            {seconds} s, after {seconds // 3} s to warm up, at times that do
+            not depend on how fast the server is; the latency of each counts
+            from then. In the middle third another session holds a snapshot.
+            Settings:
             {", ".join(" = ".join(pair) for pair in SETTINGS.items())},
             autovacuum as by default. Every notification was received.""")
         log_lines, looks = load(bench, round(most / 2), seconds)
