@@ -1,0 +1,228 @@
+/*-------------------------------------------------------------------------
+ *
+ * store_table_find.c
+ *	  Finding rows by their key, and locking them.
+ *
+ * With the functions and the rules of the executor: see store_table.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "store_table_open.h"
+
+/* The condition that the first column of an index is that text. */
+static void
+init_scan_key(ScanKey scan_key, Relation index, text *key)
+{
+	ScanKeyEntryInitialize(scan_key, 0, 1, BTEqualStrategyNumber, InvalidOid,
+						   index->rd_indcollation[0], F_TEXTEQ,
+						   PointerGetDatum(key));
+}
+
+/* Begins to look for the rows that have the key. */
+static IndexScanDesc
+begin_scan(RsnOpenTable *open, text *key, Snapshot snapshot)
+{
+	IndexScanDesc scan;
+	ScanKeyData scan_key;
+
+	init_scan_key(&scan_key, open->key_index, key);
+	scan = rsn_index_beginscan(open->rel, open->key_index, snapshot, 1, 0);
+	index_rescan(scan, &scan_key, 1, NULL, 0);
+	return scan;
+}
+
+/* Looks for the first row that has the key. */
+static bool
+find_in(RsnOpenTable *open, text *key, Snapshot snapshot)
+{
+	IndexScanDesc scan = begin_scan(open, key, snapshot);
+	bool		is_found;
+
+	is_found = index_getnext_slot(scan, ForwardScanDirection, open->found);
+	index_endscan(scan);
+	return is_found;
+}
+
+static void
+show_found(RsnOpenTable *open, RsnTuple *tuple)
+{
+	slot_getallattrs(open->found);
+	tuple->tid = &open->found->tts_tid;
+	tuple->values = open->found->tts_values;
+	tuple->nulls = open->found->tts_isnull;
+}
+
+/* The row that has the key; false when there is none. */
+bool
+rsn_table_find(RsnTable table, text *key, RsnTuple *tuple)
+{
+	RsnOpenTable *open = rsn_table_open_with_key(table, AccessShareLock);
+
+	rsn_table_new_snapshot();
+	if (!find_in(open, key, GetActiveSnapshot()))
+		return false;
+	show_found(open, tuple);
+	return true;
+}
+
+/*
+ * Shows each row that has the key; false when the visitor wants no more of them.
+ * It sees what is committed, and what this transaction has written, as of now, so it
+ * is for rows that nobody else can add or delete meanwhile.
+ */
+bool
+rsn_table_visit(RsnTable table, text *key, RsnVisitTuple visit, void *arg)
+{
+	RsnOpenTable *open = rsn_table_open_with_key(table, AccessShareLock);
+	IndexScanDesc scan = begin_scan(open, key, SnapshotSelf);
+	RsnTuple	tuple;
+	bool		wants_more = true;
+
+	while (wants_more &&
+		   index_getnext_slot(scan, ForwardScanDirection, open->found))
+	{
+		show_found(open, &tuple);
+		wants_more = visit(&tuple, arg);
+	}
+	index_endscan(scan);
+	return wants_more;
+}
+
+/*
+ * The row at a place where there was one before this session with the store began;
+ * false when there is none now.  Needs no newer snapshot, then.
+ */
+bool
+rsn_table_fetch(RsnTable table, const ItemPointerData *tid, RsnTuple *tuple)
+{
+	RsnOpenTable *open = rsn_table_open_with_key(table, AccessShareLock);
+	ItemPointerData copy = *tid;
+
+	/* It cannot shrink while it is open, and to ask is a system call. */
+	if (ItemPointerGetBlockNumber(tid) >= open->nblocks)
+		open->nblocks = RelationGetNumberOfBlocks(open->rel);
+	if (ItemPointerGetBlockNumber(tid) >= open->nblocks ||
+		!table_tuple_fetch_row_version(open->rel, &copy, GetActiveSnapshot(),
+									   open->found))
+		return false;
+	show_found(open, tuple);
+	return true;
+}
+
+/*
+ * False when no row has the first column of the primary key, at any isolation
+ * level; true when there may be one.  Looks at the index alone, which costs half
+ * as much and knows of dead rows too.
+ */
+bool
+rsn_table_may_have(RsnTable table, text *key)
+{
+	Relation	index;
+	IndexScanDesc scan;
+	ScanKeyData scan_key;
+	bool		result;
+
+	rsn_table_open_estate();
+	LockRelationOid(rsn_table_ids(table)->table, AccessShareLock);
+	index = index_open(rsn_table_ids(table)->key_index, AccessShareLock);
+	init_scan_key(&scan_key, index, key);
+	scan = rsn_index_beginscan_bitmap(index, GetActiveSnapshot(), 1);
+	index_rescan(scan, &scan_key, 1, NULL, 0);
+	result = index_getnext_tid(scan, ForwardScanDirection) != NULL;
+	index_endscan(scan);
+	index_close(index, NoLock);
+	return result;
+}
+
+/* Somebody has changed a row: an error where our snapshot is older than that. */
+static void
+check_not_serializable(void)
+{
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent update")));
+}
+
+/*
+ * Locks the row that was found, as SELECT FOR ... does (nodeLockRows.c), and has
+ * its newest version; false when it was deleted meanwhile.  The key of a row
+ * never changes, so there is nothing to check again.
+ */
+static bool
+lock_found(RsnOpenTable *open, LockTupleMode mode)
+{
+	ItemPointerData tid = open->found->tts_tid;
+	uint8		flags = TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
+	TM_FailureData failure;
+	TM_Result	result;
+
+	if (!IsolationUsesXactSnapshot())
+		flags |= TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
+	result = table_tuple_lock(open->rel, &tid, GetActiveSnapshot(),
+							  open->found, GetCurrentCommandId(false), mode,
+							  LockWaitBlock, flags, &failure);
+	if (result == TM_Ok)
+		return true;
+	if (result == TM_Updated || result == TM_Deleted)
+		check_not_serializable();
+	if (result != TM_Deleted)
+		elog(ERROR, "unexpected table_tuple_lock status: %d", (int) result);
+	return false;
+}
+
+/* The same as rsn_table_find, locked and read after any wait for the lock. */
+bool
+rsn_table_lock(RsnTable table, text *key, LockTupleMode mode, RsnTuple *tuple)
+{
+	RsnOpenTable *open = rsn_table_open_with_key(table, RowShareLock);
+
+	PreventCommandIfReadOnly("SELECT FOR UPDATE");
+	rsn_table_new_snapshot();
+	if (!find_in(open, key, GetActiveSnapshot()) || !lock_found(open, mode))
+		return false;
+	show_found(open, tuple);
+	return true;
+}
+
+/*
+ * Locks a row that the transaction has seen in a statement, if nobody has locked
+ * it or changed it since.  Never waits.
+ */
+bool
+rsn_table_try_lock(RsnTable table, const ItemPointerData *tid, RsnTuple *tuple)
+{
+	RsnOpenTable *open = rsn_table_open_with_key(table, RowShareLock);
+	ItemPointerData copy = *tid;
+	TM_FailureData failure;
+	TM_Result	result;
+
+	PreventCommandIfReadOnly("SELECT FOR UPDATE");
+	CommandCounterIncrement();
+	result = table_tuple_lock(open->rel, &copy, GetActiveSnapshot(),
+							  open->found, GetCurrentCommandId(false),
+							  LockTupleNoKeyExclusive, LockWaitSkip, 0,
+							  &failure);
+	if (result != TM_Ok)
+	{
+		if (result != TM_WouldBlock)
+			check_not_serializable();
+		return false;
+	}
+	show_found(open, tuple);
+	return true;
+}
