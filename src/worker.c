@@ -17,10 +17,8 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
-#include "commands/extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
@@ -29,9 +27,7 @@
 #include "storage/lmgr.h"
 #include "storage/proc.h"
 #include "tcop/tcopprot.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 #include "background.h"
 #include "clock.h"
@@ -41,6 +37,7 @@
 #include "handoff.h"
 #include "shared.h"
 #include "worker.h"
+#include "worker_step.h"
 
 /* How often to look whether somebody needs the database for himself. */
 #define YIELD_CHECK_MS		1000
@@ -55,9 +52,6 @@
 /* How often at least to look at everything, whatever we were told. */
 #define LOOK_INTERVAL_MS	60000
 
-/* For how long at least a promise that fails is set aside. */
-#define SET_ASIDE_MS		60000
-
 /* While all that is due is locked by others: sleeps grow from one to the other. */
 #define LOCKED_WAIT_MIN_MS	10
 #define LOCKED_WAIT_MAX_MS	1000
@@ -71,10 +65,7 @@
 typedef struct Worker
 {
 	RsnSlot    *slot;
-	MemoryContext scratch;		/* reset after each step */
-	MemoryContext set_aside_context;
-	RsnProgress progress;
-	int64		forget_at_ms;	/* when to try those set aside again */
+	RsnRunner	runner;
 	bool		is_wanted[RSN_NSTEPS];	/* what is to be run */
 	bool		must_read[RSN_NSTEPS];	/* not only what was handed over */
 	int64		not_before_ms[RSN_NSTEPS];	/* after a failure, or by plan */
@@ -94,14 +85,6 @@ detach(int code, Datum arg)
 
 	pg_atomic_write_u32(&slot->pid, 0);
 	pg_atomic_write_u32(&slot->proc_number, RSN_NO_PROC);
-}
-
-/* Leaves for good; the launcher reads why. */
-static void
-leave(RsnSlot *slot, RsnWorkerExit reason)
-{
-	pg_atomic_write_u32(&slot->last_exit, reason);
-	proc_exit(0);
 }
 
 /* Makes this process the worker of its database; there is at most one. */
@@ -138,215 +121,6 @@ attach(void)
 	pg_atomic_write_u32(&slot->must_offer, 1);
 	pg_atomic_write_u32(&slot->must_poll, 1);
 	return slot;
-}
-
-static void
-begin_step(const char *activity)
-{
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	pgstat_report_activity(STATE_RUNNING, activity);
-}
-
-static void
-end_step(Worker *worker)
-{
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	pgstat_report_stat(true);
-	pgstat_report_activity(STATE_IDLE, NULL);
-	MemoryContextReset(worker->scratch);
-	MemoryContextSwitchTo(worker->scratch);
-}
-
-/* Leaves when the extension is not, or no longer, in this database. */
-static void
-check_extension(Worker *worker)
-{
-	if (OidIsValid(get_extension_oid("resonate", true)))
-		return;
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	leave(worker->slot, RSN_EXIT_ABSENT);
-}
-
-/* Logs an error that is over as it was raised. */
-static void
-log_error(ErrorData *error)
-{
-	MemoryContext context = CurrentMemoryContext;
-
-	PG_TRY();
-	{
-		ReThrowError(error);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		EmitErrorReport();
-		FlushErrorState();
-	}
-	PG_END_TRY();
-}
-
-/*
- * Ends the transaction of a step that has failed, and reports its error; the loop
- * goes on.  If the extension was dropped in the middle of the step, that is no error
- * but a reason to leave.
- */
-static void
-abandon_step(Worker *worker)
-{
-	ErrorData  *error;
-
-	MemoryContextSwitchTo(worker->scratch);
-	HOLD_INTERRUPTS();
-	error = CopyErrorData();
-	FlushErrorState();
-	AbortCurrentTransaction();
-	RESUME_INTERRUPTS();
-
-	begin_step("look for the extension");
-	check_extension(worker);
-	MemoryContextSwitchTo(worker->scratch);
-	log_error(error);
-	end_step(worker);
-}
-
-/* Runs a step in its own transaction; -1 when it failed. */
-static int
-try_step(Worker *worker, RsnStep step)
-{
-	volatile int n = -1;
-
-	PG_TRY();
-	{
-		begin_step(rsn_step_name(step));
-		check_extension(worker);
-		MemoryContextSwitchTo(worker->scratch);
-		n = rsn_background_step(step, rsn_clock_now(), 0, &worker->progress);
-		end_step(worker);
-	}
-	PG_CATCH();
-	{
-		abandon_step(worker);
-		n = -1;
-	}
-	PG_END_TRY();
-	return n;
-}
-
-/* Runs a step for one promise; false when that failed. */
-static bool
-try_one(Worker *worker, RsnStep step, text *id)
-{
-	volatile bool is_done = false;
-
-	PG_TRY();
-	{
-		begin_step(rsn_step_name(step));
-		MemoryContextSwitchTo(worker->scratch);
-		rsn_background_step_one(step, rsn_clock_now(), id);
-		end_step(worker);
-		is_done = true;
-	}
-	PG_CATCH();
-	{
-		abandon_step(worker);
-	}
-	PG_END_TRY();
-	return is_done;
-}
-
-static void
-set_aside(Worker *worker, RsnStep step, text *id)
-{
-	MemoryContext old = MemoryContextSwitchTo(worker->set_aside_context);
-	RsnSetAside *aside = &worker->progress.set_aside;
-
-	if (aside->n == 0)
-		aside->ids = palloc(sizeof(text *));
-	else
-		aside->ids = repalloc(aside->ids, sizeof(text *) * (aside->n + 1));
-	aside->ids[aside->n++] = (text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(id));
-	MemoryContextSwitchTo(old);
-
-	worker->forget_at_ms = rsn_clock_now() +
-		Max(SET_ASIDE_MS, rsn_guc_retry_interval_ms);
-	rsn_shared_count(RSN_COUNT_SET_ASIDE, 1);
-	ereport(WARNING,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("could not run step \"%s\" for \"%s\"",
-					rsn_step_name(step), text_to_cstring(id)),
-			 errdetail("It is set aside; others are not affected.")));
-}
-
-/*
- * Forgets who was set aside when it is time to try them again, or when rows have
- * come that they may have missed.
- */
-static void
-forget_set_aside(Worker *worker)
-{
-	bool		has_foreign_rows =
-	pg_atomic_read_u32(&worker->slot->must_reconcile) ==
-	RSN_RECONCILE_FOREIGN_ROWS;
-
-	if (worker->progress.set_aside.n == 0 ||
-		(rsn_clock_now() < worker->forget_at_ms && !has_foreign_rows))
-		return;
-	MemoryContextReset(worker->set_aside_context);
-	worker->progress.set_aside.ids = NULL;
-	worker->progress.set_aside.n = 0;
-	pg_atomic_write_u32(&worker->slot->must_reconcile,
-						RSN_RECONCILE_MORE);
-}
-
-/* Copies the ids that a step would take into a context that survives transactions. */
-static int
-list_ids(Worker *worker, RsnStep step, MemoryContext context, text ***ids)
-{
-	volatile int n = 0;
-
-	PG_TRY();
-	{
-		begin_step(rsn_step_name(step));
-		MemoryContextSwitchTo(context);
-		n = rsn_background_list(step, rsn_clock_now(), &worker->progress.set_aside,
-								ids);
-		end_step(worker);
-	}
-	PG_CATCH();
-	{
-		abandon_step(worker);
-		n = 0;
-	}
-	PG_END_TRY();
-	return n;
-}
-
-/*
- * After a failed step: takes its promises one by one, and sets aside those that
- * fail alone.  Answers how many promises it has dealt with.
- */
-static int
-step_one_by_one(Worker *worker, RsnStep step)
-{
-	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
-												  "resonate due promises",
-												  ALLOCSET_DEFAULT_SIZES);
-	text	  **ids;
-	int			n = list_ids(worker, step, context, &ids);
-
-	for (int i = 0; i < n; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (!try_one(worker, step, ids[i]))
-			set_aside(worker, step, ids[i]);
-	}
-	MemoryContextDelete(context);
-	return n;
 }
 
 /* Has a step run that reads what there is. */
@@ -410,10 +184,7 @@ run_step(Worker *worker, RsnStep step)
 	if (step == RSN_STEP_DELIVER || step == RSN_STEP_DISPATCH)
 		rsn_delivery_set_scope(is_reading ? RSN_DELIVER_RECENT
 							   : RSN_DELIVER_HANDED);
-	n = try_step(worker, step);
-	if (n < 0 && rsn_background_has_ids(step))
-		n = step_one_by_one(worker, step);
-
+	n = rsn_runner_step(&worker->runner, step);
 	if (n < 0)
 	{
 		/* What it was handed is gone with it, and is found as rows again. */
@@ -466,31 +237,26 @@ run_steps(Worker *worker)
 
 /* Asks the tables when something will be due. */
 static void
-look_ahead(Worker *worker)
+ask_tables(RsnRunner *runner, void *arg)
 {
+	Worker	   *worker = arg;
+	RsnSlot    *slot = runner->slot;
 	uint32		prepared;
 
-	PG_TRY();
-	{
-		begin_step("look ahead");
-		check_extension(worker);
-		MemoryContextSwitchTo(worker->scratch);
-		worker->next_due_ms = rsn_background_next_due(&worker->progress.set_aside);
-		worker->next_offer_ms = rsn_background_next_offer(worker->looked_at_ms);
+	worker->next_due_ms = rsn_background_next_due(&runner->progress.set_aside);
+	worker->next_offer_ms = rsn_background_next_offer(worker->looked_at_ms);
 
-		/* Clear only what was there before we looked. */
-		prepared = pg_atomic_read_u32(&worker->slot->must_poll);
-		if (prepared != 0 && !rsn_background_has_prepared())
-			(void) pg_atomic_compare_exchange_u32(&worker->slot->must_poll,
-												  &prepared, 0);
-		end_step(worker);
-	}
-	PG_CATCH();
-	{
-		abandon_step(worker);
+	/* Clear only what was there before we looked. */
+	prepared = pg_atomic_read_u32(&slot->must_poll);
+	if (prepared != 0 && !rsn_background_has_prepared())
+		(void) pg_atomic_compare_exchange_u32(&slot->must_poll, &prepared, 0);
+}
+
+static void
+look_ahead(Worker *worker)
+{
+	if (!rsn_runner_try(&worker->runner, "look ahead", ask_tables, worker))
 		worker->next_due_ms = rsn_clock_now() + rsn_guc_retry_interval_ms;
-	}
-	PG_END_TRY();
 }
 
 /*
@@ -573,7 +339,7 @@ sleep_until(Worker *worker, int64 wake_at_ms)
 						   WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						   wait_ms, wait_event);
 		if (must_yield())
-			leave(worker->slot, RSN_EXIT_YIELDED);
+			rsn_runner_leave(&worker->runner, RSN_EXIT_YIELDED);
 		is_told = (events & WL_LATCH_SET) != 0;
 		is_woken = is_told ||
 			rsn_clock_wait_ms(wake_at_ms, 1) == 0 ||
@@ -624,7 +390,7 @@ is_paused(const Worker *worker)
 static bool
 is_look_wanted(Worker *worker)
 {
-	return worker->must_look || worker->progress.set_aside.n > 0 ||
+	return worker->must_look || rsn_runner_has_set_aside(&worker->runner) ||
 		rsn_clock_now() >= next_look(worker) ||
 		pg_atomic_read_u32(&worker->slot->must_poll) != 0 ||
 		pg_atomic_read_u32(&worker->slot->must_reconcile) !=
@@ -651,7 +417,7 @@ begin_look(Worker *worker)
 	pg_atomic_write_u64(&worker->slot->told_ms, RSN_TIME_NEVER);
 	pg_memory_barrier();
 	worker->must_look = false;
-	forget_set_aside(worker);
+	rsn_runner_forget(&worker->runner);
 	worker->looked_at_ms = rsn_clock_now();
 	want_all(worker);
 }
@@ -667,7 +433,7 @@ may_go_on(Worker *worker, bool is_looking)
 	CHECK_FOR_INTERRUPTS();
 	reload_config(worker);
 	if (must_yield())
-		leave(worker->slot, RSN_EXIT_YIELDED);
+		rsn_runner_leave(&worker->runner, RSN_EXIT_YIELDED);
 	if (is_looking)
 		want_all(worker);
 	return is_looking || !is_look_wanted(worker);
@@ -713,17 +479,14 @@ name_database(void *arg)
 	errcontext("resonate worker for database \"%s\"", (const char *) arg);
 }
 
-static char *
-my_database_name(void)
+static void
+keep_database_name(RsnRunner *runner, void *arg)
 {
-	char	   *name;
+	char	  **kept = arg;
+	const char *name = get_database_name(MyDatabaseId);
 
-	begin_step("start");
-	name = get_database_name(MyDatabaseId);
-	name = MemoryContextStrdup(TopMemoryContext, name != NULL ? name : "");
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	return name;
+	if (name != NULL)
+		*kept = MemoryContextStrdup(TopMemoryContext, name);
 }
 
 /* Entry point of the worker; the argument is the OID of the database. */
@@ -732,6 +495,7 @@ resonate_worker_main(Datum main_arg)
 {
 	Worker		worker = {0};
 	ErrorContextCallback context;
+	char	   *database_name = "";
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
@@ -740,19 +504,15 @@ resonate_worker_main(Datum main_arg)
 											  InvalidOid, 0);
 
 	worker.slot = attach();
+	rsn_runner_init(&worker.runner, worker.slot);
 	worker.must_look = true;
 	worker.locked_wait_ms = LOCKED_WAIT_MIN_MS;
-	worker.scratch = AllocSetContextCreate(TopMemoryContext,
-										   "resonate worker step",
-										   ALLOCSET_DEFAULT_SIZES);
-	worker.set_aside_context = AllocSetContextCreate(TopMemoryContext,
-													 "resonate set aside",
-													 ALLOCSET_SMALL_SIZES);
+	(void) rsn_runner_try(&worker.runner, "start", keep_database_name,
+						  &database_name);
 	context.callback = name_database;
-	context.arg = my_database_name();
+	context.arg = database_name;
 	context.previous = NULL;
 	error_context_stack = &context;
-	MemoryContextSwitchTo(worker.scratch);
 
 	for (;;)
 		run_turn(&worker);
