@@ -235,21 +235,24 @@ run_steps(Worker *worker)
 	return has_more;
 }
 
-/* Asks the tables when something will be due. */
+/*
+ * Asks the tables when something will be due.  Whether a prepared transaction is
+ * left comes first, so that what one commits meanwhile shows in the rows.
+ */
 static void
 ask_tables(RsnRunner *runner, void *arg)
 {
 	Worker	   *worker = arg;
 	RsnSlot    *slot = runner->slot;
-	uint32		prepared;
+	uint32		npolls = pg_atomic_read_u32(&slot->must_poll);
+	bool		is_over = npolls != 0 && !rsn_background_has_prepared();
 
 	worker->next_due_ms = rsn_background_next_due(&runner->progress.set_aside);
 	worker->next_offer_ms = rsn_background_next_offer(worker->looked_at_ms);
 
-	/* Clear only what was there before we looked. */
-	prepared = pg_atomic_read_u32(&slot->must_poll);
-	if (prepared != 0 && !rsn_background_has_prepared())
-		(void) pg_atomic_compare_exchange_u32(&slot->must_poll, &prepared, 0);
+	/* Not if another one was prepared meanwhile. */
+	if (is_over)
+		(void) pg_atomic_compare_exchange_u32(&slot->must_poll, &npolls, 0);
 }
 
 static void
