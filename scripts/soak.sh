@@ -59,7 +59,7 @@ while [[ $SECONDS -lt $end_s ]]; do
 	done
 	summarize 1 SCENARIO=crash SEED="$seed" SEEDS=$((seeds / 10)) \
 		JOBS="$jobs" test/dst/run.sh
-	summarize 3 RSN_SEED="$seed" RSN_HISTORIES=50 test/linearizability/run.sh
+	summarize 1 RSN_SEED="$seed" RSN_HISTORIES=50 test/linearizability/run.sh
 	summarize 1 RSN_SEED="$seed" RSN_CRASH_ROUNDS=5 \
 		RSN_TAP=test/t/030_crash_rounds.pl scripts/check.sh tap
 	summarize 1 SEED="$seed" INPUTS=100000 test/fuzz/sql.sh

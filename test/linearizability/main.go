@@ -98,6 +98,8 @@ func checkMany(o *options) error {
 	}
 	s.expiredLeases = after - before
 	s.print(os.Stdout)
+	fmt.Printf("%d histories from seed %d on: all linearizable\n",
+		o.histories, o.seed)
 	return nil
 }
 
