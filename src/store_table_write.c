@@ -210,6 +210,7 @@ static bool
 insert_speculatively(RsnTable table)
 {
 	RsnOpenTable *open = &rsn_table_state->tables[table];
+	EState	   *estate = rsn_table_state->estate;
 	ItemPointerData conflict;
 	bool		is_conflict;
 	uint32		token;
@@ -218,7 +219,7 @@ insert_speculatively(RsnTable table)
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!rsn_check_index_constraints(open->target, open->written, rsn_table_state->estate,
+		if (!rsn_check_index_constraints(open->target, open->written, estate,
 										 &conflict))
 		{
 			check_existing_is_visible(table, &conflict);
@@ -227,8 +228,8 @@ insert_speculatively(RsnTable table)
 		is_conflict = false;
 		token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
 		table_tuple_insert_speculative(open->rel, open->written,
-									   rsn_table_state->estate->es_output_cid, 0, NULL, token);
-		list_free(rsn_insert_index_tuples(open->target, open->written, rsn_table_state->estate,
+									   estate->es_output_cid, 0, NULL, token);
+		list_free(rsn_insert_index_tuples(open->target, open->written, estate,
 										  true, &is_conflict));
 		table_tuple_complete_speculative(open->rel, open->written, token,
 										 !is_conflict);
@@ -241,9 +242,11 @@ insert_speculatively(RsnTable table)
 static void
 insert_plainly(RsnOpenTable *open)
 {
-	table_tuple_insert(open->rel, open->written, rsn_table_state->estate->es_output_cid, 0,
+	EState	   *estate = rsn_table_state->estate;
+
+	table_tuple_insert(open->rel, open->written, estate->es_output_cid, 0,
 					   NULL);
-	list_free(rsn_insert_index_tuples(open->target, open->written, rsn_table_state->estate,
+	list_free(rsn_insert_index_tuples(open->target, open->written, estate,
 									  false, NULL));
 }
 
@@ -251,17 +254,18 @@ static bool
 insert_written(RsnTable table, bool may_exist)
 {
 	RsnOpenTable *open = &rsn_table_state->tables[table];
+	EState	   *estate = rsn_table_state->estate;
 
 	if (open->has_triggers &&
-		!ExecBRInsertTriggers(rsn_table_state->estate, open->target, open->written))
+		!ExecBRInsertTriggers(estate, open->target, open->written))
 		return false;
-	ExecConstraints(open->target, open->written, rsn_table_state->estate);
+	ExecConstraints(open->target, open->written, estate);
 	if (!may_exist)
 		insert_plainly(open);
 	else if (!insert_speculatively(table))
 		return false;
 	if (open->has_triggers)
-		ExecARInsertTriggers(rsn_table_state->estate, open->target, open->written, NIL, NULL);
+		ExecARInsertTriggers(estate, open->target, open->written, NIL, NULL);
 	return true;
 }
 
@@ -327,6 +331,19 @@ note_changed_keys(ResultRelInfo *target, const bool *is_set)
 	}
 }
 
+/* Begins to change the columns of a row that are set. */
+static void
+begin_update(RsnTable table, const ItemPointerData *tid,
+			 const RsnNewTuple *tuple)
+{
+	RsnOpenTable *open = &rsn_table_state->tables[table];
+
+	fetch_again(table, tid);
+	fill_written(open, tuple, open->found);
+	note_changed_keys(open->target, tuple->is_set);
+	begin_write(open);
+}
+
 /*
  * Changes a row that was found and not locked, if nobody has locked or changed it
  * since, and without ever waiting; otherwise does nothing, and answers false.
@@ -337,6 +354,7 @@ bool
 rsn_table_try_update(RsnTable table, ItemPointer tid, const RsnNewTuple *tuple)
 {
 	RsnOpenTable *open;
+	EState	   *estate;
 	TM_FailureData failure;
 	LockTupleMode lock_mode;
 	RsnUpdateIndexes update_indexes;
@@ -347,17 +365,15 @@ rsn_table_try_update(RsnTable table, ItemPointer tid, const RsnNewTuple *tuple)
 	if (open->has_triggers || IsolationUsesXactSnapshot())
 		return false;
 	CheckCmdReplicaIdentity(open->rel, CMD_UPDATE);
-	fetch_again(table, tid);
-	fill_written(open, tuple, open->found);
-	note_changed_keys(open->target, tuple->is_set);
-	begin_write(open);
-	ExecConstraints(open->target, open->written, rsn_table_state->estate);
+	begin_update(table, tid, tuple);
+	estate = rsn_table_state->estate;
+	ExecConstraints(open->target, open->written, estate);
 	result = table_tuple_update(open->rel, tid, open->written,
-								rsn_table_state->estate->es_output_cid, rsn_table_state->estate->es_snapshot,
+								estate->es_output_cid, estate->es_snapshot,
 								InvalidSnapshot, false, &failure, &lock_mode,
 								&update_indexes);
 	if (result == TM_Ok && update_indexes)
-		list_free(rsn_update_index_tuples(open->target, open->written, rsn_table_state->estate,
+		list_free(rsn_update_index_tuples(open->target, open->written, estate,
 										  update_indexes));
 	end_write(open);
 	if (result == TM_Ok)
@@ -374,12 +390,9 @@ rsn_table_update(RsnTable table, ItemPointer tid, const RsnNewTuple *tuple)
 
 	PreventCommandIfReadOnly("UPDATE");
 	open = open_target_with_indexes(table);
-	fetch_again(table, tid);
-	fill_written(open, tuple, open->found);
-	note_changed_keys(open->target, tuple->is_set);
-	begin_write(open);
-	ExecSimpleRelationUpdate(open->target, rsn_table_state->estate, &rsn_table_state->epq, open->found,
-							 open->written);
+	begin_update(table, tid, tuple);
+	ExecSimpleRelationUpdate(open->target, rsn_table_state->estate,
+							 &rsn_table_state->epq, open->found, open->written);
 	end_write(open);
 	ExecClearTuple(open->found);
 	*tid = open->written->tts_tid;
@@ -393,6 +406,7 @@ bool
 rsn_table_try_delete(RsnTable table, const ItemPointerData *tid)
 {
 	RsnOpenTable *open;
+	EState	   *estate;
 	ItemPointerData copy = *tid;
 	RsnTuple	tuple;
 	TM_FailureData failure;
@@ -409,8 +423,9 @@ rsn_table_try_delete(RsnTable table, const ItemPointerData *tid)
 	}
 	CheckCmdReplicaIdentity(open->rel, CMD_DELETE);
 	begin_write(open);
-	result = table_tuple_delete(open->rel, &copy, rsn_table_state->estate->es_output_cid,
-								rsn_table_state->estate->es_snapshot, InvalidSnapshot,
+	estate = rsn_table_state->estate;
+	result = table_tuple_delete(open->rel, &copy, estate->es_output_cid,
+								estate->es_snapshot, InvalidSnapshot,
 								true, &failure, false);
 	end_write(open);
 	return result == TM_Ok;
@@ -426,7 +441,8 @@ rsn_table_delete(RsnTable table, const ItemPointerData *tid)
 	open = open_target(table);
 	fetch_again(table, tid);
 	begin_write(open);
-	ExecSimpleRelationDelete(open->target, rsn_table_state->estate, &rsn_table_state->epq, open->found);
+	ExecSimpleRelationDelete(open->target, rsn_table_state->estate,
+							 &rsn_table_state->epq, open->found);
 	end_write(open);
 	ExecClearTuple(open->found);
 }

@@ -64,7 +64,6 @@
 
 typedef struct Worker
 {
-	RsnSlot    *slot;
 	RsnRunner	runner;
 	bool		is_wanted[RSN_NSTEPS];	/* what is to be run */
 	bool		must_read[RSN_NSTEPS];	/* not only what was handed over */
@@ -135,15 +134,15 @@ want(Worker *worker, RsnStep step)
 static void
 note_wanted(Worker *worker)
 {
-	if (pg_atomic_exchange_u32(&worker->slot->must_deliver, 0) != 0)
+	if (pg_atomic_exchange_u32(&worker->runner.slot->must_deliver, 0) != 0)
 		want(worker, RSN_STEP_DELIVER);
-	if (pg_atomic_exchange_u32(&worker->slot->must_offer, 0) != 0)
+	if (pg_atomic_exchange_u32(&worker->runner.slot->must_offer, 0) != 0)
 		want(worker, RSN_STEP_DISPATCH);
-	if (pg_atomic_exchange_u32(&worker->slot->must_reconcile,
+	if (pg_atomic_exchange_u32(&worker->runner.slot->must_reconcile,
 							   RSN_RECONCILE_NO) != RSN_RECONCILE_NO)
 		want(worker, RSN_STEP_RECONCILE);
 
-	rsn_delivery_take(worker->slot);
+	rsn_delivery_take(worker->runner.slot);
 	if (rsn_delivery_has(RSN_HANDOFF_CALLBACK))
 		worker->is_wanted[RSN_STEP_DELIVER] = true;
 	if (rsn_delivery_has(RSN_HANDOFF_OFFER))
@@ -231,7 +230,7 @@ run_steps(Worker *worker)
 		has_more |= n > 0 && is_ready(worker, step);
 	}
 	if (is_active)
-		pg_atomic_write_u64(&worker->slot->active_at_ms, rsn_clock_wall());
+		pg_atomic_write_u64(&worker->runner.slot->active_at_ms, rsn_clock_wall());
 	return has_more;
 }
 
@@ -346,7 +345,7 @@ sleep_until(Worker *worker, int64 wake_at_ms)
 		is_told = (events & WL_LATCH_SET) != 0;
 		is_woken = is_told ||
 			rsn_clock_wait_ms(wake_at_ms, 1) == 0 ||
-			pg_atomic_read_u32(&worker->slot->must_poll) != 0;
+			pg_atomic_read_u32(&worker->runner.slot->must_poll) != 0;
 	}
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
@@ -359,7 +358,7 @@ static int64
 next_look(const Worker *worker)
 {
 	return Min(worker->due_ms,
-			   (int64) pg_atomic_read_u64(&worker->slot->told_ms));
+			   (int64) pg_atomic_read_u64(&worker->runner.slot->told_ms));
 }
 
 /*
@@ -383,7 +382,7 @@ gather(const Worker *worker)
 static bool
 is_paused(const Worker *worker)
 {
-	return pg_atomic_read_u32(&worker->slot->is_paused) != 0;
+	return pg_atomic_read_u32(&worker->runner.slot->is_paused) != 0;
 }
 
 /*
@@ -395,8 +394,8 @@ is_look_wanted(Worker *worker)
 {
 	return worker->must_look || rsn_runner_has_set_aside(&worker->runner) ||
 		rsn_clock_now() >= next_look(worker) ||
-		pg_atomic_read_u32(&worker->slot->must_poll) != 0 ||
-		pg_atomic_read_u32(&worker->slot->must_reconcile) !=
+		pg_atomic_read_u32(&worker->runner.slot->must_poll) != 0 ||
+		pg_atomic_read_u32(&worker->runner.slot->must_reconcile) !=
 		RSN_RECONCILE_NO;
 }
 
@@ -415,9 +414,9 @@ want_all(Worker *worker)
 static void
 begin_look(Worker *worker)
 {
-	pg_atomic_write_u64(&worker->slot->wake_at_ms, RSN_TIME_NEVER);
+	pg_atomic_write_u64(&worker->runner.slot->wake_at_ms, RSN_TIME_NEVER);
 	pg_memory_barrier();
-	pg_atomic_write_u64(&worker->slot->told_ms, RSN_TIME_NEVER);
+	pg_atomic_write_u64(&worker->runner.slot->told_ms, RSN_TIME_NEVER);
 	pg_memory_barrier();
 	worker->must_look = false;
 	rsn_runner_forget(&worker->runner);
@@ -471,7 +470,7 @@ run_turn(Worker *worker)
 		worker->due_ms = Min(due_time(worker),
 							 worker->looked_at_ms + LOOK_INTERVAL_MS);
 	worker->due_ms = next_look(worker);
-	pg_atomic_write_u64(&worker->slot->wake_at_ms, worker->due_ms);
+	pg_atomic_write_u64(&worker->runner.slot->wake_at_ms, worker->due_ms);
 	if (sleep_until(worker, Min(worker->due_ms, next_planned(worker))))
 		gather(worker);
 }
@@ -506,8 +505,7 @@ resonate_worker_main(Datum main_arg)
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(main_arg),
 											  InvalidOid, 0);
 
-	worker.slot = attach();
-	rsn_runner_init(&worker.runner, worker.slot);
+	rsn_runner_init(&worker.runner, attach());
 	worker.must_look = true;
 	worker.locked_wait_ms = LOCKED_WAIT_MIN_MS;
 	(void) rsn_runner_try(&worker.runner, "start", keep_database_name,
