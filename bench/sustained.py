@@ -60,6 +60,10 @@ SETTINGS = {
     "max_wal_size": "1 GB",
 }
 
+# How much of the load comes before what is measured.  A new database has neither
+# anything to vacuum or to prune nor checkpoints.
+WARM_UP = 1 / 3
+
 # How often the listener looks; rarely, to leave the processor to others.
 LISTEN_S = 0.1
 PATIENCE_S = 60
@@ -128,7 +132,7 @@ def observe(bench, seconds, over):
     """Looks at the start, after the warm-up, and after each third, but the
     last; disturbs the second one.
     """
-    over.wait(seconds / 3)
+    over.wait(seconds * WARM_UP)
     looks = [look(bench)]
     over.wait(seconds / 3)
     looks.append(look(bench))
@@ -180,10 +184,8 @@ def maximum_rate(bench):
 
 
 def load(bench, rate, seconds):
-    """Runs the load, after a third as much of it to warm up; answers the log of
-    pgbench without that, and what was seen beside.
-
-    A new database has neither anything to vacuum or to prune nor checkpoints.
+    """Runs the load, after what warms it up; answers the log of pgbench without
+    that, and what was seen beside.
     """
     bench.reset()
     over = threading.Event()
@@ -192,8 +194,9 @@ def load(bench, rate, seconds):
         observing = threads.submit(observe, bench, seconds, over)
         try:
             result = bench.pgbench(LIVES, CLIENTS,
-                                   seconds=round(seconds * 4 / 3), rate=rate,
-                                   variables=variables(), log=True)
+                                   seconds=round(seconds * (1 + WARM_UP)),
+                                   rate=rate, variables=variables(),
+                                   log=True)
             looks = [*observing.result(), look(bench)]
             await_delivery(bench)
         finally:
@@ -202,7 +205,7 @@ def load(bench, rate, seconds):
     if heard != result.processed:
         raise BenchError(f"{heard} of {result.processed} notifications were "
                          f"received")
-    start = result.log_lines[0][0] + seconds / 3
+    start = result.log_lines[0][0] + seconds * WARM_UP
     return [line for line in result.log_lines if line[0] >= start], looks
 
 
@@ -305,10 +308,10 @@ def run(bench):
             promise with a callback to a notify address and resolve it, in
             five transactions. At most they do this {most:,.0f} times a
             second, so they do it {most / 2:,.0f} times a second for
-            {seconds} s, after {seconds // 3} s to warm up, at times that do
-            not depend on how fast the server is; the latency of each counts
-            from then. In the middle third another session holds a snapshot.
-            Settings:
+            {seconds} s, after {round(seconds * WARM_UP)} s to warm up, at
+            times that do not depend on how fast the server is; the latency of
+            each counts from then. In the middle third another session holds a
+            snapshot. Settings:
             {", ".join(" = ".join(pair) for pair in SETTINGS.items())},
             autovacuum as by default. Every notification was received.""")
         log_lines, looks = load(bench, round(most / 2), seconds)
