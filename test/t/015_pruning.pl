@@ -13,6 +13,7 @@ use Test::More;
 
 use constant BATCHES => 50;
 use constant BATCH_SIZE => 100;
+use constant HISTORY => BATCHES * BATCH_SIZE;
 
 my $node = new_cluster('main', conf => <<"END");
 resonate.retention = -1
@@ -23,10 +24,7 @@ my $session = open_session($node);
 # Entries read of the index of history.
 sub entries_read
 {
-	return $node->safe_psql('postgres', <<'END');
-SELECT idx_tup_read FROM pg_stat_all_indexes
-WHERE indexrelid = 'resonate.promises_state_idx'::regclass
-END
+	return index_use($node, 'promises_state_idx', 'idx_tup_read');
 }
 
 # Creates and settles a batch of promises, as of some seconds before the real time.
@@ -54,7 +52,7 @@ my $reader = open_session($node);
 
 $reader->ask('BEGIN ISOLATION LEVEL REPEATABLE READ');
 is($reader->ask('SELECT count(*) FROM resonate.promises'),
-	BATCHES * BATCH_SIZE, 'somebody holds a snapshot of all history');
+	HISTORY, 'somebody holds a snapshot of all history');
 
 my $read = entries_read();
 
@@ -63,15 +61,16 @@ $node->reload;
 ok( $node->poll_query_until(
 		'postgres', 'SELECT count(*) = 0 FROM resonate.promises'),
 	'a shorter retention takes effect');
-ok($node->poll_query_until('postgres', <<'END'), 'the statistics count it');
-SELECT n_tup_del = 5000 FROM pg_stat_all_tables WHERE relid = 'resonate.promises'::regclass
+ok($node->poll_query_until('postgres', <<"END"), 'the statistics count it');
+SELECT n_tup_del = @{[HISTORY]} FROM pg_stat_all_tables
+WHERE relid = 'resonate.promises'::regclass
 END
 $read = entries_read() - $read;
-cmp_ok($read, '>=', BATCHES * BATCH_SIZE, 'entries read by pruning');
-cmp_ok($read, '<=', 4 * BATCHES * BATCH_SIZE,
+cmp_ok($read, '>=', HISTORY, 'entries read by pruning');
+cmp_ok($read, '<=', 4 * HISTORY,
 	'which does not begin again with each batch');
 is($reader->ask('SELECT count(*) FROM resonate.promises'),
-	BATCHES * BATCH_SIZE, 'the snapshot still has all of it');
+	HISTORY, 'the snapshot still has all of it');
 $reader->close;
 $session->close;
 

@@ -20,10 +20,7 @@ my $session = open_session($node);
 # How often deadlines were looked up, by anybody.
 sub looks
 {
-	return $node->safe_psql('postgres', <<'END');
-SELECT idx_scan FROM pg_stat_all_indexes
-WHERE indexrelid = 'resonate.promises_due_idx'::regclass
-END
+	return index_use($node, 'promises_due_idx', 'idx_scan');
 }
 
 wait_for_worker($node);

@@ -44,6 +44,7 @@ our @EXPORT = qw(
   log_from
   crashes
   invariants_hold
+  index_use
   worker_pid
   wait_for_worker
 );
@@ -199,6 +200,24 @@ sub invariants_hold
 			$dbname, "$clock SELECT * FROM resonate.check_invariants()"),
 		'',
 		"invariants hold in database $dbname");
+}
+
+=pod
+
+=item index_use($node, $index, $column)
+
+What the statistics of the server count of the use of an index of the extension.
+
+=cut
+
+sub index_use
+{
+	my ($node, $index, $column) = @_;
+
+	return $node->safe_psql('postgres', <<"END");
+SELECT $column FROM pg_stat_all_indexes
+WHERE indexrelid = 'resonate.$index'::regclass
+END
 }
 
 =pod
