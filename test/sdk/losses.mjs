@@ -1,5 +1,6 @@
 // What the SDK does when a worker or the server is lost.  Leases are short here,
-// because a lost worker's work has to wait for their end.
+// because a lost worker's work has to wait for their end; but two heartbeats of a
+// process on a busy machine must have room in them.
 
 import { decide, withClient } from "./client.mjs";
 import {
@@ -19,7 +20,7 @@ import {
 	workersOf,
 } from "./harness.mjs";
 
-const LEASE_MS = 3000;
+const LEASE_MS = 6000;
 
 // Steps 1 to 3 were complete when the worker was lost, and step 4 was not.
 function checkSteps(engine, workflow, when) {
