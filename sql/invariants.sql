@@ -25,8 +25,8 @@
 --											consistent_task_iff_targeted_promise
 --
 -- Where the specification speaks of the tags "timer" and "target", a promise is
--- judged by what it was taken for at its birth, see resonate.targeted_timers and
--- resonate.profile; whether that agrees with its tags is a question of its own.
+-- judged by what it was taken for at its birth, see resonate.profile; whether that
+-- agrees with its tags is a question of its own.
 --
 
 CREATE FUNCTION resonate.check_invariants()
@@ -199,8 +199,7 @@ schedule_names AS (
 		max('well_formed_schedule_promise_tags_not_timer_targeted') FILTER (
 			WHERE promise_tags @> '{"resonate:timer": "true"}' AND
 				  promise_tags ? 'resonate:target' AND
-				  current_setting('resonate.targeted_timers', true)
-				  IS DISTINCT FROM 'timer'),
+				  current_setting('resonate.profile', true) = 'strict'),
 		max('well_formed_schedule_created_at_lte_next_run_at') FILTER (
 			WHERE next_run_at < created_at),
 		max('well_formed_schedule_created_at_lte_last_run_at') FILTER (

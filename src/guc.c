@@ -33,7 +33,6 @@ int			rsn_guc_retry_timeout_max_ms = 300000;
 int			rsn_guc_schedule_batch_size = 1000;
 int			rsn_guc_schedule_grace_ms = 60000;
 int			rsn_guc_sweep_batch_size = 1000;
-int			rsn_guc_targeted_timers = RSN_TARGETED_TIMERS_REFUSE;
 int64		rsn_guc_test_clock_ms = -1;
 int			rsn_guc_visibility_timeout_ms = 30000;
 
@@ -48,12 +47,6 @@ static const struct config_enum_entry notify_payload_options[] = {
 static const struct config_enum_entry profile_options[] = {
 	{"sdk", RSN_PROFILE_SDK, false},
 	{"strict", RSN_PROFILE_STRICT, false},
-	{NULL, 0, false}
-};
-
-static const struct config_enum_entry targeted_timers_options[] = {
-	{"refuse", RSN_TARGETED_TIMERS_REFUSE, false},
-	{"timer", RSN_TARGETED_TIMERS_TIMER, false},
 	{NULL, 0, false}
 };
 
@@ -137,7 +130,7 @@ rsn_guc_init(void)
 
 	DefineCustomEnumVariable("resonate.profile",
 							 "Sets how close to the letter the wire protocol is served.",
-							 "With \"strict\" it is the specification.  With \"sdk\", as the SDKs expect, promises with the tag resonate:scope = global may be awaited as well, and a heartbeat without tasks renews all leases of its process.",
+							 "With \"strict\" it is the specification.  With \"sdk\" what the SDKs send beyond it works as they expect it, see docs/conformance.md.",
 							 &rsn_guc_profile, RSN_PROFILE_SDK,
 							 profile_options,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
@@ -189,14 +182,6 @@ rsn_guc_init(void)
 	define_batch_size("resonate.sweep_batch_size",
 					  "Sets how many promises one transaction of the worker times out.",
 					  &rsn_guc_sweep_batch_size);
-
-	DefineCustomEnumVariable("resonate.targeted_timers",
-							 "Sets what a promise with both the tags resonate:timer and resonate:target is.",
-							 "The specification refuses it.  Version 0.11.5 of the TypeScript SDK sends it to sleep; with \"timer\" it is a timer without a task.",
-							 &rsn_guc_targeted_timers,
-							 RSN_TARGETED_TIMERS_REFUSE,
-							 targeted_timers_options,
-							 PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("resonate.test_clock",
 							   "Sets the instant that the functions of this session take for now.",

@@ -20,13 +20,6 @@ typedef enum RsnProfile
 	RSN_PROFILE_STRICT
 } RsnProfile;
 
-/* What a promise with both the tags timer and target is. */
-typedef enum RsnTargetedTimers
-{
-	RSN_TARGETED_TIMERS_REFUSE, /* malformed */
-	RSN_TARGETED_TIMERS_TIMER	/* a timer without a task */
-} RsnTargetedTimers;
-
 extern bool rsn_guc_debug;
 extern int	rsn_guc_default_timeout_ms;
 extern int	rsn_guc_delivery_batch_size;
@@ -42,7 +35,6 @@ extern int	rsn_guc_retry_timeout_max_ms;
 extern int	rsn_guc_schedule_batch_size;
 extern int	rsn_guc_schedule_grace_ms;
 extern int	rsn_guc_sweep_batch_size;
-extern int	rsn_guc_targeted_timers;
 extern int64 rsn_guc_test_clock_ms;
 extern int	rsn_guc_visibility_timeout_ms;
 

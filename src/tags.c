@@ -157,12 +157,13 @@ rsn_tags_traits(Jsonb *tags, RsnTraits *traits, const char **reason)
 	traits->is_timer = tag_equals(tags, TAG_TIMER, "true");
 	if (find_tag(tags, TAG_TARGET, &target))
 	{
+		/* Newer SDKs give a target to what they only sleep on. */
 		if (!traits->is_timer)
 		{
 			if (!read_target(tags, &target, traits, reason))
 				return false;
 		}
-		else if (rsn_guc_targeted_timers == RSN_TARGETED_TIMERS_REFUSE)
+		else if (rsn_guc_profile == RSN_PROFILE_STRICT)
 		{
 			*reason = "The tags \"resonate:timer\" and \"resonate:target\" exclude each other.";
 			return false;

@@ -186,7 +186,7 @@ func (d *driver) tags(wantsTarget bool) map[string]any {
 		tags["resonate:timer"] = pick(d.random, "true", "true", "false")
 	}
 	if wantsTarget || d.chance(300) {
-		if tags["resonate:timer"] != "true" || d.chance(50) {
+		if tags["resonate:timer"] != "true" || d.chance(300) {
 			tags["resonate:target"] = pick(d.random, targets...)
 		}
 		if d.chance(10) {

@@ -222,7 +222,7 @@ func (a *arguments) creation(now int64) creation {
 		id: a.id("id"), timeoutAt: a.deadline(now), param: a.payload("param"), tags: a.tags(), key: a.key(),
 		strict: a.flag("strict"),
 	}
-	if !areTagsRight(want.tags, want.timeoutAt, true) {
+	if !a.options.areTagsRight(want.tags, want.timeoutAt, true) {
 		a.fail("22023")
 	}
 	return want

@@ -173,10 +173,13 @@ func delayOf(tags map[string]string) (int64, bool) {
 
 // areTagsRight tells whether the reserved tags are such as a promise with that
 // deadline can have; a schedule has no deadline yet.  A delay means nothing
-// without a target.
-func areTagsRight(tags map[string]string, timeoutAt int64, hasDeadline bool) bool {
+// without a target, and a target nothing on a timer, where that is not refused.
+func (o *Options) areTagsRight(tags map[string]string, timeoutAt int64, hasDeadline bool) bool {
 	target, hasTarget := tags["resonate:target"]
-	if hasTarget && (target == "" || len(target) > maxLength || tags["resonate:timer"] == "true") {
+	if hasTarget && tags["resonate:timer"] == "true" {
+		return !o.Strict
+	}
+	if hasTarget && (target == "" || len(target) > maxLength) {
 		return false
 	}
 	if _, hasDelay := tags["resonate:delay"]; hasDelay && hasTarget {

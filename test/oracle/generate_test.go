@@ -119,7 +119,7 @@ func (l *live) tags(hasTarget bool) object {
 	if l.chance(15) {
 		tags["resonate:origin"] = pick(l.random, poolOfIDs)
 	}
-	if l.chance(15) && (!hasTarget || l.chance(10)) {
+	if l.chance(15) && (!hasTarget || l.chance(20)) {
 		tags["resonate:timer"] = pick(l.random, []string{"true", "true", "false"})
 	}
 	if hasTarget {

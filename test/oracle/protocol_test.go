@@ -65,6 +65,10 @@ var scenarios = []struct {
 			data{"id": "d", "timeoutAt": 1000, "tags": both})}), "200 {400 }")
 		m.is(m.rpc(100, "task.fence", data{"id": "t", "version": 2, "action": inner("promise.create",
 			data{"id": "d", "timeoutAt": 1000, "tags": both})}), "409")
+		sdk := newModel(m.t, Options{})
+		sdk.is(sdk.create(100, "d", 1000, both), "200 pending")
+		sdk.is(sdk.task(100, "d"), "404")
+		sdk.is(sdk.get(1000, "d"), "200 resolved at 1000")
 	}},
 	{"AT-09 expired occurrence dispatched", func(m *model) {
 		m.is(m.rpc(1000, "schedule.create", data{"id": "s", "cron": "* * * * *", "promiseId": "{{.id}}.{{.timestamp}}",

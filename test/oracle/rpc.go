@@ -124,7 +124,7 @@ func (c *call) rpcPromiseGet() ([]outcome, error) {
 func (c *call) rpcPromiseCreate() ([]outcome, error) {
 	f := c.fields()
 	want := f.creation()
-	if f.bad || !areTagsRight(want.tags, want.timeoutAt, true) {
+	if f.bad || !c.before.options.areTagsRight(want.tags, want.timeoutAt, true) {
 		return c.refused(400)
 	}
 	d := c.before.draft()
@@ -281,8 +281,7 @@ func (c *call) rpcTaskCreate() ([]outcome, error) {
 	holder := lease{pid: f.text("pid"), ttl: f.integer("ttl", 1, math.MaxInt64)}
 	data := f.member("action").action()
 	want := data.creation()
-	_, hasTarget := want.tags["resonate:target"]
-	if f.bad || data.bad || !hasTarget || !areTagsRight(want.tags, want.timeoutAt, true) {
+	if f.bad || data.bad || !hasTask(want.tags) || !c.before.options.areTagsRight(want.tags, want.timeoutAt, true) {
 		return c.refused(400)
 	}
 	d := c.before.draft()
@@ -428,14 +427,14 @@ func (c *call) rpcTaskFulfill() ([]outcome, error) {
 
 // fenced reads the action of a fence: what is to be done, and whether it is
 // such as can be done at all.
-func (f *fields) fenced() (kind string, create creation, settle settlement, isRight bool) {
+func (f *fields) fenced(o *Options) (kind string, create creation, settle settlement, isRight bool) {
 	action := f.member("action")
 	data := action.member("data")
 	kind, _ = action.object["kind"].(string)
 	switch kind {
 	case "promise.create":
 		create = data.creation()
-		isRight = areTagsRight(create.tags, create.timeoutAt, true)
+		isRight = o.areTagsRight(create.tags, create.timeoutAt, true)
 	case "promise.settle":
 		settle = data.settlement()
 		create.id = settle.id
@@ -450,7 +449,7 @@ func (f *fields) fenced() (kind string, create creation, settle settlement, isRi
 func (c *call) rpcTaskFence() ([]outcome, error) {
 	f := c.fields()
 	id, version := f.text("id"), f.version()
-	kind, create, settle, isRight := f.fenced()
+	kind, create, settle, isRight := f.fenced(c.before.options)
 	if f.bad || create.id == id {
 		return c.refused(400)
 	}

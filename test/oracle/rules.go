@@ -22,10 +22,14 @@ func (p *promise) isLapsed(now int64) bool {
 
 func (p *promise) isTimer() bool { return p.tags["resonate:timer"] == "true" }
 
-func (p *promise) isTargeted() bool {
-	_, ok := p.tags["resonate:target"]
-	return ok
+// hasTask tells whether a promise with these tags has a task: a timer has none,
+// even if it has a target.
+func hasTask(tags map[string]string) bool {
+	_, hasTarget := tags["resonate:target"]
+	return hasTarget && tags["resonate:timer"] != "true"
 }
+
+func (p *promise) isTargeted() bool { return hasTask(p.tags) }
 
 // deadlineState is what a promise is after its deadline.
 func deadlineState(tags map[string]string) string {
@@ -65,8 +69,7 @@ type lease struct {
 }
 
 func (o *Options) isExternal(tags map[string]string) bool {
-	_, hasTarget := tags["resonate:target"]
-	return hasTarget || tags["resonate:external"] == "true" || tags["resonate:timer"] == "true" ||
+	return hasTask(tags) || tags["resonate:external"] == "true" || tags["resonate:timer"] == "true" ||
 		!o.Strict && tags["resonate:scope"] == "global"
 }
 

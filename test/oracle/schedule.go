@@ -105,7 +105,7 @@ func (c *call) rpcScheduleCreate() ([]outcome, error) {
 		param:   f.payload("promiseParam"), tags: f.tags("promiseTags"), createdAt: c.Now,
 	}
 	rule, ok := parseCron(row.cron)
-	if f.bad || !ok || !areTagsRight(row.tags, 0, false) || longestID(row.template, row.id) > maxLength {
+	if f.bad || !ok || !c.before.options.areTagsRight(row.tags, 0, false) || longestID(row.template, row.id) > maxLength {
 		return c.refused(400)
 	}
 	if old := c.before.schedules[row.id]; old != nil {
@@ -203,7 +203,7 @@ func (a *arguments) schedule(now int64) *schedule {
 	row.param = a.payload("param")
 	row.tags = a.tags()
 	isCatchUp := row.catchUp == "all" || row.catchUp == "last" || row.catchUp == "none"
-	if _, ok := parseCron(cron); !ok || !isCatchUp || row.template == "" || !areTagsRight(row.tags, 0, false) ||
+	if _, ok := parseCron(cron); !ok || !isCatchUp || row.template == "" || !a.options.areTagsRight(row.tags, 0, false) ||
 		longestID(row.template, row.id) > maxLength {
 		a.fail("22023")
 	}

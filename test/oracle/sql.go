@@ -286,7 +286,7 @@ func (c *call) sqlCreatePromiseAndTask() ([]outcome, error) {
 	a := c.arguments()
 	want := a.creation(c.Now)
 	holder := a.holder(c.Now)
-	if _, ok := want.tags["resonate:target"]; !ok {
+	if !hasTask(want.tags) {
 		a.fail("22023")
 	}
 	if a.isBad() {

@@ -180,7 +180,8 @@ INSERT INTO cases VALUES
 	('well_formed_task_acquired_version_positive',
 	 $$UPDATE resonate.tasks SET version = 0 WHERE id = 'acquired'$$, '{}'),
 	('well_formed_schedule_promise_tags_not_timer_targeted',
-	 $$UPDATE resonate.schedules SET promise_tags = promise_tags || '{"resonate:timer": "true"}'$$, '{}'),
+	 $$SET LOCAL resonate.profile = strict;
+	   UPDATE resonate.schedules SET promise_tags = promise_tags || '{"resonate:timer": "true"}'$$, '{}'),
 	('well_formed_schedule_created_at_lte_next_run_at',
 	 $$UPDATE resonate.schedules SET next_run_at = created_at - 1$$, '{}'),
 	('well_formed_schedule_created_at_lte_last_run_at',
@@ -342,9 +343,9 @@ SELECT is(violated($$UPDATE resonate.promises SET external = false WHERE id = 'g
 SELECT is(violated($$UPDATE resonate.promises SET tags = tags || '{"resonate:target": "w1"}'
 					 WHERE id = 'timer'$$), NULL,
 		  'a timer may have a target that was passed over');
-SELECT is(violated($$SET LOCAL resonate.targeted_timers = 'timer'; UPDATE resonate.schedules
+SELECT is(violated($$UPDATE resonate.schedules
 					 SET promise_tags = promise_tags || '{"resonate:timer": "true"}'$$), NULL,
-		  'and so may that of a schedule, where that is allowed');
+		  'and so may that of a schedule');
 
 -- Several at once, each once.
 SELECT is(violated($$DELETE FROM resonate.tasks; UPDATE resonate.schedules SET next_run_at = 0, last_run_at = NULL$$),

@@ -409,19 +409,6 @@ SELECT is(found(9000, '{"state": "pending"}') || '; ' || found(9000, '{"state": 
 SELECT is(found(9000, '{"state": "rejected_timedout", "limit": 8}'),
 		  '200 B a a.b a_b due due task many 0001 many 0002 more after many 0002', 'and all else timed out');
 
---
--- resonate.targeted_timers: what the specification refuses, for an SDK that sends it.
---
-
-SELECT is(p_create(9200, 'tt', 10000, :'TT'), '400', 'a timer with a target is malformed');
-SET LOCAL resonate.targeted_timers = 'timer';
-SELECT is(p_create(9200, 'tt', 10000, :'TT'), '200 pending', 'unless that is allowed');
-SELECT is(t_get(9200, 'tt'), '404', 'it has no task then');
-SELECT is(p_listener(9200, 'tt'), '200 pending', 'is external');
-SELECT is(executes(9200), 'none', 'is not dispatched');
-SELECT is(p_get(10000, 'tt'), '200 resolved at 10000', 'and is a timer');
-RESET resonate.targeted_timers;
-
 SELECT is_empty('SELECT * FROM resonate.check_invariants()', 'invariants hold');
 
 SELECT finish();

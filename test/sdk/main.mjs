@@ -42,7 +42,6 @@ await sql("CREATE EXTENSION resonate");
 await sql("CREATE ROLE sdk_worker LOGIN IN ROLE resonate_worker");
 await sql("CREATE ROLE sdk_client LOGIN IN ROLE resonate_client");
 await sql("CREATE ROLE sdk_next LOGIN IN ROLE resonate_worker");
-await sql("ALTER ROLE sdk_next SET resonate.targeted_timers = 'timer'");
 
 const schedules = [];
 

@@ -94,7 +94,6 @@ INSERT INTO bad (statement) VALUES
 	($$SELECT resonate.create_promise('new', tags => '{"a": ["b"]}')$$),
 	($$SELECT resonate.create_promise('new', tags => '{"resonate:timer": true}')$$),
 	($$SELECT resonate.create_promise('new', tags => '{"resonate:target": ""}')$$),
-	($$SELECT resonate.create_promise('new', tags => '{"resonate:target": "x", "resonate:timer": "true"}')$$),
 	($$SELECT resonate.create_promise('new', tags => '{"resonate:target": "x", "resonate:delay": "soon"}')$$),
 	($$SELECT resonate.create_promise('new', '1 s', tags => '{"resonate:target": "x", "resonate:delay": "5000000000000"}')$$),
 	($$SELECT resonate.resolve('p', headers => '[]')$$),

@@ -170,7 +170,6 @@ INSERT INTO bad (statement) VALUES
 	($$SELECT resonate.create_schedule('new', '@daily', tags => '"a"')$$),
 	($$SELECT resonate.create_schedule('new', '@daily', tags => '{"a": null}')$$),
 	($$SELECT resonate.create_schedule('new', '@daily', tags => '{"resonate:target": ""}')$$),
-	($$SELECT resonate.create_schedule('new', '@daily', tags => '{"resonate:target": "g", "resonate:timer": "true"}')$$),
 	($$SELECT resonate.create_schedule('new', '@daily', time_zone => '')$$),
 	($$SELECT resonate.create_schedule('new', '@daily', time_zone => 'Europe/Nowhere')$$),
 	($$SELECT resonate.create_schedule('new', '@daily', time_zone => '../UTC')$$),

@@ -424,10 +424,23 @@ SELECT count(*) FROM (
 	SELECT p.*, t.state AS task_state, t.clock_at FROM resonate.promises AS p LEFT JOIN resonate.tasks AS t USING (id)
 	EXCEPT TABLE before) AS changed;
 
--- A timer with a target has no task, where it is not refused.
-SET resonate.targeted_timers = 'timer';
+-- A timer with a target has no task.  In the profile "strict" it is refused, at every door.
+BEGIN;
+SELECT status, state FROM resonate.create_promise('timer', '1 min', tags => '{"resonate:target": "g", "resonate:timer": "true"}');
+SELECT status, state FROM resonate.create_promises('[{"id": "timer 1", "tags": {"resonate:target": "g", "resonate:timer": "true"}}]');
+SELECT status, state FROM resonate.create_promise_and_callback('timer 2', 'c', 'poll://any@g',
+	tags => '{"resonate:target": "g", "resonate:timer": "true"}');
+SELECT status FROM resonate.create_schedule('timer', '@daily', tags => '{"resonate:target": "g", "resonate:timer": "true"}');
+SELECT id, timer, external, targeted FROM resonate.promises WHERE id ^@ 'timer' ORDER BY id;
+SELECT count(*) FROM resonate.tasks WHERE id ^@ 'timer';
+ROLLBACK;
+SET resonate.profile = strict;
+SELECT resonate.create_promise('new', tags => '{"resonate:target": "g", "resonate:timer": "true"}');
+SELECT resonate.create_promises('[{"id": "new", "tags": {"resonate:target": "g", "resonate:timer": "true"}}]');
+SELECT resonate.create_promise_and_callback('new', 'c', 'poll://any@g', tags => '{"resonate:target": "g", "resonate:timer": "true"}');
 SELECT resonate.create_promise_and_task('new', 'me', '1 min', tags => '{"resonate:target": "g", "resonate:timer": "true"}');
-RESET resonate.targeted_timers;
+SELECT resonate.create_schedule('new', '@daily', tags => '{"resonate:target": "g", "resonate:timer": "true"}');
+RESET resonate.profile;
 
 -- Nobody but the roles that are meant to.
 SET client_min_messages = error;

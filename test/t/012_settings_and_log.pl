@@ -39,7 +39,6 @@ resonate.retry_timeout_max|ms|superuser|300000
 resonate.schedule_batch_size||sighup|1000
 resonate.schedule_grace|ms|superuser|60000
 resonate.sweep_batch_size||sighup|1000
-resonate.targeted_timers||superuser|refuse
 resonate.test_clock||superuser|
 resonate.visibility_timeout|ms|user|30000
 END
@@ -64,7 +63,6 @@ my @bad = (
 	[ 'resonate.retry_timeout', '0' ],
 	[ 'resonate.retry_timeout_max', '0' ],
 	[ 'resonate.schedule_grace', '-1' ],
-	[ 'resonate.targeted_timers', 'perhaps' ],
 	[ 'resonate.test_clock', 'yesterday' ],
 	[ 'resonate.test_clock', '-1' ],
 	[ 'resonate.test_clock', '12 ' ],
@@ -103,7 +101,7 @@ my $client = become($node, 'client');
 
 for my $name (
 	'debug', 'profile', 'retry_backoff', 'retry_timeout',
-	'retry_timeout_max', 'schedule_grace', 'targeted_timers', 'test_clock')
+	'retry_timeout_max', 'schedule_grace', 'test_clock')
 {
 	$client->ask("SET resonate.$name = DEFAULT");
 	is($client->{error}, '42501', "resonate.$name is for superusers");

@@ -742,7 +742,7 @@ sub some_create
 
 	$tags->{'resonate:target'} = one_of(@addresses)
 	  if $has_target && chance(0.95);
-	delete $tags->{'resonate:timer'} if $has_target && chance(0.95);
+	delete $tags->{'resonate:timer'} if $has_target && chance(0.9);
 	return {
 		id => one_of(@promise_ids),
 		timeoutAt => $has_target
@@ -1250,8 +1250,6 @@ sub begin_epoch
 
 	$session->ask(
 		'SET resonate.profile = ' . ($epoch % 2 ? 'strict' : 'sdk'));
-	$session->ask('SET resonate.targeted_timers = '
-		  . ($epoch % 3 ? 'refuse' : 'timer'));
 	$answer = $session->ask(
 		"SELECT resonate.resonate_rpc('{\"kind\": \"debug.reset\", \"head\":
 			{\"corrId\": \"1\", \"version\": \"2026-04-01\"}, \"data\": {}}')
