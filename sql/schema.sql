@@ -78,6 +78,15 @@ CREATE INDEX promises_tags_idx
 	ON resonate.promises USING gin (tags jsonb_path_ops)
 	WHERE tags <> '{"resonate:external": "true"}'::jsonb;
 
+-- The branches, for who takes a task: read directly by store_branch.c, never by a
+-- plan.  A hash, because a branch can be too long for an entry, and because equal
+-- ones share theirs.  Whoever is a branch of its own, as all that has a target, has
+-- its id for a key already.
+CREATE INDEX promises_branch_idx
+	ON resonate.promises
+	(hashtextextended((tags ->> 'resonate:branch') COLLATE "C", 0))
+	WHERE (tags ->> 'resonate:branch') COLLATE "C" <> id;
+
 -- A callback is named by its creator; a listener is named by its address, so
 -- that an address is told once.  The kind keeps the two namespaces apart.
 CREATE TYPE resonate.callback_kind AS ENUM ('callback', 'listener');

@@ -51,8 +51,6 @@ typedef struct RsnTaskOutcome
 	RsnTask		task;			/* as seen at the instant of the decision */
 	text	   *pid;			/* of an acquired task */
 	RsnPromiseRow *promise;		/* NULL: not part of the answer */
-	RsnPromiseRow *preload;		/* promises of its branch */
-	int			npreload;
 } RsnTaskOutcome;
 
 /*
@@ -89,8 +87,6 @@ typedef struct RsnFenceOutcome
 {
 	RsnStatus	status;			/* of the fence; unless OK nothing was done */
 	RsnOutcome	inner;
-	RsnPromiseRow *preload;
-	int			npreload;
 } RsnFenceOutcome;
 
 extern RsnOutcome rsn_engine_create(const RsnCreateRequest *request,

@@ -16,7 +16,6 @@
 
 #include "clock.h"
 #include "engine_internal.h"
-#include "preload.h"
 
 /* The status of a fence on a task that was just read, NULL for no row. */
 static RsnStatus
@@ -153,10 +152,7 @@ rsn_engine_fence(text *id, int32 version, const RsnFenceAction *action)
 		fence_settle(id, version, action, &result);
 	else if (result.status == RSN_STATUS_OK)
 		result.status = share_guard(id, version);
-	if (result.status == RSN_STATUS_OK)
-		result.npreload = rsn_preload(rsn_store_read_promise(id),
-									  rsn_clock_now(), &result.preload);
-	else
+	if (result.status != RSN_STATUS_OK)
 		memset(&result.inner, 0, sizeof(result.inner));
 	rsn_store_end();
 	return result;

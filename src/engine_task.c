@@ -16,7 +16,6 @@
 
 #include "clock.h"
 #include "engine_internal.h"
-#include "preload.h"
 #include "wake.h"
 
 static RsnTaskOutcome
@@ -63,13 +62,6 @@ rsn_engine_without_row(text *id)
 	return outcome;
 }
 
-static void
-show_preload(RsnTaskOutcome *outcome, const RsnPromiseRow *promise,
-			 int64 now_ms)
-{
-	outcome->npreload = rsn_preload(promise, now_ms, &outcome->preload);
-}
-
 /* Performs the decision on a locked task and makes the outcome of it. */
 static RsnTaskOutcome
 apply_task(RsnTaskRow *row, const RsnTaskDecision *decision, int64 now_ms)
@@ -99,7 +91,6 @@ outcome_taken_at_birth(const RsnCreateRequest *request, const RsnLease *lease,
 								 now_ms);
 	rsn_engine_insert_task(request, &task, lease->pid);
 	show_task(&outcome, &task, lease->pid);
-	show_preload(&outcome, promise, now_ms);
 	return outcome;
 }
 
@@ -122,8 +113,6 @@ take_task(RsnPromiseRow *promise, const RsnTaskSet *tasks,
 		row->pid = lease->pid;
 	outcome = apply_task(row, &decision, now_ms);
 	outcome.promise = promise;
-	if (outcome.status == RSN_STATUS_OK)
-		show_preload(&outcome, promise, now_ms);
 	return outcome;
 }
 
@@ -297,10 +286,7 @@ rsn_engine_acquire(text *id, int32 version, const RsnLease *lease)
 			row->pid = lease->pid;
 		result = apply_task(row, &decision, now_ms);
 		if (result.status == RSN_STATUS_OK)
-		{
 			result.promise = promise;
-			show_preload(&result, promise, now_ms);
-		}
 	}
 	rsn_store_end();
 	return result;
@@ -408,8 +394,6 @@ rsn_engine_suspend(text *id, int32 version, text *const *awaited_ids,
 			for (int i = 0; i < nfound; i++)
 				(void) rsn_store_insert_awaiter(promises[i].id, id);
 		}
-		else if (result.status == RSN_STATUS_REDIRECT)
-			show_preload(&result, rsn_store_read_promise(id), now_ms);
 	}
 	rsn_store_end();
 	return result;

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "clock.h"
 #include "guc.h"
 #include "id.h"
 #include "preload.h"
@@ -67,18 +68,47 @@ observe_certain(RsnPromiseRow *rows, int n, int64 now_ms)
 	return ncertain;
 }
 
-/* The siblings of a promise as they are at now, in order of their ids. */
-int
-rsn_preload(const RsnPromiseRow *promise, int64 now_ms, RsnPromiseRow **rows)
+/* The siblings of the promise of a task, in order of their ids. */
+static int
+find_siblings(const RsnPromiseRow *promise, RsnPromiseRow **rows)
 {
-	Jsonb	   *branch = NULL;
+	text	   *branch = NULL;
 	int			n;
 
-	*rows = NULL;
 	if (promise != NULL && rsn_guc_preload_limit > 0)
 		branch = rsn_tags_branch(promise->tags);
 	if (branch == NULL)
 		return 0;
 	n = rsn_store_branch(branch, promise->id, rsn_guc_preload_limit, rows);
-	return observe_certain(*rows, n, now_ms);
+	return observe_certain(*rows, n, rsn_clock_now());
+}
+
+/*
+ * What is sent to who has just taken the task of a promise, as it is now.  The
+ * holder runs from the beginning and has nothing in hand yet.  Later, under a
+ * fence, all that is in the branch is of his own making.
+ */
+int
+rsn_preload(const RsnPromiseRow *promise, RsnPromiseRow **rows)
+{
+	int			n;
+
+	*rows = NULL;
+	rsn_store_begin();
+	n = find_siblings(promise, rows);
+	rsn_store_end();
+	return n;
+}
+
+/* The same for who has a task, and is to run it again. */
+int
+rsn_preload_again(text *id, RsnPromiseRow **rows)
+{
+	int			n;
+
+	*rows = NULL;
+	rsn_store_begin();
+	n = find_siblings(rsn_store_read_promise(id), rows);
+	rsn_store_end();
+	return n;
 }

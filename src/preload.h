@@ -10,7 +10,7 @@
 
 #include "store.h"
 
-extern int	rsn_preload(const RsnPromiseRow *promise, int64 now_ms,
-						RsnPromiseRow **rows);
+extern int	rsn_preload(const RsnPromiseRow *promise, RsnPromiseRow **rows);
+extern int	rsn_preload_again(text *id, RsnPromiseRow **rows);
 
 #endif							/* RSN_PRELOAD_H */

@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "guc.h"
 #include "id.h"
+#include "preload.h"
 #include "rpc.h"
 #include "rpc_promise.h"
 
@@ -37,18 +38,22 @@ answer_refused(RsnStatus status)
 	}
 }
 
-/* The answer to who holds a task now. */
+/* The answer to who holds a task now, or sees that it is fulfilled. */
 static RsnAnswer
 answer_holder(const RsnTaskOutcome *outcome)
 {
+	RsnPromiseRow *preload = NULL;
+	int			npreload = 0;
 	RsnJson		json;
+
+	if (outcome->task.state == RSN_TASK_ACQUIRED)
+		npreload = rsn_preload(outcome->promise, &preload);
 
 	rsn_json_begin_object(&json);
 	rsn_json_add(&json, "task", rsn_json_task(outcome->id, &outcome->task,
 											  outcome->pid));
 	rsn_json_add(&json, "promise", rsn_json_promise(outcome->promise));
-	rsn_json_add(&json, "preload", rsn_json_promises(outcome->preload,
-													 outcome->npreload));
+	rsn_json_add(&json, "preload", rsn_json_promises(preload, npreload));
 	return rsn_answer_data(rsn_json_end_object(&json));
 }
 
@@ -196,6 +201,8 @@ task_suspend(const RsnRequest *request)
 	text	  **awaited = NULL;
 	int			nawaited = 0;
 	RsnTaskOutcome outcome;
+	RsnPromiseRow *preload;
+	int			npreload;
 	RsnAnswer	redirect;
 	RsnJson		json;
 
@@ -207,9 +214,9 @@ task_suspend(const RsnRequest *request)
 	if (outcome.status != RSN_STATUS_REDIRECT)
 		return answer_done(&outcome);
 
+	npreload = rsn_preload_again(ref.id, &preload);
 	rsn_json_begin_object(&json);
-	rsn_json_add(&json, "preload", rsn_json_promises(outcome.preload,
-													 outcome.npreload));
+	rsn_json_add(&json, "preload", rsn_json_promises(preload, npreload));
 	redirect = rsn_answer_data(rsn_json_end_object(&json));
 	redirect.status = RSN_HTTP_REDIRECT;
 	return redirect;
@@ -299,8 +306,9 @@ task_fence(const RsnRequest *request)
 	rsn_json_begin_object(&json);
 	rsn_json_add(&json, "action", rsn_rpc_envelope(fence.kind,
 												   request->corr_id, &inner));
-	rsn_json_add(&json, "preload", rsn_json_promises(outcome.preload,
-													 outcome.npreload));
+
+	/* The holder has made what is in its branch, and need not be told of it. */
+	rsn_json_add(&json, "preload", rsn_json_promises(NULL, 0));
 	return rsn_answer_data(rsn_json_end_object(&json));
 }
 

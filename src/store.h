@@ -201,6 +201,10 @@ extern int	rsn_store_prune_promises(RsnPromiseState state,
 									 int64 *created_from_ms);
 extern void rsn_store_count(int64 now_ms, RsnStateCounts *counts);
 
+/* store_branch.c */
+extern int	rsn_store_branch(text *name, text *except_id, int limit,
+							 RsnPromiseRow **rows);
+
 /* store_message.c */
 extern bool rsn_store_may_have_callbacks(text *promise_id);
 extern bool rsn_store_list_notifications(text *promise_id, int limit,
@@ -261,8 +265,6 @@ extern bool rsn_store_may_be_awaited(text *promise_id);
 extern bool rsn_store_insert_awaiter(text *awaited_id, text *awaiter_id);
 extern int	rsn_store_take_awaiters(text *const *awaited_ids, int n,
 									text ***awaiter_ids);
-extern int	rsn_store_branch(Jsonb *branch_tag, text *except_id, int limit,
-							 RsnPromiseRow **rows);
 extern int	rsn_store_try_lock_promises(text *const *ids, int n,
 										RsnPromiseRow **rows);
 

@@ -451,25 +451,6 @@ rsn_store_delete_promise(text *id)
 	rsn_table_delete(RSN_TABLE_PROMISES, tuple.tid);
 }
 
-/*
- * Promises that have this one tag, but for one of them, in order of their ids;
- * as stored.
- */
-int
-rsn_store_branch(Jsonb *branch_tag, text *except_id, int limit,
-				 RsnPromiseRow **rows)
-{
-	RsnArgs		args = {0};
-	uint64		count;
-
-	rsn_args_add_varlena(&args, branch_tag);
-	rsn_args_add_text(&args, except_id);
-	rsn_args_add(&args, Int64GetDatum(limit));
-	count = rsn_store_exec(RSN_QUERY_BRANCH, &args);
-	*rows = rsn_store_rows_from_result(count);
-	return (int) count;
-}
-
 /* Like rsn_store_lock_promises, but never waits: leaves out what is locked. */
 int
 rsn_store_try_lock_promises(text *const *ids, int n, RsnPromiseRow **rows)

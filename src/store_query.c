@@ -457,13 +457,6 @@ const RsnQueryDef rsn_queries[] = {
 		" AND " IS_AWAITER_COMPLETE " RETURNING a.awaiter_id",
 		SPI_OK_DELETE_RETURNING, PLAN_ONCE, 1, {TEXTARRAYOID}, true
 	},
-	[RSN_QUERY_BRANCH] = {
-		"SELECT " RSN_PROMISE_COLUMNS " FROM resonate.promises p"
-		" WHERE p.tags OPERATOR(pg_catalog.@>) $1 AND p.tags" NE
-		"'{\"resonate:external\": \"true\"}'::pg_catalog.jsonb"
-		" AND p.id" NE "$2 ORDER BY p.id LIMIT $3",
-		SPI_OK_SELECT, PLAN_ONCE, 3, {JSONBOID, TEXTOID, INT8OID}
-	},
 	[RSN_QUERY_TRY_LOCK_PROMISES] = {
 		"SELECT " RSN_PROMISE_COLUMNS " FROM resonate.promises p"
 		" WHERE p.id" EQ "ANY ($1) FOR NO KEY UPDATE SKIP LOCKED",

@@ -176,19 +176,14 @@ rsn_tags_traits(Jsonb *tags, RsnTraits *traits, const char **reason)
 	return true;
 }
 
-/* Tags with only the branch of these, to search for others of it; NULL for none. */
-Jsonb *
+/* The branch that the tags name, or NULL. */
+text *
 rsn_tags_branch(Jsonb *tags)
 {
-	JsonbParseState *state = NULL;
-	JsonbValue	key;
 	JsonbValue	branch;
 
-	if (!find_tag(tags, TAG_BRANCH, &branch))
+	if (!find_tag(tags, TAG_BRANCH, &branch) || branch.type != jbvString)
 		return NULL;
-	set_string(&key, TAG_BRANCH);
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	pushJsonbValue(&state, WJB_KEY, &key);
-	pushJsonbValue(&state, WJB_VALUE, &branch);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	return cstring_to_text_with_len(branch.val.string.val,
+									branch.val.string.len);
 }

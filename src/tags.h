@@ -24,6 +24,6 @@ typedef struct RsnTraits
 extern Jsonb *rsn_tags_with_default(Jsonb *tags);
 extern bool rsn_tags_traits(Jsonb *tags, RsnTraits *traits,
 							const char **reason);
-extern Jsonb *rsn_tags_branch(Jsonb *tags);
+extern text *rsn_tags_branch(Jsonb *tags);
 
 #endif							/* RSN_TAGS_H */

@@ -192,7 +192,8 @@ func (c *call) rpcRegisterListener() ([]outcome, error) {
 	return c.promiseAnswer(d, p)
 }
 
-// preload is what is sent along with a task: the other promises of its branch.
+// preload is what is sent to who takes a task, or is to run it again: the other
+// promises of its branch.
 func (c *call) preload(s *State, p *promise) any {
 	branch, ok := p.tags["resonate:branch"]
 	var records []any
@@ -205,7 +206,7 @@ func (c *call) preload(s *State, p *promise) any {
 			records = append(records, other.record(c.Now))
 		}
 	}
-	if s.options.Partition == "" && !s.options.Concurrent {
+	if s.options.Partition == "" && !s.options.Concurrent && len(records) < s.options.PreloadLimit {
 		return append([]any{}, records...)
 	}
 	return check(func(seen any) string { return s.checkPreload(branch, p.id, seen) })
@@ -474,7 +475,7 @@ func (c *call) rpcTaskFence() ([]outcome, error) {
 			"kind": kind, "data": data,
 			"head": map[string]any{"corrId": check(isText), "status": status, "version": "2026-04-01"},
 		},
-		"preload": c.preload(d, d.promises[id]),
+		"preload": []any{},
 	}), nil
 }
 
