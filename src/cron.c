@@ -596,39 +596,71 @@ offset_at(const RsnZone *zone, int64_t utc_s, int64_t *end_s)
 	return offset_s;
 }
 
+/* True for an expression for every hour, which goes by elapsed time. */
+bool
+rsn_cron_is_elapsed(const RsnCron *cron)
+{
+	return cron->hours == ALL_HOURS;
+}
+
+/* A time during which the offset is the same. */
+typedef struct Stretch
+{
+	int64_t		begin_s;
+	int64_t		end_s;			/* the next one begins */
+	int64_t		offset_s;
+	int64_t		from_s;			/* the first civil time that is not done */
+} Stretch;
+
+/*
+ * The stretch that begins at an instant, for occurrences at first_s and later.
+ * What the clock had shown or jumped over before it was set back is done, unless
+ * the expression goes by elapsed time; done_s keeps it from one stretch to the
+ * next.
+ */
+static Stretch
+enter_stretch(const RsnCron *cron, const RsnZone *zone, int64_t begin_s,
+			  int64_t first_s, int64_t *done_s)
+{
+	Stretch		result;
+
+	result.begin_s = begin_s;
+	result.offset_s = offset_at(zone, begin_s, &result.end_s);
+	result.from_s = max_s(begin_s, first_s) + result.offset_s;
+
+	/* After first_s, what was jumped over is yet to fire. */
+	if (!rsn_cron_is_elapsed(cron))
+		result.from_s = begin_s < first_s ? max_s(*done_s, result.from_s)
+			: *done_s;
+	*done_s = max_s(*done_s, result.end_s + result.offset_s);
+	return result;
+}
+
 /*
  * The first occurrence after the given time, in milliseconds since the epoch;
  * false when it would not be representable.
  *
  * Walks from one change of the offset to the next, starting early enough to
- * know how far the clock had got before it was set back: what it had shown or
- * jumped over then is done, unless the expression goes by elapsed time.
+ * know how far the clock had got before it was set back.
  */
 bool
 rsn_cron_next(const RsnCron *cron, const RsnZone *zone, int64_t after_ms,
 			  int64_t *next_ms)
 {
-	bool		is_elapsed = cron->hours == ALL_HOURS;
 	int64_t		first_s = floor_div(after_ms, MS_PER_S) + 1;
 	int64_t		done_s = INT64_MIN; /* civil times before this one are done */
-	int64_t		begin_s;
-	int64_t		end_s;
+	Stretch		stretch;
 
-	for (begin_s = first_s - OFFSET_SPREAD_S; begin_s <= LAST_S;
-		 begin_s = end_s)
+	for (int64_t begin_s = first_s - OFFSET_SPREAD_S; begin_s <= LAST_S;
+		 begin_s = stretch.end_s)
 	{
-		int64_t		offset_s = offset_at(zone, begin_s, &end_s);
-		int64_t		from_s = max_s(begin_s, first_s) + offset_s;
 		int64_t		found_s;
 
-		/* After first_s, what was jumped over is yet to fire. */
-		if (!is_elapsed)
-			from_s = begin_s < first_s ? max_s(done_s, from_s) : done_s;
-		done_s = max_s(done_s, end_s + offset_s);
-		if (!find_civil(cron, from_s, &found_s))
+		stretch = enter_stretch(cron, zone, begin_s, first_s, &done_s);
+		if (!find_civil(cron, stretch.from_s, &found_s))
 			return false;
-		found_s = max_s(found_s - offset_s, begin_s);
-		if (found_s < end_s)
+		found_s = max_s(found_s - stretch.offset_s, begin_s);
+		if (found_s < stretch.end_s)
 		{
 			*next_ms = found_s * MS_PER_S;
 			return true;
@@ -667,4 +699,127 @@ rsn_cron_last(const RsnCron *cron, const RsnZone *zone, int64_t after_ms,
 	}
 	*last_ms = found_ms;
 	return true;
+}
+
+static int64_t
+min_s(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int
+count_members(uint64_t set)
+{
+	int			n = 0;
+
+	for (; set != 0; set &= set - 1)
+		n++;
+	return n;
+}
+
+/* The members of a set that are less than a number of at most 63. */
+static int
+count_members_before(uint64_t set, int end)
+{
+	return count_members(set & ((UINT64_C(1) << end) - 1));
+}
+
+/* How many matching days there are from one to before another. */
+static int64_t
+count_matching_days(const RsnCron *cron, int64_t from, int64_t to)
+{
+	int64_t		n = 0;
+
+	for (Month month = month_of_day(from); month.first_day < to;
+		 advance_month(&month))
+	{
+		uint64_t	days = matching_days(cron, &month);
+
+		if (month.first_day < from)
+			days &= ~((UINT64_C(2) << (from - month.first_day)) - 1);
+		if (to - month.first_day < month.ndays)
+			days &= (UINT64_C(2) << (to - month.first_day)) - 1;
+		n += count_members(days);
+	}
+	return n;
+}
+
+/* How many matching times a matching day has before a second of it. */
+static int64_t
+count_before_second(const RsnCron *cron, int second)
+{
+	int			hour = second / 3600;
+	int			minute = second / 60 % 60;
+	int64_t		per_minute = count_members(cron->seconds);
+	int64_t		per_hour = count_members(cron->minutes) * per_minute;
+	int64_t		n = count_members_before(cron->hours, hour) * per_hour;
+
+	if ((cron->hours >> hour & 1) == 0)
+		return n;
+	n += count_members_before(cron->minutes, minute) * per_minute;
+	if ((cron->minutes >> minute & 1) == 0)
+		return n;
+	return n + count_members_before(cron->seconds, second % 60);
+}
+
+/* How many matching times there are from day 0 of a span to a civil time. */
+static int64_t
+count_civil_from_day(const RsnCron *cron, int64_t first_day, int64_t to_s)
+{
+	int64_t		day = floor_div(to_s, S_PER_DAY);
+	int64_t		per_day = (int64_t) count_members(cron->hours) *
+		count_members(cron->minutes) * count_members(cron->seconds);
+	int64_t		n = count_matching_days(cron, first_day, day) * per_day;
+
+	if (count_matching_days(cron, day, day + 1) > 0)
+		n += count_before_second(cron, (int) (to_s - day * S_PER_DAY));
+	return n;
+}
+
+/* How many matching civil times there are from one to before another. */
+static int64_t
+count_civil(const RsnCron *cron, int64_t from_s, int64_t to_s)
+{
+	int64_t		first_day = floor_div(from_s, S_PER_DAY);
+
+	if (to_s <= from_s)
+		return 0;
+	return count_civil_from_day(cron, first_day, to_s) -
+		count_civil_from_day(cron, first_day, from_s);
+}
+
+/*
+ * How many occurrences there are after after_ms and not after until_ms.  Takes
+ * time for each month and each change of the offset between them, not for each
+ * occurrence.
+ */
+int64_t
+rsn_cron_count(const RsnCron *cron, const RsnZone *zone, int64_t after_ms,
+			   int64_t until_ms)
+{
+	int64_t		first_s = floor_div(after_ms, MS_PER_S) + 1;
+	int64_t		last_s = min_s(floor_div(until_ms, MS_PER_S), LAST_S);
+	int64_t		done_s = INT64_MIN;
+	int64_t		n = 0;
+	Stretch		stretch;
+
+	for (int64_t begin_s = first_s - OFFSET_SPREAD_S; begin_s <= last_s;
+		 begin_s = stretch.end_s)
+	{
+		int64_t		from_s;
+		int64_t		end_s;
+
+		stretch = enter_stretch(cron, zone, begin_s, first_s, &done_s);
+		from_s = stretch.from_s;
+		end_s = min_s(stretch.end_s, last_s + 1) + stretch.offset_s;
+
+		/* All that the clock has jumped over is one occurrence. */
+		if (begin_s >= first_s && from_s < begin_s + stretch.offset_s)
+		{
+			n += count_civil(cron, from_s, begin_s + stretch.offset_s + 1) > 0;
+			from_s = begin_s + stretch.offset_s + 1;
+		}
+		n += count_civil(cron, from_s, end_s);
+	}
+	return n;
 }

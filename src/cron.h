@@ -100,10 +100,13 @@ typedef struct RsnZone
 
 extern bool rsn_cron_parse(const char *text, size_t len, RsnCron *cron,
 						   const char **reason);
+extern bool rsn_cron_is_elapsed(const RsnCron *cron);
 extern bool rsn_cron_next(const RsnCron *cron, const RsnZone *zone,
 						  int64_t after_ms, int64_t *next_ms);
 extern bool rsn_cron_last(const RsnCron *cron, const RsnZone *zone,
 						  int64_t after_ms, int64_t until_ms,
 						  int64_t *last_ms);
+extern int64_t rsn_cron_count(const RsnCron *cron, const RsnZone *zone,
+							  int64_t after_ms, int64_t until_ms);
 
 #endif							/* RSN_CRON_H */

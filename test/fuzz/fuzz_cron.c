@@ -354,6 +354,32 @@ check_utc(const RsnCron *cron, const Naive *naive, int64_t after_ms)
 	REQUIRE(next_ms / MS == find_slowly(naive, from_s));
 }
 
+/* The most occurrences that are counted one by one. */
+#define COUNTED_MAX 200
+
+/* The number of occurrences is how often there is a next one. */
+static void
+check_count(const RsnCron *cron, const RsnZone *zone, int64_t after_ms,
+			int64_t until_ms)
+{
+	int64_t		at_ms = after_ms;
+	int64_t		next_ms;
+	int64_t		n = 0;
+
+	while (n < COUNTED_MAX && rsn_cron_next(cron, zone, at_ms, &next_ms) &&
+		   next_ms <= until_ms)
+	{
+		at_ms = next_ms;
+		n++;
+	}
+
+	if (n > 0)
+		REQUIRE(rsn_cron_count(cron, zone, after_ms, at_ms) == n);
+	if (n < COUNTED_MAX && until_ms > after_ms &&
+		(uint64_t) until_ms - (uint64_t) after_ms < NDAYS_MAX * DAY * MS)
+		REQUIRE(rsn_cron_count(cron, zone, after_ms, until_ms) == n);
+}
+
 /* The last occurrence of a time is the one that is followed by none in it. */
 static void
 check_last(const RsnCron *cron, const RsnZone *zone, int64_t after_ms,
@@ -369,6 +395,7 @@ check_last(const RsnCron *cron, const RsnZone *zone, int64_t after_ms,
 		REQUIRE(!rsn_cron_last(cron, zone, after_ms, until_ms, &last_ms));
 		return;
 	}
+	check_count(cron, zone, after_ms, until_ms);
 	REQUIRE(rsn_cron_last(cron, zone, after_ms, until_ms, &last_ms));
 	REQUIRE(last_ms >= first_ms && last_ms <= until_ms);
 	REQUIRE(!rsn_cron_next(cron, zone, last_ms, &next_ms) ||

@@ -1540,7 +1540,7 @@ test_random_in_zone(const TestZone *zone)
 }
 
 /* ---------------------------------------------------------------------
- * The last occurrence
+ * The last occurrence, and how many there are
  * ---------------------------------------------------------------------
  */
 
@@ -1551,10 +1551,15 @@ expect_last(const RsnCron *cron, const RsnZone *zone, int64_t after_ms,
 	int64_t		expected = after_ms;
 	int64_t		next;
 	int64_t		last = after_ms;
+	int64_t		n = 0;
 	bool		is_found;
 
-	while (rsn_cron_next(cron, zone, expected, &next) && next <= until_ms)
+	for (; rsn_cron_next(cron, zone, expected, &next) && next <= until_ms; n++)
 		expected = next;
+	tap_expect(rsn_cron_count(cron, zone, after_ms, until_ms) == n,
+			   "\"%s\" from %s to %s: expected %lld, got %lld", what,
+			   write_time(after_ms), write_time(until_ms), (long long) n,
+			   (long long) rsn_cron_count(cron, zone, after_ms, until_ms));
 	is_found = rsn_cron_last(cron, zone, after_ms, until_ms, &last);
 	tap_expect(is_found == (expected > after_ms) && last == expected,
 			   "\"%s\" from %s to %s: expected %s, got %s", what,
@@ -1595,7 +1600,7 @@ test_last(void)
 			}
 		}
 	}
-	tap_end("the last of random expressions");
+	tap_end("the last and the number of random expressions");
 
 	tap_begin();
 	cron = parse_valid("0 0 * * *");
@@ -1620,6 +1625,27 @@ test_last(void)
 			   last == read_time("1968-02-29 00:00:00") * MS,
 			   "all time before the epoch");
 	tap_end("the edges of the last");
+
+	tap_begin();
+	cron = parse_valid("0 0 * * *");
+	tap_expect(rsn_cron_count(&cron, NULL, 0, DAY * MS - 1) == 0 &&
+			   rsn_cron_count(&cron, NULL, 0, DAY * MS) == 1 &&
+			   rsn_cron_count(&cron, NULL, -1, DAY * MS) == 2,
+			   "open at one end, closed at the other");
+	tap_expect(rsn_cron_count(&cron, NULL, DAY * MS, DAY * MS) == 0 &&
+			   rsn_cron_count(&cron, NULL, DAY * MS * 9, DAY * MS) == 0 &&
+			   rsn_cron_count(&cron, NULL, INT64_MAX, INT64_MIN) == 0,
+			   "none in nothing and in less");
+	cron = parse_valid("* * * * * *");
+	tap_expect(rsn_cron_count(&cron, NULL, 999, 400 * INT64_C(365) * DAY * MS) ==
+			   400 * INT64_C(365) * DAY, "every second of centuries");
+	tap_expect(rsn_cron_count(&cron, NULL, LAST_SECOND - 1, INT64_MAX) == 1,
+			   "the last second of all time");
+	cron = parse_valid("0 0 29 2 *");
+	tap_expect(rsn_cron_count(&cron, NULL, read_time("2000-01-01 00:00:00") * MS,
+							  read_time("2400-01-01 00:00:00") * MS) == 97,
+			   "the leap days of 400 years");
+	tap_end("the edges of the number");
 }
 
 /* Nothing walks through occurrences, or through all changes of all time. */
@@ -1637,6 +1663,11 @@ test_cost(void)
 	tap_expect(rsn_cron_last(&cron, &zone, after, until, &found) &&
 			   found == until, "the last second of two months");
 	tap_expect(noffsets <= 34 * 2, "%ld offsets", noffsets);
+
+	noffsets = 0;
+	tap_expect(rsn_cron_count(&cron, &zone, after, until) == 60 * DAY,
+			   "the number of seconds of two months");
+	tap_expect(noffsets <= 4, "%ld offsets", noffsets);
 
 	noffsets = 0;
 	tap_expect(rsn_cron_last(&cron, &zone, INT64_MIN, INT64_MAX, &found) &&
