@@ -81,11 +81,10 @@ promise_names AS (
 			WHERE targeted AND tags ->> 'resonate:target' = ''),
 		max('stored_promise_timer_is_tag') FILTER (
 			WHERE timer <> (tags @> '{"resonate:timer": "true"}')),
-		-- Global scope makes one external or not, depending on the profile.
 		max('stored_promise_external_is_tag') FILTER (
 			WHERE external <> (timer OR targeted OR
-							   tags @> '{"resonate:external": "true"}') AND
-				  NOT (external AND tags @> '{"resonate:scope": "global"}')),
+							   tags @> '{"resonate:external": "true"}' OR
+							   tags @> '{"resonate:scope": "global"}')),
 		max('stored_promise_targeted_is_tag') FILTER (
 			WHERE targeted <> (tags ? 'resonate:target' AND NOT timer)),
 		max('stored_promise_task_version_iff_task_fulfilled') FILTER (
@@ -170,8 +169,8 @@ callback_names AS (
 			WHERE NOT p.external),
 		max('consistent_listener_addresses_deliverable') FILTER (
 			WHERE c.address !~ CASE c.kind
-				WHEN 'listener' THEN '^(https?://|poll://.*@)'
-				ELSE '^(notify://.|poll://(any|uni)@.|https?://.)' END),
+				WHEN 'listener' THEN '^(poll://.*@|(?!notify:|poll:)[a-zA-Z][a-zA-Z0-9+.-]*://.)'
+				ELSE '^(poll://(any|uni)@.|(?!poll:)[a-zA-Z][a-zA-Z0-9+.-]*://.)' END),
 		-- The worker takes a notification from where the callback is.
 		max('stored_callback_promise_is_pending') FILTER (
 			WHERE p.state IS DISTINCT FROM 'pending' AND
@@ -187,8 +186,8 @@ message_names AS (
 			WHERE coalesce(p.state, 'pending') = 'pending'),
 		max('consistent_outbox_unblock_address_deliverable') FILTER (
 			WHERE m.address !~ CASE m.kind
-				WHEN 'listener' THEN '^(https?://|poll://.*@)'
-				ELSE '^(notify://.|poll://(any|uni)@.|https?://.)' END),
+				WHEN 'listener' THEN '^(poll://.*@|(?!notify:|poll:)[a-zA-Z][a-zA-Z0-9+.-]*://.)'
+				ELSE '^(poll://(any|uni)@.|(?!poll:)[a-zA-Z][a-zA-Z0-9+.-]*://.)' END),
 		max('stored_listener_id_is_address') FILTER (
 			WHERE m.kind = 'listener' AND m.callback_id <> m.address)])
 	FROM resonate.messages AS m

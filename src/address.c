@@ -122,6 +122,89 @@ parse_http(Span rest)
 	return valid_address(RSN_ADDRESS_HTTP);
 }
 
+static bool
+is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* Takes a scheme with the :// after it off the span; false when none is there. */
+static bool
+skip_scheme(Span *span)
+{
+	size_t		len = length_until(*span, ":", 1);
+
+	if (len == 0 || !is_letter(span->data[0]))
+		return false;
+	for (size_t i = 1; i < len; i++)
+	{
+		char		c = span->data[i];
+
+		if (!is_letter(c) && !(c >= '0' && c <= '9') &&
+			c != '+' && c != '-' && c != '.')
+			return false;
+	}
+	span->data += len;
+	span->len -= len;
+	return skip_prefix(span, "://");
+}
+
+/* True when the text starts with a scheme of ours in other letters. */
+static bool
+is_misspelled(Span text)
+{
+	static const char *const ours[] = {"notify:", "poll:", "http:", "https:"};
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+	{
+		size_t		j = 0;
+
+		while (j < text.len && ours[i][j] != '\0' &&
+			   (text.data[j] | (is_letter(text.data[j]) ? 0x20 : 0)) ==
+			   ours[i][j])
+			j++;
+		if (ours[i][j] == '\0')
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Reads an address of any other scheme: a queue that somebody else drains.  Those
+ * of ours are not among them, in whatever letters: nobody would know why nothing
+ * is notified.
+ */
+static RsnAddress
+parse_queue(Span text)
+{
+	Span		rest = text;
+
+	if (!skip_scheme(&rest))
+		return invalid_address("An address starts with a scheme and \"://\".");
+	if (is_misspelled(text))
+		return invalid_address("The schemes \"notify\", \"poll\", \"http\" and \"https\" are in lower case.");
+	if (rest.len == 0)
+		return invalid_address("Nothing follows the scheme.");
+	return valid_address(RSN_ADDRESS_QUEUE);
+}
+
+/*
+ * True when a listener of the wire protocol can be told there, which is less exact
+ * about it: any scheme with something after it, but for notify, and a poll address
+ * has an "@".
+ */
+bool
+rsn_address_is_listener(const char *text, size_t len)
+{
+	Span		rest = {text, len};
+
+	if (len > RSN_ADDRESS_LEN_MAX || skip_prefix(&rest, "notify://"))
+		return false;
+	if (skip_prefix(&rest, "poll://"))
+		return rest.len > 0 && memchr(rest.data, '@', rest.len) != NULL;
+	return skip_scheme(&rest) && rest.len > 0;
+}
+
 /* Parses an address; text may be NULL when len is zero. */
 RsnAddress
 rsn_address_parse(const char *text, size_t len)
@@ -143,5 +226,5 @@ rsn_address_parse(const char *text, size_t len)
 		return parse_poll(rest);
 	if (skip_prefix(&rest, "http://") || skip_prefix(&rest, "https://"))
 		return parse_http(rest);
-	return invalid_address("The scheme is not \"notify\", \"poll\", \"http\" or \"https\".");
+	return parse_queue(rest);
 }

@@ -9,6 +9,9 @@
  *		poll://uni@GROUP/ID			exactly that worker
  *		http://HOST...				a URL that somebody else posts to
  *		https://HOST...
+ *		SCHEME://ANYTHING			a queue that somebody else drains
+ *
+ * A scheme is a letter, then letters, digits, "+", "-" and ".".
  *
  * Addresses are compared byte for byte, so nothing here folds case, decodes
  * or normalizes.
@@ -31,7 +34,8 @@ typedef enum RsnAddressKind
 	RSN_ADDRESS_INVALID,
 	RSN_ADDRESS_NOTIFY,
 	RSN_ADDRESS_POLL,
-	RSN_ADDRESS_HTTP
+	RSN_ADDRESS_HTTP,
+	RSN_ADDRESS_QUEUE
 } RsnAddressKind;
 
 typedef struct RsnAddress
@@ -45,5 +49,6 @@ typedef struct RsnAddress
 } RsnAddress;
 
 extern RsnAddress rsn_address_parse(const char *text, size_t len);
+extern bool rsn_address_is_listener(const char *text, size_t len);
 
 #endif							/* RSN_ADDRESS_H */

@@ -128,7 +128,7 @@ rsn_check_address(text *address, bool for_receive)
 				 errmsg("invalid value for %s: \"%s\"",
 						rsn_arg_where("address", 0), rsn_quote_text(address)),
 				 errdetail("%s", parsed.reason),
-				 errhint("Use notify://channel, poll://any@group, poll://any@group/id, poll://uni@group/id, or http(s)://host/path.")));
+				 errhint("Use notify://channel, poll://any@group, poll://any@group/id, poll://uni@group/id, http(s)://host/path, or another scheme.")));
 	if (for_receive && parsed.kind == RSN_ADDRESS_NOTIFY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -46,6 +46,7 @@
 
 #include "clock.h"
 #include "engine_internal.h"
+#include "tags.h"
 #include "wake.h"
 
 /* Makes the record that the decision wants out of a request to create. */
@@ -348,6 +349,23 @@ rsn_engine_register(RsnCallbackRow *callback)
 	}
 	rsn_store_end();
 	return outcome;
+}
+
+/*
+ * The call graph that a promise belongs to, which never changes; that of its id
+ * if it does not exist.
+ */
+text *
+rsn_engine_origin(text *id)
+{
+	RsnPromiseRow *row;
+	text	   *origin;
+
+	rsn_store_begin();
+	row = rsn_store_read_promise(id);
+	rsn_store_end();
+	origin = rsn_tags_origin(row == NULL ? NULL : row->tags, id);
+	return origin;
 }
 
 typedef RsnDecision (*ReadRule) (const RsnPromise *stored, int64 now_ms);

@@ -95,6 +95,7 @@ extern RsnOutcome rsn_engine_create_and_register(const RsnCreateRequest *request
 												 RsnCallbackRow *callback,
 												 int64 now_ms);
 extern RsnOutcome rsn_engine_settle(const RsnSettleRequest *request);
+extern text *rsn_engine_origin(text *id);
 extern RsnOutcome rsn_engine_register(RsnCallbackRow *callback);
 extern RsnOutcome rsn_engine_get(text *id);
 extern RsnOutcome rsn_engine_await(text *id);

@@ -16,6 +16,8 @@
 #include "utils/numeric.h"
 
 #include "args.h"
+#include "guc.h"
+#include "id.h"
 #include "payload.h"
 #include "rpc_decode.h"
 #include "tags.h"
@@ -382,6 +384,33 @@ rsn_decode_create(RsnDecoder *decoder, JsonbContainer *data)
 				   "The tag \"resonate:delay\" must be before timeoutAt.");
 	rsn_request_set_traits(&request, &traits);
 	return request;
+}
+
+/* The origin to compare with; NULL if the profile compares none. */
+text *
+rsn_decode_origin(const RsnDecoder *decoder, text *task_id)
+{
+	if (decoder->error != NULL || rsn_guc_profile != RSN_PROFILE_STRICT)
+		return NULL;
+	return rsn_engine_origin(task_id);
+}
+
+/*
+ * Refuses, to the letter of the specification, what would tie a promise to the
+ * task of another call graph.  The tags are those of a promise that is to be
+ * created, else NULL.
+ */
+void
+rsn_decode_same_origin(RsnDecoder *decoder, text *task_origin, text *id,
+					   Jsonb *tags)
+{
+	text	   *origin;
+
+	if (decoder->error != NULL || task_origin == NULL)
+		return;
+	origin = tags != NULL ? rsn_tags_origin(tags, id) : rsn_engine_origin(id);
+	if (!rsn_id_equals(origin, task_origin))
+		rsn_decode_fail(decoder, "a task and what it awaits or fences must be of one origin");
 }
 
 /* The data of promise.settle. */

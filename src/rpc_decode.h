@@ -61,6 +61,9 @@ extern JsonbContainer *rsn_decode_action_data(RsnDecoder *decoder,
 extern int	rsn_decode_objects(RsnDecoder *decoder, JsonbContainer *object,
 							   const char *name, JsonbContainer ***elements);
 
+extern text *rsn_decode_origin(const RsnDecoder *decoder, text *task_id);
+extern void rsn_decode_same_origin(RsnDecoder *decoder, text *task_origin,
+								   text *id, Jsonb *tags);
 extern RsnCreateRequest rsn_decode_create(RsnDecoder *decoder,
 										  JsonbContainer *data);
 extern RsnSettleRequest rsn_decode_settle(RsnDecoder *decoder,

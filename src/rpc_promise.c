@@ -11,6 +11,7 @@
 
 #include "address.h"
 #include "clock.h"
+#include "guc.h"
 #include "id.h"
 #include "rpc.h"
 #include "rpc_promise.h"
@@ -93,6 +94,8 @@ promise_register_callback(const RsnRequest *request)
 
 	if (!rsn_is_malformed(&decoder) && rsn_id_equals(awaited, awaiter))
 		rsn_decode_fail(&decoder, "a promise cannot await itself");
+	rsn_decode_same_origin(&decoder, rsn_decode_origin(&decoder, awaiter),
+						   awaited, NULL);
 	if (rsn_is_malformed(&decoder))
 		return rsn_answer_malformed(&decoder);
 	outcome = rsn_engine_register_awaiter(awaited, awaiter);
@@ -100,18 +103,6 @@ promise_register_callback(const RsnRequest *request)
 		return rsn_answer(RSN_HTTP_UNFIT,
 						  "awaiter must exist and have a target, and awaited must be external");
 	return rsn_answer_outcome(&outcome);
-}
-
-/* What the protocol lets be told: less exact than the typed functions are. */
-static bool
-is_listener_address(const text *address)
-{
-	char	   *string = text_to_cstring(address);
-
-	if (strncmp(string, "http://", 7) == 0 ||
-		strncmp(string, "https://", 8) == 0)
-		return true;
-	return strncmp(string, "poll://", 7) == 0 && strchr(string, '@') != NULL;
 }
 
 static RsnAnswer
@@ -127,11 +118,19 @@ promise_register_listener(const RsnRequest *request)
 	listener.address = rsn_decode_text(&decoder, request->data, "address",
 									   RSN_ADDRESS_LEN_MAX);
 	listener.callback_id = listener.address;
-	if (!rsn_is_malformed(&decoder) && !is_listener_address(listener.address))
-		rsn_decode_fail(&decoder, "address must be poll://any@group, poll://any@group/id, poll://uni@group/id, or http(s)://host/path");
+	if (!rsn_is_malformed(&decoder) &&
+		!rsn_address_is_listener(VARDATA_ANY(listener.address),
+								 VARSIZE_ANY_EXHDR(listener.address)))
+		rsn_decode_fail(&decoder, "address must be poll://any@group, poll://any@group/id, poll://uni@group/id, or of another scheme but notify, as http(s)://host/path");
 	if (rsn_is_malformed(&decoder))
 		return rsn_answer_malformed(&decoder);
 	outcome = rsn_engine_register(&listener);
+
+	/* SDKs ask so for the result of anything: nobody has to be told of it. */
+	if (outcome.status == RSN_STATUS_NOT_EXTERNAL &&
+		rsn_guc_profile == RSN_PROFILE_SDK &&
+		outcome.promise->core.state != RSN_PROMISE_PENDING)
+		outcome.status = RSN_STATUS_OK;
 	if (outcome.status == RSN_STATUS_NOT_EXTERNAL)
 		return rsn_answer(RSN_HTTP_UNFIT, "awaited must be external");
 	return rsn_answer_outcome(&outcome);

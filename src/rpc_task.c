@@ -165,6 +165,7 @@ decode_awaited(RsnDecoder *decoder, JsonbContainer *data, text *id,
 {
 	JsonbContainer **actions;
 	int			n = rsn_decode_objects(decoder, data, "actions", &actions);
+	text	   *origin = rsn_decode_origin(decoder, id);
 
 	*awaited = palloc(sizeof(text *) * Max(n, 1));
 	if (n == 0)
@@ -183,6 +184,7 @@ decode_awaited(RsnDecoder *decoder, JsonbContainer *data, text *id,
 			rsn_decode_fail(decoder, "awaiter must be the task");
 		if (rsn_id_equals((*awaited)[i], id))
 			rsn_decode_fail(decoder, "a task cannot await itself");
+		rsn_decode_same_origin(decoder, origin, (*awaited)[i], NULL);
 	}
 	qsort(*awaited, n, sizeof(text *), rsn_id_compare_pointers);
 	for (int i = 1; i < n; i++)
@@ -280,6 +282,8 @@ decode_fence(RsnDecoder *decoder, JsonbContainer *data, text *id,
 						"action.kind must be promise.create or promise.settle");
 	if (decoder->error == NULL && rsn_id_equals(inner_id, id))
 		rsn_decode_fail(decoder, "a task cannot fence its own promise");
+	rsn_decode_same_origin(decoder, rsn_decode_origin(decoder, id), inner_id,
+						   fence->create.tags);
 }
 
 static RsnAnswer

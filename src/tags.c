@@ -14,8 +14,10 @@
 #include "tags.h"
 
 #define TAG_BRANCH		"resonate:branch"
+#define TAG_COMBINATOR	"resonate:combinator"
 #define TAG_DELAY		"resonate:delay"
 #define TAG_EXTERNAL	"resonate:external"
+#define TAG_ORIGIN		"resonate:origin"
 #define TAG_SCOPE		"resonate:scope"
 #define TAG_TARGET		"resonate:target"
 #define TAG_TIMER		"resonate:timer"
@@ -151,9 +153,16 @@ read_target(Jsonb *tags, const JsonbValue *target, RsnTraits *traits,
 bool
 rsn_tags_traits(Jsonb *tags, RsnTraits *traits, const char **reason)
 {
+	JsonbValue	combinator;
 	JsonbValue	target;
 
 	memset(traits, 0, sizeof(RsnTraits));
+	if (find_tag(tags, TAG_COMBINATOR, &combinator))
+	{
+		/* It would never settle: nobody else is meant to do that. */
+		*reason = "The tag \"resonate:combinator\" is reserved.";
+		return false;
+	}
 	traits->is_timer = tag_equals(tags, TAG_TIMER, "true");
 	if (find_tag(tags, TAG_TARGET, &target))
 	{
@@ -171,9 +180,26 @@ rsn_tags_traits(Jsonb *tags, RsnTraits *traits, const char **reason)
 	}
 	traits->is_external = traits->is_timer || traits->target != NULL ||
 		tag_equals(tags, TAG_EXTERNAL, "true") ||
-		(rsn_guc_profile == RSN_PROFILE_SDK &&
-		 tag_equals(tags, TAG_SCOPE, "global"));
+		tag_equals(tags, TAG_SCOPE, "global");
 	return true;
+}
+
+/*
+ * The call graph that a promise belongs to: what its tag says, else its id up
+ * to the first colon.  The tags may be NULL.
+ */
+text *
+rsn_tags_origin(Jsonb *tags, const text *id)
+{
+	const char *start = VARDATA_ANY(id);
+	int			len = VARSIZE_ANY_EXHDR(id);
+	const char *colon = memchr(start, ':', len);
+	JsonbValue	origin;
+
+	if (tags != NULL && find_tag(tags, TAG_ORIGIN, &origin))
+		return cstring_to_text_with_len(origin.val.string.val,
+										origin.val.string.len);
+	return cstring_to_text_with_len(start, colon != NULL ? colon - start : len);
 }
 
 /* The branch that the tags name, or NULL. */

@@ -25,5 +25,6 @@ extern Jsonb *rsn_tags_with_default(Jsonb *tags);
 extern bool rsn_tags_traits(Jsonb *tags, RsnTraits *traits,
 							const char **reason);
 extern text *rsn_tags_branch(Jsonb *tags);
+extern text *rsn_tags_origin(Jsonb *tags, const text *id);
 
 #endif							/* RSN_TAGS_H */

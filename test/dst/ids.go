@@ -8,7 +8,7 @@ var (
 	pids      = []string{"w0", "w1", "w2"}
 	targets   = []string{"poll://any@g", "poll://uni@g/w0", "poll://any@h", "notify://work", "bare"}
 	listeners = []string{"poll://uni@g/w0", "poll://uni@g/w1", "http://host/path"}
-	addresses = []string{"poll://uni@g/w0", "poll://any@g", "notify://done", "https://host/other"}
+	addresses = []string{"poll://uni@g/w0", "poll://any@g", "notify://done", "https://host/other", "sqs://queue"}
 	branches  = []string{"b0", "b1"}
 	// Half a million years later there is no timestamptz.
 	crons = []cron{

@@ -14,14 +14,44 @@
 
 #include "input.h"
 
-#define NPATTERNS 3
+#define NPATTERNS 4
 
 /* In the order of RsnAddressKind. */
 static const char *const patterns[NPATTERNS] = {
 	"^notify://.{1,63}$",
 	"^poll://(any@[^@/]+|(any|uni)@[^@/]+/.+)$",
-	"^https?://([^/?#]*@)?[^/?#@:][^/?#@]*([/?#].*)?$"
+	"^https?://([^/?#]*@)?[^/?#@:][^/?#@]*([/?#].*)?$",
+	"^[A-Za-z][A-Za-z0-9+.-]*://.+$"
 };
+
+/* What looks like the last of them and is meant to be another. */
+static const char *const not_a_queue =
+"^([Nn][Oo][Tt][Ii][Ff][Yy]|[Pp][Oo][Ll][Ll]|[Hh][Tt][Tt][Pp][Ss]?)://";
+
+/* What a listener of the wire protocol may be told at. */
+static const char *const listener = "^(poll://.*@.*|[A-Za-z][A-Za-z0-9+.-]*://.+)$";
+static const char *const not_a_listener = "^(notify://.*|poll://[^@]*)$";
+
+/* True when the text matches one expression and not the other. */
+static bool
+matches(const char *text, size_t len, const char *wanted, const char *unwanted)
+{
+	char		terminated[RSN_ADDRESS_LEN_MAX + 1] = {0};
+	regex_t		yes;
+	regex_t		no;
+	bool		result;
+
+	if (len > RSN_ADDRESS_LEN_MAX || memchr(text, '\0', len) != NULL)
+		return false;
+	memcpy(terminated, text, len);
+	REQUIRE(regcomp(&yes, wanted, REG_EXTENDED) == 0);
+	REQUIRE(regcomp(&no, unwanted, REG_EXTENDED) == 0);
+	result = regexec(&yes, terminated, 0, NULL, 0) == 0 &&
+		regexec(&no, terminated, 0, NULL, 0) != 0;
+	regfree(&yes);
+	regfree(&no);
+	return result;
+}
 
 /* The kind of a text by the regular expressions. */
 static RsnAddressKind
@@ -42,6 +72,9 @@ classify(const char *text, size_t len)
 	memcpy(terminated, text, len);
 	for (int i = 0; i < NPATTERNS; i++)
 	{
+		if (i == NPATTERNS - 1 &&
+			!matches(text, len, patterns[i], not_a_queue))
+			continue;
 		if (regexec(&compiled[i], terminated, 0, NULL, 0) == 0)
 			return (RsnAddressKind) (RSN_ADDRESS_NOTIFY + i);
 	}
@@ -81,6 +114,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			address.reason[strlen(address.reason) - 1] == '.');
 	REQUIRE(again.kind == address.kind && again.reason == address.reason);
 	check_channel(&address, text, size);
+	REQUIRE(memchr(text, '\0', size) != NULL ||
+			rsn_address_is_listener(text, size) ==
+			matches(text, size, listener, not_a_listener));
 	free(text);
 	return 0;
 }

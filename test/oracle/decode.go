@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -175,6 +176,9 @@ func delayOf(tags map[string]string) (int64, bool) {
 // deadline can have; a schedule has no deadline yet.  A delay means nothing
 // without a target, and a target nothing on a timer, where that is not refused.
 func (o *Options) areTagsRight(tags map[string]string, timeoutAt int64, hasDeadline bool) bool {
+	if _, isReserved := tags["resonate:combinator"]; isReserved {
+		return false
+	}
 	target, hasTarget := tags["resonate:target"]
 	if hasTarget && tags["resonate:timer"] == "true" {
 		return !o.Strict
@@ -191,10 +195,18 @@ func (o *Options) areTagsRight(tags map[string]string, timeoutAt int64, hasDeadl
 	return true
 }
 
+var schemePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*$`)
+
 // isListenerAddress is the rule of the wire protocol.
 func isListenerAddress(address string) bool {
-	return strings.HasPrefix(address, "http://") || strings.HasPrefix(address, "https://") ||
-		strings.HasPrefix(address, "poll://") && strings.Contains(address, "@")
+	scheme, rest, ok := strings.Cut(address, "://")
+	if !ok || rest == "" || scheme == "notify" {
+		return false
+	}
+	if scheme == "poll" {
+		return strings.Contains(rest, "@")
+	}
+	return schemePattern.MatchString(scheme)
 }
 
 // isAddress is the rule of the typed functions.
@@ -203,15 +215,15 @@ func isAddress(address string) bool {
 	if !ok || len(address) > maxLength {
 		return false
 	}
-	switch scheme {
+	switch strings.ToLower(scheme) {
 	case "notify":
-		return rest != "" && len(rest) <= 63
+		return scheme == "notify" && rest != "" && len(rest) <= 63
 	case "poll":
-		return isPollAddress(rest)
+		return scheme == "poll" && isPollAddress(rest)
 	case "http", "https":
-		return hasHost(rest)
+		return scheme == strings.ToLower(scheme) && hasHost(rest)
 	}
-	return false
+	return schemePattern.MatchString(scheme) && rest != ""
 }
 
 func isPollAddress(rest string) bool {

@@ -20,11 +20,11 @@ type object = map[string]any
 
 var (
 	poolOfIDs = []string{
-		"a", "a.b", "B", "ä", "p.1", "p.2", "p.3", "p.4", "p.5", "t.1", "t.2", "t.3", "t 4", "t.5", "t.6", "t.7", "t.8",
+		"a", "a.b", "B", "ä", "o:1", "p.1", "p.2", "p.3", "p.4", "p.5", "t.1", "t.2", "t.3", "t 4", "t.5", "t.6", "t.7", "t.8",
 	}
-	poolOfTasks = poolOfIDs[9:]
+	poolOfTasks = poolOfIDs[10:]
 	targets     = []string{"poll://any@g", "poll://uni@g/w", "w1"}
-	addresses   = []string{"poll://any@g", "poll://uni@g/w", "http://h/p", "notify://channel"}
+	addresses   = []string{"poll://any@g", "poll://uni@g/w", "http://h/p", "sqs://q", "notify://channel"}
 	badTexts    = []any{nil, "", 1, true, []any{}}
 	pids        = []string{"w", "v"}
 	wireData    = []any{"MQ==", "eyJhIjogWzEsIDJdfQ==", "not base64", "", "abcd", "MQ"}
@@ -116,8 +116,13 @@ func (l *live) tags(hasTarget bool) object {
 	if l.chance(15) {
 		tags["x"] = pick(l.random, []string{"1", "2"})
 	}
-	if l.chance(15) {
+	if l.strict && l.chance(85) {
+		tags["resonate:origin"] = "o"
+	} else if l.chance(15) {
 		tags["resonate:origin"] = pick(l.random, poolOfIDs)
+	}
+	if l.chance(1) {
+		tags["resonate:combinator"] = "race"
 	}
 	if l.chance(15) && (!hasTarget || l.chance(20)) {
 		tags["resonate:timer"] = pick(l.random, []string{"true", "true", "false"})

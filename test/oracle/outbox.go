@@ -210,7 +210,7 @@ func (c *call) sqlReceive() ([]outcome, error) {
 	address, ok := a.text("address")
 	if !ok {
 		a.fail("22004")
-	} else if !isAddress(address) || address[0] == 'n' {
+	} else if !isAddress(address) || isNotify(address) {
 		a.fail("22023")
 	}
 	limit := a.limit(1000, 100)

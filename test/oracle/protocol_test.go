@@ -10,7 +10,7 @@ import (
 
 func TestScenarios(t *testing.T) {
 	for _, scenario := range scenarios {
-		t.Run(scenario.name, func(t *testing.T) { scenario.run(newModel(t, Options{Strict: true})) })
+		t.Run(scenario.name, func(t *testing.T) { scenario.run(newModel(t, Options{})) })
 	}
 }
 
@@ -59,16 +59,16 @@ var scenarios = []struct {
 	}},
 	{"AT-08 timer and target", func(m *model) {
 		both := data{"resonate:timer": "true", "resonate:target": "w"}
-		m.is(m.create(100, "d", 1000, both), "400")
-		m.take(100, "t", 9000)
-		m.is(m.rpc(100, "task.fence", data{"id": "t", "version": 1, "action": inner("promise.create",
-			data{"id": "d", "timeoutAt": 1000, "tags": both})}), "200 {400 }")
-		m.is(m.rpc(100, "task.fence", data{"id": "t", "version": 2, "action": inner("promise.create",
-			data{"id": "d", "timeoutAt": 1000, "tags": both})}), "409")
-		sdk := newModel(m.t, Options{})
-		sdk.is(sdk.create(100, "d", 1000, both), "200 pending")
-		sdk.is(sdk.task(100, "d"), "404")
-		sdk.is(sdk.get(1000, "d"), "200 resolved at 1000")
+		m.is(m.create(100, "d", 1000, both), "200 pending")
+		m.is(m.task(100, "d"), "404")
+		m.is(m.get(1000, "d"), "200 resolved at 1000")
+		strict := newModel(m.t, Options{Strict: true})
+		strict.is(strict.create(100, "t:d", 1000, both), "400")
+		strict.take(100, "t", 9000)
+		strict.is(strict.rpc(100, "task.fence", data{"id": "t", "version": 1, "action": inner("promise.create",
+			data{"id": "t:d", "timeoutAt": 1000, "tags": both})}), "200 {400 }")
+		strict.is(strict.rpc(100, "task.fence", data{"id": "t", "version": 2, "action": inner("promise.create",
+			data{"id": "t:d", "timeoutAt": 1000, "tags": both})}), "409")
 	}},
 	{"AT-09 expired occurrence dispatched", func(m *model) {
 		m.is(m.rpc(1000, "schedule.create", data{"id": "s", "cron": "* * * * *", "promiseId": "{{.id}}.{{.timestamp}}",
@@ -140,26 +140,44 @@ var scenarios = []struct {
 		latent := data{"resonate:scope": "global"}
 		listen := data{"awaited": "l", "address": group}
 		m.create(100, "l", 9000, latent)
-		m.is(m.rpc(100, "promise.register_listener", listen), "422")
-		sdk := newModel(m.t, Options{})
-		sdk.create(100, "l", 9000, latent)
-		sdk.is(sdk.rpc(100, "promise.register_listener", listen), "200 pending")
+		m.is(m.rpc(100, "promise.register_listener", listen), "200 pending")
 	}},
 	{"AT-41 empty heartbeats", func(m *model) {
 		empty := data{"pid": "p", "tasks": []any{}}
 		m.take(100, "t", 900_000)
 		m.rpc(50_000, "task.heartbeat", empty)
 		m.tick(60_100)
-		m.is(m.task(60_100, "t"), "200 pending v1")
-		sdk := newModel(m.t, Options{})
-		sdk.take(100, "t", 900_000)
-		sdk.rpc(50_000, "task.heartbeat", empty)
-		sdk.tick(60_100)
-		sdk.is(sdk.task(60_100, "t"), "200 acquired v1")
+		m.is(m.task(60_100, "t"), "200 acquired v1")
+		strict := newModel(m.t, Options{Strict: true})
+		strict.take(100, "t", 900_000)
+		strict.rpc(50_000, "task.heartbeat", empty)
+		strict.tick(60_100)
+		strict.is(strict.task(60_100, "t"), "200 pending v1")
 	}},
+	{"origins", origins},
 	{"AT-44 happy path", happyPath},
 	{"suspension of two", suspensionOfTwo},
 	{"setbacks", setbacks},
+}
+
+// origins: in the profile strict a task awaits and fences its own call graph only.
+func origins(m *model) {
+	strict := newModel(m.t, Options{Strict: true})
+	for _, at := range []*model{m, strict} {
+		at.take(100, "t", 900_000)
+		at.create(100, "t:1", 9000, external())
+		at.create(100, "x", 9000, data{"resonate:external": "true", "resonate:origin": "t"})
+		at.create(100, "t:2", 9000, data{"resonate:external": "true", "resonate:origin": "other"})
+		at.is(at.rpc(100, "promise.register_callback", data{"awaited": "t:1", "awaiter": "t"}), "200 pending")
+		at.is(at.rpc(100, "promise.register_callback", data{"awaited": "x", "awaiter": "t"}), "200 pending")
+	}
+	m.is(m.rpc(100, "promise.register_callback", data{"awaited": "t:2", "awaiter": "t"}), "200 pending")
+	strict.is(strict.rpc(100, "promise.register_callback", data{"awaited": "t:2", "awaiter": "t"}), "400")
+	strict.is(strict.rpc(100, "promise.register_callback", data{"awaited": "none", "awaiter": "t"}), "400")
+	strict.is(strict.suspend(100, "t", 9, "t:2"), "400")
+	strict.is(strict.rpc(100, "task.fence", data{"id": "t", "version": 9, "action": inner("promise.create",
+		data{"id": "t:3", "timeoutAt": 1000, "tags": data{"resonate:origin": "other"}})}), "400")
+	strict.is(strict.suspend(100, "t", 1, "t:1", "x"), "200")
 }
 
 func happyPath(m *model) {

@@ -152,6 +152,9 @@ func (c *call) rpcRegisterCallback() ([]outcome, error) {
 	if f.bad || awaitedID == awaiterID {
 		return c.refused(400)
 	}
+	if c.before.areOriginsApart(awaiterID, c.before.origin(awaitedID)) {
+		return c.refused(400)
+	}
 	awaited, awaiter := c.before.promises[awaitedID], c.before.promises[awaiterID]
 	if awaited == nil {
 		return c.refused(404)
@@ -181,7 +184,7 @@ func (c *call) rpcRegisterListener() ([]outcome, error) {
 	if p == nil {
 		return c.refused(404)
 	}
-	if !p.external {
+	if !p.external && (c.before.options.Strict || p.view(c.Now).state == pending) {
 		return refusedIn(422, c.maybeLapsed(c.before, id)...)
 	}
 	d := c.before.draft()
@@ -388,7 +391,8 @@ func (c *call) rpcTaskSuspend() ([]outcome, error) {
 	for i, action := range actions {
 		data := action.action()
 		awaited[i] = data.text("awaited")
-		if data.text("awaiter") != id || seen[awaited[i]] || data.bad {
+		if data.text("awaiter") != id || seen[awaited[i]] || data.bad ||
+			c.before.areOriginsApart(id, c.before.origin(awaited[i])) {
 			f.fail()
 		}
 		seen[awaited[i]] = true
@@ -451,7 +455,11 @@ func (c *call) rpcTaskFence() ([]outcome, error) {
 	f := c.fields()
 	id, version := f.text("id"), f.version()
 	kind, create, settle, isRight := f.fenced(c.before.options)
-	if f.bad || create.id == id {
+	origin := c.before.origin(create.id)
+	if kind == "promise.create" {
+		origin = originOf(create.id, create.tags)
+	}
+	if f.bad || create.id == id || c.before.areOriginsApart(id, origin) {
 		return c.refused(400)
 	}
 	if status := c.before.guard(id, acquired, version, c.Now); status != 0 {

@@ -3,6 +3,7 @@ package oracle
 import (
 	"math"
 	"sort"
+	"strings"
 )
 
 // The rules of promises and tasks, which both interfaces share.
@@ -68,9 +69,32 @@ type lease struct {
 	ttl int64
 }
 
-func (o *Options) isExternal(tags map[string]string) bool {
+func isExternal(tags map[string]string) bool {
 	return hasTask(tags) || tags["resonate:external"] == "true" || tags["resonate:timer"] == "true" ||
-		!o.Strict && tags["resonate:scope"] == "global"
+		tags["resonate:scope"] == "global"
+}
+
+// originOf is the call graph of a promise with that id and these tags.
+func originOf(id string, tags map[string]string) string {
+	if origin, ok := tags["resonate:origin"]; ok {
+		return origin
+	}
+	origin, _, _ := strings.Cut(id, ":")
+	return origin
+}
+
+// origin is the call graph that a promise belongs to, or would by its id.
+func (s *State) origin(id string) string {
+	if p := s.promises[id]; p != nil {
+		return originOf(id, p.tags)
+	}
+	return originOf(id, nil)
+}
+
+// areOriginsApart tells whether a task may not await or fence a promise because
+// it is of another call graph: in the profile strict only.
+func (s *State) areOriginsApart(task, origin string) bool {
+	return s.options.Strict && s.origin(task) != origin
 }
 
 // insert makes a promise that does not exist yet; its task is the holder's, if
@@ -78,7 +102,7 @@ func (o *Options) isExternal(tags map[string]string) bool {
 func (s *State) insert(c creation, holder *lease, now int64) *promise {
 	p := &promise{
 		id: c.id, state: pending, param: c.param, tags: c.tags, timeoutAt: c.timeoutAt, createdAt: now,
-		external: s.options.isExternal(c.tags), keyForCreate: c.key,
+		external: isExternal(c.tags), keyForCreate: c.key,
 	}
 	isAlive := c.timeoutAt > now || c.timeoutAt == never
 	if !isAlive {

@@ -253,7 +253,7 @@ func (c *call) sqlCreatePromiseAndCallback() ([]outcome, error) {
 	if a.isBad() {
 		return c.raisedBy(a)
 	}
-	if !c.before.options.isExternal(want.tags) {
+	if !isExternal(want.tags) {
 		return one(c.before, 0, c.callbackRow(4220, want.id, nil, nil)), nil
 	}
 	d := c.before.draft()

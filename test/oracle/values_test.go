@@ -56,8 +56,10 @@ func TestAddresses(t *testing.T) {
 	for address, wanted := range map[string][2]bool{
 		"poll://any@g": {true, true}, "poll://any@g/1": {true, true}, "poll://uni@g/1": {true, true}, "poll://uni@g": {false, true},
 		"poll://g": {false, false}, "poll://any@": {false, true}, "poll://any@g/": {false, true}, "http://h": {true, true},
-		"http://": {false, true}, "https://user@h/p": {true, true}, "http://:80": {false, true}, "notify://c": {true, false},
-		"notify://": {false, false}, "NOTIFY://c": {false, false}, "g": {false, false},
+		"http://": {false, false}, "https://user@h/p": {true, true}, "http://:80": {false, true}, "notify://c": {true, false},
+		"notify://": {false, false}, "NOTIFY://c": {false, true}, "g": {false, false}, "sqs://q": {true, true},
+		"sqs://": {false, false}, "http:///p": {false, true}, "1x://y": {false, false}, "x+1-a.b://": {false, false},
+		"x+1-a.b://c": {true, true},
 	} {
 		if isAddress(address) != wanted[0] || isListenerAddress(address) != wanted[1] {
 			t.Errorf("%s: %t, %t", address, isAddress(address), isListenerAddress(address))

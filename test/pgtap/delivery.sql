@@ -2,7 +2,6 @@
 -- the specification), and when a task or message is offered again.
 \ir rpc.psql
 
-SET LOCAL resonate.profile = strict;
 
 SELECT no_plan();
 

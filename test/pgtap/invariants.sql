@@ -209,7 +209,7 @@ INSERT INTO cases VALUES
 	 $$INSERT INTO resonate.callbacks VALUES (0, 'listener', 'external', 'notify://channel',
 											  'notify://channel')$$, '{}'),
 	('consistent_listener_addresses_deliverable',
-	 $$INSERT INTO resonate.callbacks VALUES (0, 'callback', 'external', 'c', 'gcps://project/topic')$$, '{}'),
+	 $$INSERT INTO resonate.callbacks VALUES (0, 'callback', 'external', 'c', 'gcps:project/topic')$$, '{}'),
 	('consistent_outbox_execute_address_is_target_tag',
 	 $$UPDATE resonate.tasks SET address = 'poll://any@other' WHERE id = 'offered'$$, '{}'),
 	('consistent_outbox_unblock_names_settled_promise',
@@ -338,8 +338,10 @@ SELECT is(violated($$SELECT set_config('resonate.test_clock', '', true)$$),
 		  'unless that is empty');
 
 -- What a promise was taken for depends on settings that may have changed.
-SELECT is(violated($$UPDATE resonate.promises SET external = false WHERE id = 'global'$$), NULL,
-		  'a promise of global scope may be internal');
+SELECT is(violated($$INSERT INTO resonate.callbacks VALUES (0, 'callback', 'external', 'c', 'gcps://project/topic')$$),
+		  NULL, 'an address may have any scheme');
+SELECT is(violated($$UPDATE resonate.promises SET external = false WHERE id = 'global'$$), 'stored_promise_external_is_tag',
+		  'a promise of global scope is external');
 SELECT is(violated($$UPDATE resonate.promises SET tags = tags || '{"resonate:target": "w1"}'
 					 WHERE id = 'timer'$$), NULL,
 		  'a timer may have a target that was passed over');

@@ -1,7 +1,6 @@
 -- Requests for tests: section 3.4 of the specification.
 \ir rpc.psql
 
-SET LOCAL resonate.profile = strict;
 
 SELECT no_plan();
 

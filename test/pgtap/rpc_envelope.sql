@@ -2,7 +2,6 @@
 -- has, and that being malformed comes before everything else.
 \ir rpc.psql
 
-SET LOCAL resonate.profile = strict;
 
 SELECT no_plan();
 

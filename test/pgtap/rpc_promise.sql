@@ -1,7 +1,6 @@
 -- Requests on promises: section 3.1 of the specification, its records, and search.
 \ir rpc.psql
 
-SET LOCAL resonate.profile = strict;
 
 SELECT no_plan();
 
@@ -28,7 +27,7 @@ SELECT is(rpc(100, 'promise.create', '{"id": "empty", "timeoutAt": 1000, "param"
 SELECT is(rpc(100, 'promise.create', '{"id": "headers", "timeoutAt": 1000, "param": {"headers": {"x": "y"}}}')
 		  #> '{data,promise,param}', '{"headers": {"x": "y"}}', 'headers without data');
 
--- Only resonate:timer and resonate:external are compared with "true".
+-- Only resonate:timer and resonate:external are compared with "true", resonate:scope with "global".
 SELECT is(p_create(100, 'kind ' || n, 1000, tags), '200 pending', 'a promise with the tags ' || tags::text)
 FROM (VALUES (1, '{"resonate:timer": "yes"}'::jsonb), (2, '{"resonate:external": "TRUE"}'),
 	  (3, '{"resonate:target": "w1"}'), (4, '{"resonate:external": "true", "resonate:target": "w1"}'),
@@ -36,8 +35,8 @@ FROM (VALUES (1, '{"resonate:timer": "yes"}'::jsonb), (2, '{"resonate:external":
 	  (6, '{"resonate:timer": "false", "resonate:target": "w1"}'), (7, '{"resonate:scope": "global"}'))
 AS v (n, tags);
 SELECT is((SELECT string_agg(n || ' ' || p_listener(100, 'kind ' || n), ', ' ORDER BY n) FROM generate_series(1, 7) AS n),
-		  '1 422, 2 422, 3 200 pending, 4 200 pending, 5 200 pending, 6 200 pending, 7 422',
-		  'who is external follows from target, timer = "true" and external = "true"');
+		  '1 422, 2 422, 3 200 pending, 4 200 pending, 5 200 pending, 6 200 pending, 7 200 pending',
+		  'who is external follows from target, timer = "true", external = "true" and scope = "global"');
 SELECT is((SELECT string_agg(p_get(1000, 'kind ' || n), ', ' ORDER BY n) FROM generate_series(1, 7) AS n),
 		  '200 rejected_timedout at 1000, 200 rejected_timedout at 1000, 200 rejected_timedout at 1000, '
 		  '200 rejected_timedout at 1000, 200 resolved at 1000, 200 rejected_timedout at 1000, 200 rejected_timedout at 1000',
@@ -84,7 +83,7 @@ FROM unnest(ARRAY['{"id": null}', '{"id": ""}', '{"id": 1}', '{"id": ["m"]}',
 	'{"param": {"headers": "x"}}',
 	'{"tags": null}', '{"tags": []}', '{"tags": "x"}', '{"tags": {"a": 1}}', '{"tags": {"a": null}}',
 	'{"tags": {"a": {"b": "c"}}}', '{"tags": {"a": true}}',
-	'{"tags": {"resonate:target": ""}}', '{"tags": {"resonate:timer": "true", "resonate:target": "w"}}',
+	'{"tags": {"resonate:target": ""}}', '{"tags": {"resonate:combinator": "race"}}', '{"tags": {"resonate:combinator": ""}}',
 	'{"tags": {"resonate:target": "w", "resonate:delay": "1000"}}',
 	'{"tags": {"resonate:target": "w", "resonate:delay": "1001"}}',
 	'{"tags": {"resonate:target": "w", "resonate:delay": "soon"}}',
@@ -290,7 +289,7 @@ SELECT is_refused(500, 'promise.register_listener', jsonb_build_object('awaited'
 FROM (VALUES
 	('none', 'poll://default', '400'), ('e', 'poll://default', '400'), ('i', 'poll://default', '400'),
 	('settled', 'poll://default', '400'), ('none', 'poll://any@g', '404'), ('i', 'poll://any@g', '422'),
-	('settled i', 'poll://any@g', '422'), ('settled', 'poll://any@g', '200 resolved at 200'))
+	('settled i', 'poll://any@g', '200 resolved at 200'), ('settled', 'poll://any@g', '200 resolved at 200'))
 AS v (awaited, address, wanted);
 SELECT is(p_listener(500, 'lapsed'), '200 rejected_timedout at 500', 'one that has lapsed takes none');
 SELECT is(stored_listeners(), 'none', 'none of all these is recorded');
@@ -299,12 +298,12 @@ SELECT is(unblocks(500), 'none', 'and nobody is told');
 SELECT is_refused(500, 'promise.register_listener', jsonb_build_object('awaited', 'e', 'address', address), '400',
 				  'cannot tell ' || address::text)
 FROM unnest(ARRAY['null', '""', '1', '"g"', '"any@g"', '"poll://"', '"poll://g"', '"poll:any@g"', '"http:/x"', '"http"',
-	'"https:x"', '"ftp://user@host"', '"notify://channel"', '" poll://any@g"', '" http://x"', '"nats://a@b"']::jsonb[]) AS address;
+	'"https:x"', '"ftp:user@host"', '"ftp://"', '"1x://y"', '"x_y://z"', '"notify://channel"', '" poll://any@g"', '" http://x"']::jsonb[]) AS address;
 SELECT is(p_listener(500, 'e', address), '200 pending', 'can tell ' || address)
 FROM unnest('{poll://any@g,poll://any@g/1,poll://uni@g/1,poll://uni@group.with.dots/and/slashes,http://h/p,https://h,
-			 http://localhost:8001/hook?a=b}'::text[]) AS address;
+			 http://localhost:8001/hook?a=b,ftp://user@host,nats://a@b,gcps://project/topic,x+1-a.b://c}'::text[]) AS address;
 SELECT is(ask(500, 'debug.snap', '{}') LIKE '%"address": "poll://uni@g/1"%', true, 'they are recorded');
-SELECT is((SELECT count(*) FROM resonate.callbacks), 7::bigint, 'all of them');
+SELECT is((SELECT count(*) FROM resonate.callbacks), 11::bigint, 'all of them');
 SELECT is_refused(500, 'promise.register_listener', '{"awaited": "e", "address": "poll://uni@g/1"}', '200 pending',
 				  'once is enough');
 SELECT is(rpc(500, 'promise.register_listener', '{"awaited": "e", "address": "poll://uni@g/1"}') #> '{data,promise}',
@@ -315,6 +314,8 @@ FROM unnest('{t, timer}'::text[]) AS id;
 SELECT is(p_settle(700, 'e', data => 'v'), '200 resolved v at 700', 'the promise settles');
 SELECT is(unblocks(700, 'poll://uni@g/1') || '; ' || unblocks(700, 'http://h/p') || '; ' || unblocks(700, 'poll://any@g'),
 		  'e resolved v at 700; e resolved v at 700; e resolved v at 700', 'each address is told once');
+SELECT is(unblocks(700, 'nats://a@b') || '; ' || unblocks(700, 'gcps://project/topic'),
+		  'e resolved v at 700; e resolved v at 700', 'also one of another scheme, which is a queue');
 SELECT is(p_settle(700, 'e'), '200 resolved v at 700', 'the promise settles again');
 SELECT is(unblocks(700, 'poll://uni@g/1'), 'none', 'nobody is told');
 SELECT is(sweep(800), '200 []', 'a deadline');

@@ -1,7 +1,6 @@
 -- Requests on schedules: section 3.3 of the specification, and firing (R7).
 \ir rpc.psql
 
-SET LOCAL resonate.profile = strict;
 
 SELECT no_plan();
 
@@ -42,14 +41,14 @@ FROM unnest(ARRAY['{"id": ""}', '{"id": 1}', '{"id": null}', '{"cron": ""}', '{"
 	'{"promiseId": ""}', '{"promiseId": 1}', '{"promiseTimeout": -1}', '{"promiseTimeout": "1"}', '{"promiseTimeout": 1.5}',
 	'{"promiseTimeout": null}', '{"promiseParam": null}', '{"promiseParam": "x"}', '{"promiseParam": {"data": 1}}',
 	'{"promiseParam": {"headers": {"a": 1}}}', '{"promiseTags": null}', '{"promiseTags": []}', '{"promiseTags": {"a": 1}}',
-	'{"promiseTags": {"resonate:target": ""}}', '{"promiseTags": {"resonate:timer": "true", "resonate:target": "w"}}',
+	'{"promiseTags": {"resonate:target": ""}}', '{"promiseTags": {"resonate:combinator": "race"}}',
 	'{"cron": "nonsense"}', '{"cron": "* * * *"}', '{"cron": "60 * * * *"}', '{"cron": "0 0 30 2 *"}',
 	'{"cron": "* * * * * * *"}', '{"cron": "@never"}']::jsonb[]) AS data;
 SELECT is(s_get(1000, 'm'), '404', 'none of them was created');
 SELECT is_refused(1000, 'schedule.create', schedule_data('{"id": "s"}') || data, '400',
 				  'malformed though the schedule exists: ' || data::text)
 FROM unnest(ARRAY['{"cron": "nonsense"}', '{"cron": "0 0 31 4 *"}', '{"promiseTags": {"resonate:target": ""}}',
-	'{"promiseTags": {"resonate:timer": "true", "resonate:target": "w"}}']::jsonb[]) AS data;
+	'{"promiseTags": {"resonate:combinator": "race"}}']::jsonb[]) AS data;
 SELECT is(s_create(1000, 'tags ' || tags::text, tags => tags), format('200 tags %s next 60000', tags), 'accepted: ' || tags::text)
 FROM unnest(ARRAY['{}', '{"resonate:timer": "true"}', '{"resonate:external": "true"}', '{"resonate:target": "any name"}']::jsonb[])
 AS tags;

@@ -1,7 +1,6 @@
 -- Requests on tasks: section 3.2 of the specification, and preload (3.8).
 \ir rpc.psql
 
-SET LOCAL resonate.profile = strict;
 
 SELECT no_plan();
 
@@ -245,6 +244,7 @@ SELECT is_malformed('task.create', jsonb_build_object('pid', 'p', 'ttl', 1, 'act
 	'{"action": {"kind": "promise.create", "head": {}, "data": {"id": "x", "timeoutAt": 900000, "tags": {}}}}',
 	'{"action": {"kind": "promise.create", "head": {}, "data": {"id": "new", "timeoutAt": 900000, "tags": {"resonate:target": ""}}}}',
 	'{"action": {"kind": "promise.create", "head": {}, "data": {"id": "new", "timeoutAt": 900000, "tags": {"resonate:target": "w", "resonate:timer": "true"}}}}',
+	'{"action": {"kind": "promise.create", "head": {}, "data": {"id": "new", "timeoutAt": 900000, "tags": {"resonate:target": "w", "resonate:combinator": "race"}}}}',
 	'{"action": {"kind": "promise.create", "head": {}, "data": {"id": "new", "timeoutAt": -1, "tags": {"resonate:target": "w"}}}}']::jsonb[]);
 SELECT is_malformed('task.fence', jsonb_build_object('id', 't', 'version', 1, 'action',
 		action('promise.create', creation('new', 900000, '{}'))),
@@ -382,7 +382,7 @@ FROM (VALUES ('of another process', '[{"id": "t", "version": 1}]'::jsonb, 'q'),
 	  ('for an older version', '[{"id": "t", "version": 0}]', 'p'),
 	  ('for a newer version', '[{"id": "t", "version": 2}]', 'p'),
 	  ('for a version that there cannot be', '[{"id": "t", "version": -1}, {"id": "t", "version": 9223372036854775807}]', 'p'),
-	  ('for another task', '[{"id": "none", "version": 1}]', 'p'), ('for none', '[]', 'p')) AS v (what, refs, pid);
+	  ('for another task', '[{"id": "none", "version": 1}]', 'p'), ('for none of another process', '[]', 'q')) AS v (what, refs, pid);
 SELECT is(stored_clock('t'), 2600::bigint, 'extends nothing');
 SELECT is(t_create(1700, 'u', 900000, ttl => 500),
 		  '200 task acquired v1 by p for 500, promise pending, preload []', 'another lease');
@@ -542,7 +542,7 @@ SELECT is(t_fence(200, 't', 'promise.create', creation('late', 100, :'T')),
 		  '200 {200 rejected_timedout at 100} preload []', 'creates one that is past its deadline');
 SELECT is(t_get(200, 'late'), '200 fulfilled v0', 'with a task that is fulfilled');
 SELECT is(t_fence(300, 't', 'promise.create', creation('m', 5000, tags)), '200 {400} preload []', 'inside malformed: ' || tags::text)
-FROM (VALUES (:'TT'::jsonb), ('{"resonate:target": ""}')) AS v (tags);
+FROM (VALUES ('{"resonate:combinator": "all"}'::jsonb), ('{"resonate:target": ""}')) AS v (tags);
 SELECT is(p_get(300, 'm'), '404', 'and not created');
 SELECT is(t_fence(300, 't', 'promise.settle', settlement('none', 'resolved', NULL)), '200 {404} preload []', 'settles nothing');
 SELECT is(t_fence(300, 't', 'promise.settle', settlement('c', state, NULL)), '200 {400} preload []', 'inside malformed: ' || state)

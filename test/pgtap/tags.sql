@@ -74,17 +74,11 @@ FROM (VALUES
 	('{"resonate:timeout": "true"}', '{"resonate:timeout": "true", "resonate:external": "true"}',
 	 true, false),
 	('{"resonate:scope": "local", "resonate:external": "false"}',
-	 '{"resonate:scope": "local", "resonate:external": "false"}', false, false)
+	 '{"resonate:scope": "local", "resonate:external": "false"}', false, false),
+	('{"resonate:scope": "global", "resonate:external": "false"}',
+	 '{"resonate:scope": "global", "resonate:external": "false"}', true, false)
 ) AS v (given, stored_tags, is_external, is_timer)
 CROSS JOIN (VALUES ('sdk'), ('strict')) AS p (profile);
-
--- The one tag that the profiles disagree on.
-SELECT check_tags('{"resonate:scope": "global", "resonate:external": "false"}',
-				  '{"resonate:scope": "global", "resonate:external": "false"}',
-				  true, false, 'sdk');
-SELECT check_tags('{"resonate:scope": "global", "resonate:external": "false"}',
-				  '{"resonate:scope": "global", "resonate:external": "false"}',
-				  false, false, 'strict');
 
 SELECT is(boot_val, 'sdk', 'the profile is sdk by default')
 FROM pg_settings WHERE name = 'resonate.profile';
@@ -93,6 +87,13 @@ SELECT at(0);
 SELECT throws_ok($$SELECT resonate.create_promise('targeted', tags => '{"resonate:target": ""}')$$,
 				 '22023', NULL, 'a target is not empty');
 SELECT is_empty($$SELECT FROM resonate.promises WHERE id = 'targeted'$$, 'with nothing written');
+SELECT throws_ok(call, '22023', NULL, 'resonate:combinator is reserved: ' || call)
+FROM (VALUES ($$SELECT resonate.create_promise('c', tags => '{"resonate:combinator": "race"}')$$),
+	  ($$SELECT resonate.create_promises('[{"id": "c", "tags": {"resonate:combinator": "all"}}]')$$),
+	  ($$SELECT resonate.create_promise_and_callback('c', 'c', 'poll://any@g', tags => '{"resonate:combinator": ""}')$$),
+	  ($$SELECT resonate.create_promise_and_task('c', 'p', '1 min', tags => '{"resonate:combinator": "race", "resonate:target": "w"}')$$),
+	  ($$SELECT resonate.create_schedule('c', '@daily', tags => '{"resonate:combinator": "race"}')$$)) AS v (call);
+SELECT is_empty($$SELECT FROM resonate.promises WHERE id = 'c'$$, 'with nothing written');
 
 -- The clock was set back; by this time all of it is the past.
 SELECT at(60000);

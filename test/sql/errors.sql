@@ -105,7 +105,7 @@ INSERT INTO bad (statement) VALUES
 -- Addresses
 INSERT INTO bad (statement)
 SELECT format('SELECT resonate.create_callback(%L, %L, %L)', 'p', 'c', address)
-FROM (VALUES (1, ''), (2, 'nowhere'), (3, 'ftp://host'), (4, 'NOTIFY://channel'), (5, ' notify://channel'), (6, 'notify:channel'),
+FROM (VALUES (1, ''), (2, 'nowhere'), (3, '1ftp://host'), (4, 'NOTIFY://channel'), (5, ' notify://channel'), (6, 'notify:channel'),
 	  (7, 'notify://'), (8, 'notify://' || repeat('c', 64)), (9, 'poll://group'), (10, 'poll://'),
 	  (11, 'poll://all@group'), (12, 'poll://any@'), (13, 'poll://any@/id'), (14, 'poll://any@group@x'),
 	  (15, 'poll://any@group/'), (16, 'poll://uni@group'), (17, 'poll://uni@group/'), (18, 'http://'), (19, 'https://'),

@@ -24,7 +24,10 @@ static const char empty[] = "An address is not empty.";
 static const char too_long[] = "An address has at most 1024 bytes.";
 static const char zero_byte[] = "An address has no zero byte.";
 static const char no_scheme[] =
-"The scheme is not \"notify\", \"poll\", \"http\" or \"https\".";
+"An address starts with a scheme and \"://\".";
+static const char misspelled[] =
+"The schemes \"notify\", \"poll\", \"http\" and \"https\" are in lower case.";
+static const char no_rest[] = "Nothing follows the scheme.";
 static const char no_channel[] = "A notify address needs a channel.";
 static const char long_channel[] = "A channel has at most 63 bytes.";
 static const char no_cast[] =
@@ -36,7 +39,7 @@ static const char no_id[] = "A poll address of one worker needs an id.";
 static const char no_host[] = "An http address needs a host.";
 
 static const char *const all_reasons[] = {
-	empty, too_long, zero_byte, no_scheme, no_channel, long_channel,
+	empty, too_long, zero_byte, no_scheme, misspelled, no_rest, no_channel, long_channel,
 	no_cast, no_group, at_in_group, empty_id, no_id, no_host
 };
 
@@ -91,7 +94,21 @@ static const ValidCase valid_cases[] = {
 	{TEXT("http://h/@"), RSN_ADDRESS_HTTP, NULL},
 	{TEXT("http://h?@"), RSN_ADDRESS_HTTP, NULL},
 	{TEXT("https://h"), RSN_ADDRESS_HTTP, NULL},
-	{TEXT("https://example.org/hook"), RSN_ADDRESS_HTTP, NULL}
+	{TEXT("https://example.org/hook"), RSN_ADDRESS_HTTP, NULL},
+	{TEXT("xnotify://c"), RSN_ADDRESS_QUEUE, NULL},
+	{TEXT("notifyx://c"), RSN_ADDRESS_QUEUE, NULL},
+	{TEXT("notifies://c"), RSN_ADDRESS_QUEUE, NULL},
+	{TEXT("pol://any@g"), RSN_ADDRESS_QUEUE, NULL},
+	{TEXT("polls://any@g"), RSN_ADDRESS_QUEUE, NULL},
+	{TEXT("httpss://h"), RSN_ADDRESS_QUEUE, NULL},
+	{TEXT("ftp://h"), RSN_ADDRESS_QUEUE, NULL},
+	{TEXT("sqs://q"), RSN_ADDRESS_QUEUE, NULL},
+	{TEXT("gcps://project/topic"), RSN_ADDRESS_QUEUE, NULL},
+	{TEXT("a://b"), RSN_ADDRESS_QUEUE, NULL},
+	{TEXT("Z://b"), RSN_ADDRESS_QUEUE, NULL},
+	{TEXT("x1+2-3.4://b"), RSN_ADDRESS_QUEUE, NULL},
+	{TEXT("x:///"), RSN_ADDRESS_QUEUE, NULL},
+	{TEXT("x://\xff"), RSN_ADDRESS_QUEUE, NULL}
 };
 
 static const InvalidCase invalid_cases[] = {
@@ -113,22 +130,24 @@ static const InvalidCase invalid_cases[] = {
 	{TEXT("notify:"), no_scheme},
 	{TEXT("notify:/c"), no_scheme},
 	{TEXT("notify:orders"), no_scheme},
-	{TEXT("Notify://c"), no_scheme},
-	{TEXT("NOTIFY://c"), no_scheme},
+	{TEXT("Notify://c"), misspelled},
+	{TEXT("NOTIFY://c"), misspelled},
 	{TEXT(" notify://c"), no_scheme},
-	{TEXT("xnotify://c"), no_scheme},
-	{TEXT("notifyx://c"), no_scheme},
-	{TEXT("notifies://c"), no_scheme},
-	{TEXT("POLL://any@g"), no_scheme},
-	{TEXT("pol://any@g"), no_scheme},
-	{TEXT("polls://any@g"), no_scheme},
-	{TEXT("HTTP://h"), no_scheme},
-	{TEXT("Https://h"), no_scheme},
-	{TEXT("httpss://h"), no_scheme},
+	{TEXT("POLL://any@g"), misspelled},
+	{TEXT("HTTP://h"), misspelled},
+	{TEXT("Https://h"), misspelled},
 	{TEXT("http:/h"), no_scheme},
 	{TEXT("https:h"), no_scheme},
-	{TEXT("ftp://h"), no_scheme},
-	{TEXT("sqs://q"), no_scheme},
+	{TEXT("1x://y"), no_scheme},
+	{TEXT("+x://y"), no_scheme},
+	{TEXT("x y://z"), no_scheme},
+	{TEXT("x_y://z"), no_scheme},
+	{TEXT("\xc3\xa9://z"), no_scheme},
+	{TEXT("x:y://z"), no_scheme},
+	{TEXT("x:/y"), no_scheme},
+	{TEXT("HttpS://h"), misspelled},
+	{TEXT("sqs://"), no_rest},
+	{TEXT("x://"), no_rest},
 	{TEXT("notify://"), no_channel},
 	{TEXT("notify://" SIXTY_THREE "4"), long_channel},
 	{TEXT("notify://" SIXTY_THREE SIXTY_THREE), long_channel},
@@ -172,6 +191,39 @@ static const InvalidCase invalid_cases[] = {
 	{TEXT("http://a@b@"), no_host},
 	{TEXT("http://user@:80/"), no_host},
 	{TEXT("https:///h"), no_host}
+};
+
+/* What a listener of the wire protocol may be told at. */
+typedef struct ListenerCase
+{
+	const char *text;
+	size_t		len;
+	bool		is_listener;
+} ListenerCase;
+
+static const ListenerCase listener_cases[] = {
+	{TEXT("poll://any@g"), true},
+	{TEXT("poll://uni@g/i"), true},
+	{TEXT("poll://whoever@"), true},
+	{TEXT("poll://g/@"), true},
+	{TEXT("poll://default"), false},
+	{TEXT("poll://"), false},
+	{TEXT("http://h"), true},
+	{TEXT("https://:80"), true},
+	{TEXT("http://"), false},
+	{TEXT("sqs://q"), true},
+	{TEXT("gcps://project/topic"), true},
+	{TEXT("x1+2-3.4://b"), true},
+	{TEXT("HTTP://h"), true},
+	{TEXT("sqs://"), false},
+	{TEXT("sqs:q"), false},
+	{TEXT("sqs"), false},
+	{TEXT(""), false},
+	{TEXT("://x"), false},
+	{TEXT("1x://y"), false},
+	{TEXT("x y://z"), false},
+	{TEXT("notify://channel"), false},
+	{TEXT("notify://"), false}
 };
 
 /* Marks a reason as reached; false when it is none of the known ones. */
@@ -296,6 +348,20 @@ test_invalid(const InvalidCase *item)
 	free(copy);
 }
 
+/* Tests what the wire protocol says to an address. */
+static void
+test_listener(const ListenerCase *item)
+{
+	char	   *copy = copy_exactly(item->text, item->len);
+
+	tap_begin();
+	tap_expect(rsn_address_is_listener(copy, item->len) == item->is_listener,
+			   "expected %d", (int) item->is_listener);
+	tap_end("listener %d: %s", (int) item->is_listener,
+			printable(item->text, item->len));
+	free(copy);
+}
+
 /* Tests an address of a prefix and filler, of a total length, for its kind. */
 static void
 test_length(const char *prefix, size_t len, RsnAddressKind kind)
@@ -402,6 +468,8 @@ main(void)
 		test_valid(&valid_cases[i]);
 	for (size_t i = 0; i < LENGTH_OF(invalid_cases); i++)
 		test_invalid(&invalid_cases[i]);
+	for (size_t i = 0; i < LENGTH_OF(listener_cases); i++)
+		test_listener(&listener_cases[i]);
 	test_limits();
 	test_reasons_reached();
 	for (size_t i = 0; i < LENGTH_OF(valid_cases); i++)
