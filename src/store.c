@@ -27,20 +27,6 @@
 
 static SPIPlanPtr plans[RSN_NQUERIES];
 
-/* False when the next execution may have to make the plan. */
-static bool is_planned[RSN_NQUERIES];
-
-/*
- * What holds while a plan that will be kept is made.  Each of our statements
- * has an index to go by.  A plan made while a table is nearly empty would do
- * without, and be kept while the table grows: a batch of n then costs n times
- * the size of the table.
- */
-static const char *const disabled_while_planning[] = {
-	"enable_seqscan", "enable_hashjoin", "enable_mergejoin",
-	"enable_material", "jit"
-};
-
 /*
  * From rsn_store_begin to rsn_store_end.  They nest where triggers of others, which
  * fire for our writes, call our functions.
@@ -50,7 +36,7 @@ typedef struct Session
 	SubTransactionId subid;		/* in which it began, and with which it ends */
 	MemoryContext result_context;	/* the caller's */
 	bool		is_connected;	/* to SPI, since the first statement */
-	bool		is_running;		/* a statement of ours */
+	const RsnQueryDef *running; /* a statement of ours, or NULL */
 } Session;
 
 static Session sessions[RSN_STORE_DEPTH_MAX];
@@ -133,6 +119,7 @@ rsn_store_init(void)
 {
 	RegisterXactCallback(xact_callback, NULL);
 	RegisterSubXactCallback(subxact_callback, NULL);
+	rsn_store_planner_init();
 }
 
 /* True when an insert comes from the store itself. */
@@ -140,7 +127,17 @@ bool
 rsn_store_is_running(void)
 {
 	return session != NULL &&
-		(session->is_running || rsn_table_is_writing());
+		(session->running != NULL || rsn_table_is_writing());
+}
+
+/* The statement that runs, if it is one to be planned once; else NULL. */
+const char *
+rsn_store_planned_once(void)
+{
+	if (session == NULL || session->running == NULL ||
+		session->running->cursor_options != CURSOR_OPT_GENERIC_PLAN)
+		return NULL;
+	return session->running->sql;
 }
 
 /* Memory in the context of the caller of rsn_store_begin. */
@@ -179,9 +176,11 @@ get_plan(RsnQuery query)
  * meanwhile, and raises 40001 for it, as foreign keys do (ri_triggers.c).
  */
 static int
-execute_plan(SPIPlanPtr plan, const RsnArgs *args, bool must_see_all)
+execute_plan(RsnQuery query, const RsnArgs *args)
 {
-	if (!must_see_all || !IsolationUsesXactSnapshot())
+	SPIPlanPtr	plan = get_plan(query);
+
+	if (!rsn_queries[query].must_see_all || !IsolationUsesXactSnapshot())
 		return SPI_execute_plan(plan, (Datum *) args->values, args->nulls,
 								false, 0);
 
@@ -189,31 +188,6 @@ execute_plan(SPIPlanPtr plan, const RsnArgs *args, bool must_see_all)
 	return SPI_execute_snapshot(plan, (Datum *) args->values, args->nulls,
 								GetLatestSnapshot(), GetTransactionSnapshot(),
 								false, true, 0);
-}
-
-static void
-disable_while_planning(void)
-{
-	for (int i = 0; i < (int) lengthof(disabled_while_planning); i++)
-		(void) set_config_option(disabled_while_planning[i], "off",
-								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-								 true, 0, false);
-}
-
-/* Executes a plan, which is made now if it has to be. */
-static int
-plan_and_execute(RsnQuery query, const RsnArgs *args)
-{
-	const RsnQueryDef *def = &rsn_queries[query];
-	SPIPlanPtr	plan = get_plan(query);
-	int			result;
-
-	if (def->cursor_options == CURSOR_OPT_GENERIC_PLAN &&
-		!(is_planned[query] && SPI_plan_is_valid(plan)))
-		disable_while_planning();
-	result = execute_plan(plan, args, def->must_see_all);
-	is_planned[query] = true;
-	return result;
 }
 
 /*
@@ -249,9 +223,9 @@ run_query(RsnQuery query, const RsnArgs *args)
 
 	if (is_write(query))
 		rsn_fault_before_write();
-	session->is_running = true;
-	result = plan_and_execute(query, args);
-	session->is_running = false;
+	session->running = &rsn_queries[query];
+	result = execute_plan(query, args);
+	session->running = NULL;
 	AtEOXact_GUC(true, nest_level);
 	if (is_write(query))
 		rsn_fault_after_write();

@@ -138,6 +138,8 @@ extern void rsn_args_add_text(RsnArgs *args, text *value);
 extern void rsn_args_add_varlena(RsnArgs *args, void *value);
 extern void rsn_args_add_texts(RsnArgs *args, text *const *values, int n);
 
+extern void rsn_store_planner_init(void);
+extern const char *rsn_store_planned_once(void);
 extern int	rsn_store_pin_search_path(void);
 extern uint64 rsn_store_exec(RsnQuery query, const RsnArgs *args);
 extern void *rsn_store_copy_varlena(HeapTuple tuple, int column,

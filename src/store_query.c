@@ -15,8 +15,10 @@
 #include "store_plan.h"
 
 /*
- * LIKE of a search depends on the pattern, so that statement is planned each
- * time; all others are planned once.
+ * What a search reads depends on what it asks for, and what counts everything or
+ * empties it on how much there is, so these are planned each time.  All others
+ * are planned once, see store_planner.c: each finds by an index, in the order of
+ * that index, what it takes.
  */
 #define PLAN_ONCE	CURSOR_OPT_GENERIC_PLAN
 #define PLAN_EACH	CURSOR_OPT_CUSTOM_PLAN
@@ -215,7 +217,7 @@ const RsnQueryDef rsn_queries[] = {
 	[RSN_QUERY_COUNT_STATES] = {
 		"SELECT p.state::pg_catalog.text, pg_catalog.count(*)"
 		" FROM resonate.promises p GROUP BY p.state",
-		SPI_OK_SELECT, PLAN_ONCE, 0, {0}
+		SPI_OK_SELECT, PLAN_EACH, 0, {0}
 	},
 	[RSN_QUERY_COUNT_REST] = {
 		"SELECT pg_catalog.count(*), pg_catalog.min(p.timeout_at),"
@@ -233,7 +235,7 @@ const RsnQueryDef rsn_queries[] = {
 		" FROM resonate.promises p"
 		" WHERE p.state" EQ STATE("pending") " AND p.external"
 		" AND p.timeout_at" LE "$1",
-		SPI_OK_SELECT, PLAN_ONCE, 1, {INT8OID}
+		SPI_OK_SELECT, PLAN_EACH, 1, {INT8OID}
 	},
 	[RSN_QUERY_INSERT_CALLBACK] = {
 		"INSERT INTO resonate.callbacks"
