@@ -19,7 +19,7 @@ CREATE TYPE resonate.schedule_result AS (
 	last_run_at timestamptz
 );
 COMMENT ON TYPE resonate.schedule_result IS
-'A four-digit status and the schedule; all but status and id are NULL when there is none. time_zone NULL is UTC. promise_id is the template of the ids of its promises; promise_timeout, param and tags are theirs. last_run_at is the last occurrence that was fired, NULL before the first.';
+'A four-digit status and the schedule; all but status and id are NULL when there is none. time_zone NULL is UTC. promise_id is the template of the ids of its promises; promise_timeout (NULL: longer than 292,000 years), param and tags are theirs. next_run_at is NULL if there is no occurrence before the year 9999. last_run_at is the last occurrence that was fired, NULL before the first.';
 
 CREATE TYPE resonate.schedule_search_result AS (
 	cursor text,

@@ -22,10 +22,11 @@ CREATE TYPE resonate.task_result AS (
 	idempotency_key_for_complete text,
 	timeout_at timestamptz,
 	created_at timestamptz,
-	settled_at timestamptz
+	settled_at timestamptz,
+	timeout_at_ms bigint
 );
 COMMENT ON TYPE resonate.task_result IS
-'A four-digit status; the task as it is after the operation: task_state (pending, acquired, suspended, halted or fulfilled), version, resumes (promises that have woken it since it was acquired), and of an acquired one the pid and the length of its lease; then id, as asked for, and the promise where it is part of the answer. All others are NULL.';
+'A four-digit status; the task as it is after the operation: task_state (pending, acquired, suspended, halted or fulfilled), version, resumes (promises that have woken it since it was acquired), and of an acquired one the pid and the length of its lease (ttl, NULL if longer than 292,000 years); then id, as asked for, and the promise where it is part of the answer. All others are NULL.';
 
 CREATE TYPE resonate.fence_result AS (
 	status integer,
@@ -43,7 +44,8 @@ CREATE TYPE resonate.fence_result AS (
 	idempotency_key_for_complete text,
 	timeout_at timestamptz,
 	created_at timestamptz,
-	settled_at timestamptz
+	settled_at timestamptz,
+	timeout_at_ms bigint
 );
 COMMENT ON TYPE resonate.fence_result IS
 'status says whether the lease was held. If it was, inner_status is what the create or settlement under it answers, and the other columns are its promise; if not, all but status and id (of that promise) are NULL, and nothing was done.';
@@ -56,10 +58,11 @@ CREATE TYPE resonate.task_search_result AS (
 	resumes integer,
 	pid text,
 	ttl interval,
-	timeout_at timestamptz
+	timeout_at timestamptz,
+	timeout_at_ms bigint
 );
 COMMENT ON TYPE resonate.task_search_result IS
-'A task found by a search; timeout_at is the deadline of its promise. cursor is set in the last row of a page, if there is another page.';
+'A task found by a search; timeout_at is the deadline of its promise, NULL if that is never or after the year 9999, and timeout_at_ms the same in milliseconds. cursor is set in the last row of a page, if there is another page.';
 
 CREATE FUNCTION resonate.create_promise_and_task(
 	id text,

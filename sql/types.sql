@@ -17,10 +17,11 @@ CREATE TYPE resonate.promise_result AS (
 	idempotency_key_for_complete text,
 	timeout_at timestamptz,
 	created_at timestamptz,
-	settled_at timestamptz
+	settled_at timestamptz,
+	timeout_at_ms bigint
 );
 COMMENT ON TYPE resonate.promise_result IS
-'A four-digit status and the promise as it is after the operation; all but status (and id) are NULL when there is none. value_data and param_data are the raw data: base64 of the UTF-8 JSON.';
+'A four-digit status and the promise as it is after the operation; all but status (and id) are NULL when there is none. value_data and param_data are the raw data: base64 of the UTF-8 JSON, or any string that came through the wire protocol; value and param are NULL where that is no JSON or none that jsonb can hold. timeout_at is NULL for a deadline that client libraries cannot read: never (infinity), or after the year 9999; timeout_at_ms always has it, in milliseconds since the Unix epoch, 9223372036854775807 for never.';
 
 CREATE TYPE resonate.callback_result AS (
 	status integer,
@@ -40,7 +41,8 @@ CREATE TYPE resonate.callback_result AS (
 	idempotency_key_for_complete text,
 	timeout_at timestamptz,
 	created_at timestamptz,
-	settled_at timestamptz
+	settled_at timestamptz,
+	timeout_at_ms bigint
 );
 COMMENT ON TYPE resonate.callback_result IS
 'A four-digit status, the callback if this call recorded it, and the promise as it is after the operation.';
@@ -60,7 +62,8 @@ CREATE TYPE resonate.search_result AS (
 	idempotency_key_for_complete text,
 	timeout_at timestamptz,
 	created_at timestamptz,
-	settled_at timestamptz
+	settled_at timestamptz,
+	timeout_at_ms bigint
 );
 COMMENT ON TYPE resonate.search_result IS
 'A promise found by a search. cursor is set in the last row of a full page only.';
@@ -79,7 +82,7 @@ CREATE TYPE resonate.message AS (
 	settled_at timestamptz
 );
 COMMENT ON TYPE resonate.message IS
-'A completion on its way to an address. kind is callback, or listener for one that was asked for through the wire protocol and has its address for a callback_id. attempt counts deliveries from 1; unless acknowledged, the message comes back at visible_at.';
+'A completion on its way to an address. kind is callback, or listener for one that was asked for through the wire protocol and has its address for a callback_id. attempt counts deliveries from 1; unless acknowledged, the message comes back at visible_at, NULL for never.';
 
 CREATE TYPE resonate.step_result AS (
 	step text,

@@ -24,6 +24,9 @@
 /* Columns of resonate.message. */
 #define MESSAGE_NCOLUMNS 11
 
+/* 9999-12-31 00:00 UTC, which is in the year 9999 everywhere. */
+#define TIME_SHOWN_MAX_MS INT64CONST(253402214400000)
+
 /* The columns of a row are set one by one; until then they are NULL. */
 void
 rsn_set_null(Datum *values, bool *nulls, int n)
@@ -47,31 +50,33 @@ rsn_set_varlena(Datum *values, bool *nulls, int i, const void *value)
 		rsn_set_datum(values, nulls, i, PointerGetDatum(value));
 }
 
-/* An instant, as a timestamptz. */
+/*
+ * An instant, as a timestamptz.  What the client libraries of most languages cannot
+ * read, which is infinity and what is beyond the year 9999, is NULL: they fail on
+ * the whole page for it.
+ */
 void
 rsn_set_time(Datum *values, bool *nulls, int i, int64 ms)
 {
+	if (ms > TIME_SHOWN_MAX_MS)
+		return;
 	rsn_set_datum(values, nulls, i,
 				  TimestampTzGetDatum(rsn_timestamptz_from_ms(ms)));
 }
 
 /*
  * A length of time, as an interval.  What the microseconds of one cannot hold is
- * the longest interval, which since version 17 is infinity.
+ * NULL, as an instant is that lies so far ahead.
  */
 void
 rsn_set_interval(Datum *values, bool *nulls, int i, int64 ms)
 {
-	Interval   *interval = palloc0(sizeof(Interval));
+	Interval   *interval;
 
-	if (ms <= PG_INT64_MAX / 1000)
-		interval->time = ms * 1000;
-	else
-	{
-		interval->time = PG_INT64_MAX;
-		interval->day = PG_INT32_MAX;
-		interval->month = PG_INT32_MAX;
-	}
+	if (ms > PG_INT64_MAX / 1000)
+		return;
+	interval = palloc0(sizeof(Interval));
+	interval->time = ms * 1000;
 	rsn_set_datum(values, nulls, i, PointerGetDatum(interval));
 }
 
@@ -142,6 +147,7 @@ rsn_set_promise(Datum *values, bool *nulls, const RsnPromiseRow *row)
 	rsn_set_time(values, nulls, 12, core->created_at_ms);
 	if (core->state != RSN_PROMISE_PENDING)
 		rsn_set_time(values, nulls, 13, core->settled_at_ms);
+	rsn_set_datum(values, nulls, 14, Int64GetDatum(core->timeout_at_ms));
 }
 
 /* A row of the function's own result type, looked up once for each query. */

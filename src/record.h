@@ -12,7 +12,7 @@
 #include "fmgr.h"
 
 /* Columns of a promise in each of the result types. */
-#define RSN_PROMISE_NCOLUMNS 14
+#define RSN_PROMISE_NCOLUMNS 15
 
 extern void rsn_set_null(Datum *values, bool *nulls, int n);
 extern void rsn_set_datum(Datum *values, bool *nulls, int i, Datum value);

@@ -20,7 +20,7 @@
 #define FENCE_NCOLUMNS 2
 
 /* Columns of resonate.task_search_result. */
-#define FOUND_NCOLUMNS 8
+#define FOUND_NCOLUMNS 9
 
 /* The columns from state to ttl, which all result types have for a task. */
 static void
@@ -98,6 +98,8 @@ rsn_put_tasks(FunctionCallInfo fcinfo, const RsnTaskRow *rows, int n,
 		rsn_set_varlena(values, nulls, 1, rows[i].id);
 		set_task(values + 2, nulls + 2, &rows[i].core, rows[i].pid);
 		rsn_set_time(values, nulls, 7, rows[i].core.timeout_at_ms);
+		rsn_set_datum(values, nulls, 8,
+					  Int64GetDatum(rows[i].core.timeout_at_ms));
 		tuplestore_putvalues(result->setResult, result->setDesc, values,
 							 nulls);
 	}

@@ -236,9 +236,9 @@ func (c *call) messageRow(key messageKey, m *message, visible int64) map[string]
 	p := c.before.promises[key.promise]
 	return map[string]any{
 		"kind": key.kind, "promise_id": key.promise, "callback_id": key.id, "address": m.address,
-		"attempt": m.attempt + 1, "visible_at": instant(visible), "state": p.state,
+		"attempt": m.attempt + 1, "visible_at": shownInstant(visible), "state": p.state,
 		"value": p.value.typedValue(), "value_headers": stringMap(p.value.headers),
-		"value_data": p.value.typedData(), "settled_at": instant(p.settledAt),
+		"value_data": p.value.typedData(), "settled_at": shownInstant(p.settledAt),
 	}
 }
 

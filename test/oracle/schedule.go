@@ -138,16 +138,16 @@ func (c *call) rpcScheduleDelete() ([]outcome, error) {
 func (row *schedule) columns() map[string]any {
 	result := map[string]any{
 		"id": row.id, "cron": row.cron, "time_zone": nil, "catch_up": row.catchUp, "promise_id": row.template,
-		"promise_timeout": spanCheck(row.timeout), "param": row.param.typedValue(),
+		"promise_timeout": shownSpan(row.timeout), "param": row.param.typedValue(),
 		"param_headers": stringMap(row.param.headers), "param_data": row.param.typedData(),
-		"tags": stringMap(row.tags), "created_at": instant(row.createdAt), "next_run_at": instant(row.nextRunAt),
+		"tags": stringMap(row.tags), "created_at": shownInstant(row.createdAt), "next_run_at": shownInstant(row.nextRunAt),
 		"last_run_at": nil,
 	}
 	if row.timeZone != nil {
 		result["time_zone"] = *row.timeZone
 	}
 	if row.hasLastRun {
-		result["last_run_at"] = instant(row.lastRunAt)
+		result["last_run_at"] = shownInstant(row.lastRunAt)
 	}
 	return result
 }

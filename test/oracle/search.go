@@ -247,10 +247,10 @@ func (c *call) sqlSearchTasks() ([]outcome, error) {
 			p := s.promises[id].view(c.Now)
 			row := map[string]any{
 				"id": id, "state": p.task.state, "version": p.task.version, "resumes": p.task.resumes,
-				"pid": nil, "ttl": nil, "timeout_at": instant(p.timeoutAt), "cursor": nil,
+				"pid": nil, "ttl": nil, "timeout_at": shownInstant(p.timeoutAt), "timeout_at_ms": p.timeoutAt, "cursor": nil,
 			}
 			if p.task.state == acquired {
-				row["pid"], row["ttl"] = p.task.pid, spanCheck(p.task.ttl)
+				row["pid"], row["ttl"] = p.task.pid, shownSpan(p.task.ttl)
 			}
 			return row
 		},

@@ -64,18 +64,29 @@ func scalarOf(body any) any {
 	return nil
 }
 
-// spanCheck is an interval of that length; some are longer than an interval can
-// be, and then it says so in its own way.
-func spanCheck(ms int64) any {
+// shownSpan is an interval of that length, or NULL for one that an interval cannot
+// hold.
+func shownSpan(ms int64) any {
 	if ms > math.MaxInt64/1000 {
-		return check(isText)
+		return nil
 	}
 	return span(ms)
+}
+
+// The last instant that all client libraries can read; later ones are NULL.
+const lastShown = 253402214400000
+
+func shownInstant(ms int64) any {
+	if ms > lastShown {
+		return nil
+	}
+	return instant(ms)
 }
 
 var promiseColumnNames = []string{
 	"state", "value", "value_headers", "value_data", "param", "param_headers", "param_data", "tags",
 	"idempotency_key_for_create", "idempotency_key_for_complete", "timeout_at", "created_at", "settled_at",
+	"timeout_at_ms",
 }
 
 // columns adds those of the promise to a row; they are NULL without one.
@@ -92,7 +103,8 @@ func (p *promise) columns(row map[string]any, id string, now int64) {
 	row["param"], row["param_data"] = p.param.typedValue(), p.param.typedData()
 	row["param_headers"] = stringMap(p.param.headers)
 	row["tags"] = stringMap(p.tags)
-	row["timeout_at"], row["created_at"] = instant(p.timeoutAt), instant(p.createdAt)
+	row["timeout_at"], row["created_at"] = shownInstant(p.timeoutAt), shownInstant(p.createdAt)
+	row["timeout_at_ms"] = p.timeoutAt
 	if p.keyForCreate != nil {
 		row["idempotency_key_for_create"] = *p.keyForCreate
 	}
@@ -102,7 +114,7 @@ func (p *promise) columns(row map[string]any, id string, now int64) {
 	if p.state != pending {
 		row["value"], row["value_data"] = p.value.typedValue(), p.value.typedData()
 		row["value_headers"] = stringMap(p.value.headers)
-		row["settled_at"] = instant(p.settledAt)
+		row["settled_at"] = shownInstant(p.settledAt)
 	}
 }
 
@@ -221,7 +233,7 @@ func (c *call) callbackRow(status int, id string, p *promise, recorded *callback
 	row["callback_id"], row["address"], row["callback_created_at"] = nil, nil, nil
 	if recorded != nil {
 		row["callback_id"], row["address"] = recorded.id, recorded.address
-		row["callback_created_at"] = instant(c.Now)
+		row["callback_created_at"] = shownInstant(c.Now)
 	}
 	return []any{row}
 }
@@ -276,7 +288,7 @@ func (c *call) taskRow(status int, id string, owner, p *promise) []any {
 		t := owner.view(c.Now).task
 		row["task_state"], row["version"], row["resumes"] = t.state, t.version, t.resumes
 		if t.state == acquired {
-			row["pid"], row["ttl"] = t.pid, spanCheck(t.ttl)
+			row["pid"], row["ttl"] = t.pid, shownSpan(t.ttl)
 		}
 	}
 	return []any{row}

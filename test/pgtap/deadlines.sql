@@ -164,13 +164,13 @@ SELECT is(brief(resonate.create_promise('no default timeout')), '2010 rejected_t
 		  'a default of zero means born settled');
 RESET resonate.default_timeout;
 
-SELECT is(ms(timeout_at), wanted, 'in a batch, ' || member::text)
+SELECT is(coalesce(ms(timeout_at), timeout_at_ms::text), wanted, 'in a batch, ' || member::text)
 FROM (VALUES
 	('{"timeout": 1}'::jsonb, '1001'), ('{"timeout": 1e3}', '2000'),
 	('{"timeout": "1 microsecond"}', '1001'), ('{"timeout": 0}', '1000'),
 	('{"timeout_at": 4000000002000}', '2000'),
 	('{"timeout_at": "2096-10-02 07:06:42+00"}', '2000'),
-	('{"timeout_at": "infinity"}', 'infinity'), ('{"timeout_at": 0}', '-4000000000000'),
+	('{"timeout_at": "infinity"}', '9223372036854775807'), ('{"timeout_at": 0}', '-4000000000000'),
 	('{"timeout": null, "timeout_at": null}', '11000')
 ) AS v (member, wanted)
 CROSS JOIN LATERAL resonate.create_promises(
@@ -182,17 +182,26 @@ CROSS JOIN LATERAL resonate.create_promises(
 
 DELETE FROM resonate.promises;
 SELECT at(0);
-SELECT is(brief(r) || ' due ' || timeout_at, '2010 pending due infinity',
+SELECT is(brief(r) || ' due ' || timeout_at_ms, '2010 pending due 9223372036854775807',
 		  'an infinite deadline never comes')
 FROM resonate.create_promise('for ever', timeout_at => 'infinity') AS r;
-SELECT is(ms(timeout_at), 'infinity', 'the largest timeout saturates')
+SELECT is(timeout_at_ms, 9223372036854775807, 'the largest timeout saturates')
 FROM resonate.create_promises('[{"id": "saturated", "timeout": 9223372036854775807}]');
-SELECT is(ms(timeout_at), 'infinity', 'so does the largest instant')
+SELECT is(timeout_at_ms, 9223372036854775807, 'so does the largest instant')
 FROM resonate.create_promises('[{"id": "last instant", "timeout_at": 9223372036854775807}]');
 SELECT is((SELECT count(*) FROM resonate.promises WHERE timeout_at = 9223372036854775807),
 		  3::bigint, 'all of them are stored as the largest number');
-SELECT is(timeout_at, 'infinity', 'an instant that timestamptz cannot hold shows as infinity')
+SELECT is(timeout_at_ms, 9404640000000000, 'an instant that timestamptz cannot hold')
 FROM resonate.create_promises('[{"id": "year 300000", "timeout_at": 9404640000000000}]');
+SELECT is(count(*), 4::bigint, 'what client libraries cannot read is NULL')
+FROM resonate.search_promises() WHERE timeout_at IS NULL;
+SELECT is(timeout_at, '9999-12-31 00:00:00+00', 'the last instant that is shown')
+FROM resonate.create_promise('year 9999', timeout_at => '9999-12-31 00:00:00+00');
+SELECT is(timeout_at, NULL, 'the next one is not')
+FROM resonate.create_promise('later in 9999', timeout_at => '9999-12-31 00:00:00.001+00');
+SELECT is(timeout_at_ms, 253402214400001, 'but counted')
+FROM resonate.get_promise('later in 9999');
+DELETE FROM resonate.promises WHERE id LIKE '%9999';
 
 SELECT set_config('resonate.test_clock', '9404639999999999', true);
 SELECT is((resonate.get_promise('year 300000')).state, 'pending', 'but comes');
@@ -201,7 +210,7 @@ SELECT is((resonate.get_promise('year 300000')).state, 'rejected_timedout', 'to 
 
 SELECT set_config('resonate.test_clock', '9223372036854775000', true);
 SELECT is((resonate.get_promise('for ever')).state, 'pending', 'at the end of time it is pending');
-SELECT is(timeout_at, 'infinity', 'a deadline after the end of time saturates')
+SELECT is(timeout_at_ms, 9223372036854775807, 'a deadline after the end of time saturates')
 FROM resonate.create_promise('overflow');
 SELECT is((resonate.resolve('for ever')).status, 2010, 'and can still be resolved');
 

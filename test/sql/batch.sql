@@ -19,7 +19,7 @@ SELECT * FROM resonate.create_promises('[
 	 "tags": {"t": "1"}, "idempotency_key": "k", "strict": true},
 	{"id": "a"}]');
 \x off
-SELECT id, status, timeout_at FROM resonate.create_promises('[
+SELECT id, status, timeout_at, timeout_at_ms FROM resonate.create_promises('[
 	{"id": "milliseconds", "timeout": 1500},
 	{"id": "instant", "timeout_at": "2100-01-01 00:00+00"},
 	{"id": "instant in milliseconds", "timeout_at": 4102444800000},

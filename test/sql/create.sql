@@ -53,7 +53,7 @@ SELECT status, state, value FROM resonate.create_promise('order/42', idempotency
 SELECT status, timeout_at FROM resonate.create_promise('in an hour', '1 hour');
 SELECT status, timeout_at FROM resonate.create_promise('in a month', '1 month');
 SELECT status, timeout_at FROM resonate.create_promise('then', timeout_at => '2100-01-01 12:00+00');
-SELECT status, timeout_at FROM resonate.create_promise('for ever', timeout_at => 'infinity');
+SELECT status, timeout_at, timeout_at_ms FROM resonate.create_promise('for ever', timeout_at => 'infinity');
 SELECT status, state, created_at, timeout_at, settled_at
 FROM resonate.create_promise('too late', timeout_at => '2026-01-01 00:00+00');
 SELECT status, state, settled_at FROM resonate.create_promise('at once', '0');
