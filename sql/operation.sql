@@ -9,7 +9,7 @@ RETURNS integer
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	AS 'MODULE_PATHNAME', 'resonate_prune';
 COMMENT ON FUNCTION resonate.prune(timestamptz, integer) IS
-'Public. Deletes up to limit promises settled before or at an instant and answers how many. Keeps those with undelivered messages and those whose tag resonate:origin names a promise that is still pending. The worker does the same for resonate.retention.';
+'Public. Deletes up to limit promises settled before or at an instant, with their messages, delivered or not, and returns how many. Keeps those with a notification that the worker has yet to send, those of which somebody has a message in an open transaction, and those whose tag resonate:origin names a promise that is still pending. The worker does the same for resonate.retention.';
 
 CREATE FUNCTION resonate.get_stats()
 RETURNS resonate.stats_result

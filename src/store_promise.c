@@ -365,6 +365,16 @@ rsn_store_next_deadline(text *const *set_aside, int nset_aside)
 	return rsn_store_get_int64(SPI_tuptable->vals[0], 1, RSN_TIME_NEVER);
 }
 
+/* Deletes what was kept for promises that are deleted, and is locked. */
+static void
+delete_held(text *const *ids, int n)
+{
+	RsnArgs		args = {0};
+
+	rsn_args_add_texts(&args, ids, n);
+	rsn_store_exec(RSN_QUERY_DELETE_HELD, &args);
+}
+
 /*
  * Deletes promises of one settled state, in the order in which they were created,
  * from an instant on that is moved to the last of them; answers how many.
@@ -374,6 +384,7 @@ rsn_store_prune_promises(RsnPromiseState state, int64 settled_before_ms,
 						 int limit, int64 *created_from_ms)
 {
 	RsnArgs		args = {0};
+	text	  **ids;
 	int			n;
 
 	rsn_args_add_text(&args, state_text(state));
@@ -383,8 +394,11 @@ rsn_store_prune_promises(RsnPromiseState state, int64 settled_before_ms,
 	n = (int) rsn_store_exec(RSN_QUERY_PRUNE, &args);
 	for (int i = 0; i < n; i++)
 		*created_from_ms = Max(*created_from_ms,
-							   rsn_store_get_int64(SPI_tuptable->vals[i], 1,
+							   rsn_store_get_int64(SPI_tuptable->vals[i], 2,
 												   PG_INT64_MIN));
+	rsn_store_texts_from_result(n, &ids);
+	if (n > 0)
+		delete_held(ids, n);
 	return n;
 }
 

@@ -39,6 +39,20 @@
 	"(CASE WHEN " is_listener " THEN 'listener' ELSE 'callback' END)" \
 	"::resonate.callback_kind"
 
+#define LISTENER "'listener'::resonate.callback_kind"
+
+/*
+ * True for a row that somebody else has locked; if not, it is locked now, so that it
+ * can be deleted later on without a wait.
+ */
+#define IS_TAKEN(table, alias) \
+	"NOT EXISTS (SELECT FROM (SELECT FROM resonate." table " l" \
+	" WHERE l.ctid" EQ alias ".ctid FOR UPDATE SKIP LOCKED) AS k)"
+
+/* As messages_expiry_idx has it. */
+#define IS_DELIVERED \
+	"(m.kind" EQ LISTENER " AND m.attempt OPERATOR(pg_catalog.>) 0)"
+
 #define MESSAGE_COLUMNS \
 	"m.kind" EQ KIND("true") ", m.promise_id, m.callback_id, m.address, " \
 	"m.attempt, m.due_at, m.ctid, p.id IS NOT NULL"
@@ -189,7 +203,8 @@ const RsnQueryDef rsn_queries[] = {
 	/*
 	 * A settled promise can have callbacks left by a restore.  They turn into
 	 * messages without changing the promise, and every snapshot sees the one
-	 * or the other.
+	 * or the other.  Messages do not hold a promise, nor does what its task
+	 * has awaited: they go with it, unless somebody has locked them.
 	 */
 	[RSN_QUERY_PRUNE] = {
 		"DELETE FROM resonate.promises d"
@@ -198,13 +213,14 @@ const RsnQueryDef rsn_queries[] = {
 		" AND p.created_at" GE "$4"
 		" AND p.created_at" LE "$2 AND p.settled_at" LE "$2"
 		" AND NOT EXISTS (SELECT FROM resonate.messages m"
-		" WHERE m.promise_id" EQ "p.id)"
+		" WHERE m.promise_id" EQ "p.id"
+		" AND (m." IS_NOTIFY("address") " OR " IS_TAKEN("messages", "m") "))"
 		" AND NOT EXISTS (SELECT FROM resonate.callbacks c"
 		" WHERE c.promise_id" EQ "p.id)"
 		" AND NOT EXISTS (SELECT FROM resonate.awaiters a"
 		" WHERE a.awaited_id" EQ "p.id)"
 		" AND NOT EXISTS (SELECT FROM resonate.awaiters a"
-		" WHERE a.awaiter_id" EQ "p.id)"
+		" WHERE a.awaiter_id" EQ "p.id AND " IS_TAKEN("awaiters", "a") ")"
 		" AND NOT EXISTS (SELECT FROM resonate.promises r"
 		" WHERE r.id" EQ "(p.tags OPERATOR(pg_catalog.->>) 'resonate:origin')"
 		" AND r.settled_at IS NULL"
@@ -213,6 +229,12 @@ const RsnQueryDef rsn_queries[] = {
 		" RETURNING d.created_at",
 		SPI_OK_DELETE_RETURNING, PLAN_ONCE, 4,
 		{TEXTOID, INT8OID, INT8OID, INT8OID}
+	},
+	[RSN_QUERY_DELETE_HELD] = {
+		"WITH a AS (DELETE FROM resonate.awaiters w"
+		" WHERE w.awaiter_id" EQ "ANY ($1))"
+		" DELETE FROM resonate.messages m WHERE m.promise_id" EQ "ANY ($1)",
+		SPI_OK_DELETE, PLAN_ONCE, 1, {TEXTARRAYOID}
 	},
 	[RSN_QUERY_COUNT_STATES] = {
 		"SELECT p.state::pg_catalog.text, pg_catalog.count(*)"

@@ -203,6 +203,9 @@ func (c *change) checkNewTask(id string, report func(rule, key string)) {
 // was to be told then is a message.
 func (c *change) checkObligations(report func(rule, key string)) {
 	for _, key := range c.before[awaiters].keys {
+		if c.isPruned(c.before[awaiters].rows[key].text("awaiter_id")) {
+			continue
+		}
 		awaited := c.before[awaiters].rows[key].text("awaited_id")
 		if p := c.after[promises].rows[awaited]; c.after[awaiters].rows[key] == nil && p != nil && isPending(p) {
 			report("an awaiter of a pending promise is gone", key)
@@ -225,11 +228,14 @@ func (c *change) checkObligations(report func(rule, key string)) {
 	}
 }
 
+// isPruned tells of a promise that has gone with all that waited because of it.
+func (c *change) isPruned(id string) bool { return c.prunes && c.after[promises].rows[id] == nil }
+
 func (c *change) checkMessages(report func(rule, key string)) {
 	for _, key := range c.before[messages].keys {
 		m := c.after[messages].rows[key]
 		if m == nil {
-			if !c.delivers {
+			if !c.delivers && !c.isPruned(c.before[messages].rows[key].text("promise_id")) {
 				report("a message is gone", key)
 			}
 			continue

@@ -299,12 +299,9 @@ func (s *State) lapseInternal(by, now int64) *State {
 // prunable are the promises that nobody needs any more.
 func (s *State) prunable(settledBefore, now int64) []string {
 	isNeeded := map[string]bool{}
-	for key := range s.messages {
-		isNeeded[key.promise] = true
-	}
-	for _, p := range s.promises {
-		for _, awaiter := range p.awaiters {
-			isNeeded[awaiter] = true
+	for key, m := range s.messages {
+		if isNotify(m.address) {
+			isNeeded[key.promise] = true
 		}
 	}
 	var ids []string
@@ -321,6 +318,25 @@ func (s *State) prunable(settledBefore, now int64) []string {
 	}
 	sort.Strings(ids)
 	return ids
+}
+
+// prune deletes a promise, its messages, and what its task has waited for.
+func (s *State) prune(id string) {
+	for key := range s.messages {
+		if key.promise == id {
+			s.deleteMessage(key)
+		}
+	}
+	for _, awaited := range s.promises {
+		at := sort.SearchStrings(awaited.awaiters, id)
+		if at == len(awaited.awaiters) || awaited.awaiters[at] != id {
+			continue
+		}
+		changed := *awaited
+		changed.awaiters = append(append([]string(nil), awaited.awaiters[:at]...), awaited.awaiters[at+1:]...)
+		s.put(&changed)
+	}
+	s.deletePromise(id)
 }
 
 func (c *call) sqlPrune() ([]outcome, error) {
@@ -340,7 +356,7 @@ func (c *call) sqlPrune() ([]outcome, error) {
 	}
 	branches, err := c.each([]progress{{c.before.lapseInternal(settledBefore, c.Now), 0}},
 		func(s *State) []string { return s.prunable(settledBefore, c.Now) },
-		func(s *State, id string) { s.deletePromise(id) })
+		func(s *State, id string) { s.prune(id) })
 	if err != nil {
 		return nil, err
 	}

@@ -284,7 +284,7 @@ func (c *call) forget(limit int64) ([]outcome, error) {
 	}
 	d := s.draft()
 	for _, id := range ids {
-		d.deletePromise(id)
+		d.prune(id)
 	}
 	return []outcome{{state: d, body: stepAnswer("prune", int64(len(ids)))}}, nil
 }

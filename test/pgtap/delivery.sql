@@ -230,15 +230,15 @@ SELECT is(unblocks(1000), 'by create rejected_timedout at 1000, by fence resolve
 SELECT is(p_settle(1001, 'by get') || ', ' || sweep(1001) || ', ' || unblocks(1001), '200 rejected_timedout at 1000, 200 [], none',
 		  'once');
 
--- A promise stays while its message does.
+-- A message goes with its promise, delivered or not.
 SELECT begin_anew();
-SELECT is(p_create(100, 'kept', 900000, :'E') || ' ' || p_listener(100, 'kept') || ' ' || p_settle(200, 'kept'),
-		  '200 pending 200 pending 200 resolved at 200', 'a promise with a message');
-SELECT is(resonate.prune('infinity'), 0, 'is not pruned');
-SELECT is(unblocks(300), 'kept resolved at 200', 'when it was delivered once');
-SELECT is(resonate.prune('infinity'), 0, 'it is not pruned either');
-SELECT is(unblocks(40000), 'kept resolved at 200', 'when it was delivered twice');
-SELECT is(resonate.prune('infinity'), 1, 'it is');
+SELECT is(p_create(100, id, 900000, :'E') || ' ' || p_listener(100, id) || ' ' || p_settle(at, id),
+		  '200 pending 200 pending 200 resolved at ' || at, 'a promise with a message')
+FROM (VALUES ('old', 200), ('young', 300)) AS v (id, at);
+SELECT is(resonate.prune(to_timestamp(0.250)), 1, 'is pruned when it is old enough');
+SELECT is(unblocks(300), 'young resolved at 300', 'without leaving a message');
+SELECT is(resonate.prune('infinity'), 1, 'as when it was delivered once');
+SELECT is(unblocks(40000), 'none', 'which does not come again then');
 
 --
 -- process_timeouts

@@ -87,8 +87,6 @@ SELECT resonate.prune('infinity', "limit" => 1);
 SELECT resonate.prune('infinity');
 SELECT id, state FROM resonate.promises ORDER BY id;
 SELECT resonate.acknowledge('p1', 'c'), resonate.acknowledge('p3', 'c'), resonate.acknowledge('due', 'c');
-SELECT resonate.prune('infinity');
-SELECT id, state FROM resonate.promises ORDER BY id;
 SELECT status FROM resonate.resolve('root');
 SELECT resonate.prune('infinity');
 SELECT count(*) FROM resonate.promises;
