@@ -113,6 +113,7 @@ CREATE TABLE resonate.messages (
 	promise_id text COLLATE "C" NOT NULL,
 	callback_id text COLLATE "C" NOT NULL,
 	address text COLLATE "C" NOT NULL,
+	received_at bigint,
 	CONSTRAINT messages_pkey PRIMARY KEY (promise_id, kind, callback_id)
 ) WITH (vacuum_truncate = false, toast.vacuum_truncate = false);
 
@@ -188,6 +189,11 @@ CREATE INDEX messages_notify_idx
 CREATE INDEX messages_queue_idx
 	ON resonate.messages (address, due_at) WHERE address NOT LIKE 'notify://%';
 
+-- What nobody takes expires, sooner if its listener has had it once.
+CREATE INDEX messages_expiry_idx
+	ON resonate.messages ((kind = 'listener' AND attempt > 0), due_at)
+	WHERE address NOT LIKE 'notify://%';
+
 COMMENT ON TYPE resonate.promise_state IS
 'States of a promise. Only pending is not terminal; rejected_timedout belongs to the server.';
 COMMENT ON TABLE resonate.promises IS
@@ -197,7 +203,7 @@ COMMENT ON TYPE resonate.callback_kind IS
 COMMENT ON TABLE resonate.callbacks IS
 'Which addresses wait for a pending promise. A row becomes a row of messages in the transaction that settles the promise.';
 COMMENT ON TABLE resonate.messages IS
-'Completions that have not been delivered (notify addresses) or acknowledged (all others).';
+'Completions that have not been delivered (notify addresses) or acknowledged (all others). due_at is when the next receiver may have it, and begins the time after which it expires; received_at is when the last one got it.';
 COMMENT ON TYPE resonate.task_state IS
 'States of a task that is not fulfilled.';
 COMMENT ON TABLE resonate.tasks IS

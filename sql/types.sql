@@ -90,7 +90,7 @@ CREATE TYPE resonate.step_result AS (
 	next_due_at timestamptz
 );
 COMMENT ON TYPE resonate.step_result IS
-'What one background step did: schedule, timeout, lease, dispatch, deliver, reconcile, prune or idle; how many rows; and when the next one is due.';
+'What one background step did: schedule, timeout, lease, dispatch, deliver, reconcile, expire, prune or idle; how many rows; and when the next one is due.';
 
 CREATE TYPE resonate.stats_result AS (
 	pending bigint,
@@ -118,7 +118,8 @@ CREATE TYPE resonate.stats_result AS (
 	promises_pruned bigint,
 	rows_set_aside bigint,
 	leases_ended bigint,
-	occurrences_fired bigint
+	occurrences_fired bigint,
+	messages_expired bigint
 );
 COMMENT ON TYPE resonate.stats_result IS
 'The row of resonate.stats.';

@@ -36,6 +36,7 @@ static const char *const step_names[] = {
 	[RSN_STEP_DISPATCH] = "dispatch",
 	[RSN_STEP_DELIVER] = "deliver",
 	[RSN_STEP_RECONCILE] = "reconcile",
+	[RSN_STEP_EXPIRE] = "expire",
 	[RSN_STEP_PRUNE] = "prune"
 };
 
@@ -101,6 +102,15 @@ step_deliver(int64 now_ms, int limit)
 	return delivered.processed;
 }
 
+static int
+step_expire(int64 now_ms, int limit)
+{
+	int			n = rsn_delivery_expire(now_ms, limit);
+
+	rsn_shared_count(RSN_COUNT_EXPIRED, n);
+	return n;
+}
+
 /*
  * Goes on where the last run ended, and now and then begins anew for what could
  * not be pruned when it was passed.
@@ -138,6 +148,7 @@ rsn_background_limit(RsnStep step)
 		case RSN_STEP_DISPATCH:
 		case RSN_STEP_DELIVER:
 			return rsn_guc_delivery_batch_size;
+		case RSN_STEP_EXPIRE:
 		case RSN_STEP_PRUNE:
 			return rsn_guc_prune_batch_size;
 	}
@@ -172,6 +183,8 @@ rsn_background_step(RsnStep step, int64 now_ms, int limit,
 		case RSN_STEP_RECONCILE:
 			return rsn_engine_reconcile(now_ms, limit, set_aside->ids,
 										set_aside->n);
+		case RSN_STEP_EXPIRE:
+			return step_expire(now_ms, limit);
 		case RSN_STEP_PRUNE:
 			return step_prune(now_ms, limit, progress);
 	}

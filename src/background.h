@@ -20,6 +20,7 @@ typedef enum RsnStep
 	RSN_STEP_DELIVER,			/* notify */
 	RSN_STEP_RECONCILE,			/* catch up on what a restore has left (R3,
 								 * R4) */
+	RSN_STEP_EXPIRE,			/* delete messages that nobody takes */
 	RSN_STEP_PRUNE				/* delete old history */
 } RsnStep;
 

@@ -145,7 +145,7 @@ notify_of_messages(int64 now_ms, int limit, RsnDelivered *result)
 		}
 		report_undelivered(WARNING, &rows[i]);
 		retry_at_ms = rsn_deadline_after(now_ms, rsn_guc_retry_interval_ms);
-		rsn_store_postpone_message(&rows[i], retry_at_ms);
+		rsn_store_postpone_message(&rows[i], retry_at_ms, now_ms);
 		rsn_wake_note_deadline(retry_at_ms);
 		result->failed++;
 	}
@@ -296,10 +296,49 @@ rsn_delivery_dequeue_unblock(text *address, int limit, int64 now_ms,
 		else
 			rsn_store_postpone_message(row,
 									   rsn_deadline_after(now_ms,
-														  rsn_guc_visibility_timeout_ms));
+														  rsn_guc_visibility_timeout_ms),
+									   now_ms);
 	}
 	rsn_store_end();
 	return n;
+}
+
+/* How many of these messages expire that have waited for as long as retention says. */
+static int
+expire(bool is_delivered, int retention_s, int64 now_ms, int limit,
+	   int *nlisteners)
+{
+	*nlisteners = 0;
+	if (retention_s < 0 || limit == 0)
+		return 0;
+	return rsn_store_expire_messages(is_delivered,
+									 now_ms - (int64) retention_s * 1000,
+									 limit, nlisteners);
+}
+
+/*
+ * Deletes at most limit messages that nobody takes; returns how many.  A client that
+ * has waited for a workflow and exits leaves its listener's message for ever
+ * otherwise.  Callbacks were asked for by name, so they do not go unsaid.
+ */
+int
+rsn_delivery_expire(int64 now_ms, int limit)
+{
+	int			nlisteners;
+	int			nforgotten;
+	int			n;
+
+	rsn_store_begin();
+	n = expire(true, rsn_guc_delivered_retention_s, now_ms, limit, &nlisteners);
+	nforgotten = expire(false, rsn_guc_undelivered_retention_s, now_ms,
+						limit - n, &nlisteners);
+	rsn_store_end();
+	if (nforgotten > nlisteners)
+		ereport(LOG,
+				(errmsg("%d messages of callbacks have expired that nobody has acknowledged",
+						nforgotten - nlisteners),
+				 errhint("See resonate.undelivered_retention.")));
+	return n + nforgotten;
 }
 
 /* The channel on which an address is told that it has something to dequeue. */

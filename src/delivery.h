@@ -40,6 +40,7 @@ extern bool rsn_delivery_acknowledge(RsnCallbackKind kind, text *promise_id,
 									 text *callback_id);
 extern int	rsn_delivery_dequeue_unblock(text *address, int limit,
 										 int64 now_ms, RsnMessageRow **rows);
+extern int	rsn_delivery_expire(int64 now_ms, int limit);
 extern char *rsn_delivery_channel(const text *address);
 extern RsnDelivered rsn_delivery_offer(int64 now_ms, int limit);
 

@@ -20,6 +20,7 @@
 
 bool		rsn_guc_debug = false;
 int			rsn_guc_default_timeout_ms = 10000;
+int			rsn_guc_delivered_retention_s = 60 * 60;
 int			rsn_guc_delivery_batch_size = 1000;
 int			rsn_guc_notify_payload = RSN_NOTIFY_STATE;
 int			rsn_guc_preload_limit = 100;
@@ -34,6 +35,7 @@ int			rsn_guc_schedule_batch_size = 1000;
 int			rsn_guc_schedule_grace_ms = 60000;
 int			rsn_guc_sweep_batch_size = 1000;
 int64		rsn_guc_test_clock_ms = -1;
+int			rsn_guc_undelivered_retention_s = 24 * 60 * 60;
 int			rsn_guc_visibility_timeout_ms = 30000;
 
 static char *test_clock_text = NULL;
@@ -110,6 +112,12 @@ rsn_guc_init(void)
 							NULL,
 							&rsn_guc_default_timeout_ms, 10000, 0, INT_MAX,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("resonate.delivered_retention",
+							"Sets how long the message of a listener that was dequeued once is kept for a second time.",
+							"Counted from when it can be dequeued again.  -1 keeps it for as long as its promise.",
+							&rsn_guc_delivered_retention_s, 60 * 60, -1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 
 	define_batch_size("resonate.delivery_batch_size",
 					  "Sets how many messages one transaction of the worker delivers.",
@@ -189,6 +197,12 @@ rsn_guc_init(void)
 							   &test_clock_text, "",
 							   PGC_SUSET, GUC_NOT_IN_SAMPLE,
 							   check_test_clock, assign_test_clock, NULL);
+
+	DefineCustomIntVariable("resonate.undelivered_retention",
+							"Sets how long a message that is not sent with NOTIFY waits for somebody who takes it.",
+							"Counted from when it can be taken.  -1 keeps it for as long as its promise.",
+							&rsn_guc_undelivered_retention_s, 24 * 60 * 60, -1,
+							INT_MAX, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("resonate.visibility_timeout",
 							"Sets the time after which a received message that was not acknowledged comes back.",

@@ -22,6 +22,7 @@ typedef enum RsnProfile
 
 extern bool rsn_guc_debug;
 extern int	rsn_guc_default_timeout_ms;
+extern int	rsn_guc_delivered_retention_s;
 extern int	rsn_guc_delivery_batch_size;
 extern int	rsn_guc_notify_payload;
 extern int	rsn_guc_preload_limit;
@@ -36,6 +37,7 @@ extern int	rsn_guc_schedule_batch_size;
 extern int	rsn_guc_schedule_grace_ms;
 extern int	rsn_guc_sweep_batch_size;
 extern int64 rsn_guc_test_clock_ms;
+extern int	rsn_guc_undelivered_retention_s;
 extern int	rsn_guc_visibility_timeout_ms;
 
 extern void rsn_guc_init(void);

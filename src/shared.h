@@ -45,10 +45,11 @@ typedef enum RsnCounter
 	RSN_COUNT_PRUNED,
 	RSN_COUNT_SET_ASIDE,
 	RSN_COUNT_LEASES_ENDED,
-	RSN_COUNT_OCCURRENCES
+	RSN_COUNT_OCCURRENCES,
+	RSN_COUNT_EXPIRED
 } RsnCounter;
 
-#define RSN_NCOUNTERS (RSN_COUNT_OCCURRENCES + 1)
+#define RSN_NCOUNTERS (RSN_COUNT_EXPIRED + 1)
 
 /* Bytes on their way from transactions to the worker; see handoff.c. */
 typedef struct RsnRing

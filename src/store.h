@@ -221,7 +221,7 @@ extern int	rsn_store_lock_notifications(int64 now_ms, int limit,
 										 RsnMessageRow **rows);
 extern void rsn_store_delete_message(const RsnMessageRow *row);
 extern void rsn_store_postpone_message(const RsnMessageRow *row,
-									   int64 due_at_ms);
+									   int64 due_at_ms, int64 now_ms);
 extern int64 rsn_store_next_notification(void);
 extern int	rsn_store_receive(text *address, int limit, int64 now_ms,
 							  int64 visible_at_ms, RsnMessageRow **rows);
@@ -231,6 +231,8 @@ extern int	rsn_store_lock_listener_messages(text *address, int limit,
 extern int	rsn_store_read_listener_messages(RsnMessageRow **rows);
 extern bool rsn_store_acknowledge(RsnCallbackKind kind, text *promise_id,
 								  text *callback_id);
+extern int	rsn_store_expire_messages(bool is_delivered, int64 due_by_ms,
+									  int limit, int *nlisteners);
 extern bool rsn_store_has_prepared_transactions(void);
 
 /* store_task.c */

@@ -59,7 +59,7 @@ enum
 enum
 {
 	MESSAGE_CREATED_AT, MESSAGE_DUE_AT, MESSAGE_ATTEMPT, MESSAGE_KIND,
-	MESSAGE_PROMISE_ID, MESSAGE_CALLBACK_ID, MESSAGE_ADDRESS
+	MESSAGE_PROMISE_ID, MESSAGE_CALLBACK_ID, MESSAGE_ADDRESS, MESSAGE_RECEIVED_AT
 };
 
 static bool
@@ -80,6 +80,7 @@ insert_message(const RsnTuple *callback, int64 now_ms)
 
 	rsn_tuple_set(&message, MESSAGE_CREATED_AT, Int64GetDatum(now_ms), false);
 	rsn_tuple_set(&message, MESSAGE_DUE_AT, Int64GetDatum(now_ms), false);
+	rsn_tuple_set(&message, MESSAGE_RECEIVED_AT, (Datum) 0, true);
 	rsn_tuple_set(&message, MESSAGE_ATTEMPT, Int32GetDatum(0), false);
 	rsn_tuple_set(&message, MESSAGE_KIND, callback->values[CALLBACK_KIND],
 				  false);
@@ -283,9 +284,10 @@ rsn_store_delete_message(const RsnMessageRow *row)
 	rsn_table_delete(RSN_TABLE_MESSAGES, &row->tid);
 }
 
-/* Has a message tried again at due_at, and counts the attempt. */
+/* Has a message tried again at due_at, and counts the attempt that was made now. */
 void
-rsn_store_postpone_message(const RsnMessageRow *row, int64 due_at_ms)
+rsn_store_postpone_message(const RsnMessageRow *row, int64 due_at_ms,
+						   int64 now_ms)
 {
 	RsnArgs		args = {0};
 
@@ -293,6 +295,7 @@ rsn_store_postpone_message(const RsnMessageRow *row, int64 due_at_ms)
 	rsn_args_add_text(&args, row->promise_id);
 	rsn_args_add_text(&args, row->callback_id);
 	rsn_args_add(&args, Int64GetDatum(due_at_ms));
+	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_store_exec(RSN_QUERY_POSTPONE_MESSAGE, &args);
 }
 
@@ -359,6 +362,34 @@ rsn_store_acknowledge(RsnCallbackKind kind, text *promise_id,
 	rsn_args_add_text(&args, promise_id);
 	rsn_args_add_text(&args, callback_id);
 	return rsn_store_exec(RSN_QUERY_ACKNOWLEDGE, &args) > 0;
+}
+
+/*
+ * Deletes messages that have waited since an instant for who takes them, the longest
+ * first: those that a listener has had once, or all others.  Returns how many, and
+ * how many of them were of listeners.
+ */
+int
+rsn_store_expire_messages(bool is_delivered, int64 due_by_ms, int limit,
+						  int *nlisteners)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	rsn_args_add(&args, BoolGetDatum(is_delivered));
+	rsn_args_add(&args, Int64GetDatum(due_by_ms));
+	rsn_args_add(&args, Int64GetDatum(limit));
+	count = rsn_store_exec(RSN_QUERY_EXPIRE_MESSAGES, &args);
+	*nlisteners = 0;
+	for (uint64 i = 0; i < count; i++)
+	{
+		bool		is_null;
+
+		if (DatumGetBool(SPI_getbinval(SPI_tuptable->vals[i],
+									   SPI_tuptable->tupdesc, 1, &is_null)))
+			(*nlisteners)++;
+	}
+	return (int) count;
 }
 
 /* True when this database has prepared transactions. */

@@ -226,7 +226,7 @@ const RsnQueryDef rsn_queries[] = {
 		" AND r.settled_at IS NULL"
 		" AND (r.external OR r.timeout_at OPERATOR(pg_catalog.>) $2))"
 		" ORDER BY p.created_at LIMIT $3 FOR UPDATE SKIP LOCKED))"
-		" RETURNING d.created_at",
+		" RETURNING d.id, d.created_at",
 		SPI_OK_DELETE_RETURNING, PLAN_ONCE, 4,
 		{TEXTOID, INT8OID, INT8OID, INT8OID}
 	},
@@ -303,10 +303,12 @@ const RsnQueryDef rsn_queries[] = {
 	},
 	[RSN_QUERY_POSTPONE_MESSAGE] = {
 		"UPDATE resonate.messages"
-		" SET due_at = $4, attempt = attempt OPERATOR(pg_catalog.+) 1"
+		" SET due_at = $4, received_at = $5,"
+		" attempt = attempt OPERATOR(pg_catalog.+) 1"
 		" WHERE kind" EQ KIND("$1")
 		" AND promise_id" EQ "$2 AND callback_id" EQ "$3",
-		SPI_OK_UPDATE, PLAN_ONCE, 4, {BOOLOID, TEXTOID, TEXTOID, INT8OID}
+		SPI_OK_UPDATE, PLAN_ONCE, 5,
+		{BOOLOID, TEXTOID, TEXTOID, INT8OID, INT8OID}
 	},
 	[RSN_QUERY_NEXT_NOTIFICATION] = {
 		"SELECT m.due_at FROM resonate.messages m"
@@ -315,7 +317,8 @@ const RsnQueryDef rsn_queries[] = {
 	},
 	[RSN_QUERY_RECEIVE] = {
 		"WITH m AS (UPDATE resonate.messages m"
-		" SET due_at = $4, attempt = m.attempt OPERATOR(pg_catalog.+) 1"
+		" SET due_at = $4, received_at = $2,"
+		" attempt = m.attempt OPERATOR(pg_catalog.+) 1"
 		" WHERE m.ctid" EQ "ANY (ARRAY(SELECT t.ctid"
 		" FROM resonate.messages t"
 		" WHERE t.address" EQ "$1 AND t." NOT_NOTIFY("address")
@@ -342,6 +345,15 @@ const RsnQueryDef rsn_queries[] = {
 		" AND promise_id" EQ "$2 AND callback_id" EQ "$3"
 		" AND " NOT_NOTIFY("address"),
 		SPI_OK_DELETE, PLAN_ONCE, 3, {BOOLOID, TEXTOID, TEXTOID}
+	},
+	[RSN_QUERY_EXPIRE_MESSAGES] = {
+		"DELETE FROM resonate.messages d"
+		" WHERE d.ctid" EQ "ANY (ARRAY(SELECT m.ctid FROM resonate.messages m"
+		" WHERE m." NOT_NOTIFY("address") " AND " IS_DELIVERED EQ "$1"
+		" AND m.due_at" LE "$2"
+		" ORDER BY " IS_DELIVERED ", m.due_at LIMIT $3 FOR UPDATE SKIP LOCKED))"
+		" RETURNING d.kind" EQ LISTENER,
+		SPI_OK_DELETE_RETURNING, PLAN_ONCE, 3, {BOOLOID, INT8OID, INT8OID}
 	},
 	[RSN_QUERY_PREPARED] = {
 		"SELECT FROM pg_catalog.pg_prepared_xacts x"

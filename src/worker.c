@@ -43,11 +43,11 @@
 #define YIELD_CHECK_MS		1000
 
 /*
- * How often to look for history that has become too old: while there is some, so
- * that it goes in small parts, and while there is none.
+ * How often to look for messages and history that have become too old: while there
+ * are some, so that they go in small parts, and while there are none.
  */
-#define PRUNE_BUSY_INTERVAL_MS	1000
-#define PRUNE_IDLE_INTERVAL_MS	60000
+#define CLEAR_BUSY_INTERVAL_MS	1000
+#define CLEAR_IDLE_INTERVAL_MS	60000
 
 /* How often at least to look at everything, whatever we were told. */
 #define LOOK_INTERVAL_MS	60000
@@ -149,22 +149,29 @@ note_wanted(Worker *worker)
 		worker->is_wanted[RSN_STEP_DISPATCH] = true;
 }
 
+/* True for a step that deletes what nobody needs any more. */
+static bool
+is_clearing(RsnStep step)
+{
+	return step == RSN_STEP_EXPIRE || step == RSN_STEP_PRUNE;
+}
+
 /*
- * Plans the next part of pruning, after one that has found n rows.  Nobody waits
+ * Plans the next part of clearing, after one that has found n rows.  Nobody waits
  * for it, so where there is much it rests for as long as it has worked.
  */
 static void
-plan_pruning(Worker *worker, int n, int64 began_ms)
+plan_clearing(Worker *worker, RsnStep step, int n, int64 began_ms)
 {
 	int64		now_ms = rsn_clock_now();
-	int64		rest_ms = PRUNE_BUSY_INTERVAL_MS;
+	int64		rest_ms = CLEAR_BUSY_INTERVAL_MS;
 
 	if (n == 0)
-		rest_ms = PRUNE_IDLE_INTERVAL_MS;
-	else if (n >= rsn_background_limit(RSN_STEP_PRUNE))
-		rest_ms = Min(now_ms - began_ms, PRUNE_BUSY_INTERVAL_MS);
-	want(worker, RSN_STEP_PRUNE);
-	worker->not_before_ms[RSN_STEP_PRUNE] = now_ms + rest_ms;
+		rest_ms = CLEAR_IDLE_INTERVAL_MS;
+	else if (n >= rsn_background_limit(step))
+		rest_ms = Min(now_ms - began_ms, CLEAR_BUSY_INTERVAL_MS);
+	want(worker, step);
+	worker->not_before_ms[step] = now_ms + rest_ms;
 }
 
 /*
@@ -194,8 +201,8 @@ run_step(Worker *worker, RsnStep step)
 		worker->not_before_ms[step] = rsn_clock_now() +
 			rsn_guc_retry_interval_ms;
 	}
-	else if (step == RSN_STEP_PRUNE)
-		plan_pruning(worker, n, began_ms);
+	else if (is_clearing(step))
+		plan_clearing(worker, step, n, began_ms);
 	else if (n > 0 && (step == RSN_STEP_RECONCILE ||
 					   (is_reading && n >= rsn_background_limit(step))))
 		want(worker, step);
@@ -317,6 +324,7 @@ reload_config(Worker *worker)
 		ProcessConfigFile(PGC_SIGHUP);
 
 		/* Who shortens the retention waits for the effect. */
+		worker->not_before_ms[RSN_STEP_EXPIRE] = 0;
 		worker->not_before_ms[RSN_STEP_PRUNE] = 0;
 	}
 }

@@ -10,8 +10,13 @@ import (
 
 func init() { sqlHandlers["worker_step"] = (*call).sqlWorkerStep }
 
-// Settled promises are kept for a week.
-const retention = 7 * 86_400_000
+// Settled promises are kept for a week, the message of a listener that was dequeued
+// once for an hour, and what nobody has taken for a day.
+const (
+	retention            = 7 * 86_400_000
+	deliveredRetention   = 3_600_000
+	undeliveredRetention = 86_400_000
+)
 
 func (c *call) sqlWorkerStep() ([]outcome, error) {
 	a := c.arguments()
@@ -170,8 +175,50 @@ func (c *call) deliver(limit int64) ([]outcome, error) {
 		more, err := c.someOf("deliver", inTime(due), limit, func(d *State, id string) { d.deleteMessage(keys[id]) })
 		return append(result, more...), err
 	}
-	more, err := c.forget(limit)
+	more, err := c.expire(limit)
 	return append(result, more...), err
+}
+
+// expired are the messages that have waited for too long, those of one kind.
+func (s *State) expired(now int64, isDelivered bool) []timed {
+	kept := int64(undeliveredRetention)
+	if isDelivered {
+		kept = deliveredRetention
+	}
+	var due []timed
+	for _, key := range s.messageKeys() {
+		m := s.messages[key]
+		if !isNotify(m.address) && (key.kind == "listener" && m.attempt > 0) == isDelivered && m.due <= now-kept {
+			due = append(due, timed{fmt.Sprint(key), m.due})
+		}
+	}
+	return inTime(due)
+}
+
+// expire deletes messages that nobody takes, or else history.
+func (c *call) expire(limit int64) ([]outcome, error) {
+	keys := map[string]messageKey{}
+	for _, key := range c.before.messageKeys() {
+		keys[fmt.Sprint(key)] = key
+	}
+	delivered, others := c.before.expired(c.Now, true), c.before.expired(c.Now, false)
+	if len(delivered)+len(others) == 0 {
+		return c.forget(limit)
+	}
+	var result []outcome
+	for _, first := range longest(delivered, int(limit)) {
+		for _, second := range longest(others, int(limit)-len(first)) {
+			d := c.before.draft()
+			for _, id := range append(append([]string{}, first...), second...) {
+				d.deleteMessage(keys[id])
+			}
+			result = append(result, outcome{state: d, body: stepAnswer("expire", int64(len(first)+len(second)))})
+		}
+		if len(result) > maxChoices {
+			return nil, fmt.Errorf("too many messages expire: %w", ErrNotModelled)
+		}
+	}
+	return result, nil
 }
 
 // dispatch offers tasks to notify:// addresses, and tells the others, which may be

@@ -288,6 +288,7 @@ SELECT is(brief(resonate.worker_step(ts(retention_ms()), 1)),
 SELECT is(brief(resonate.worker_step(ts(retention_ms()), 2)),
 		  'dispatch 1 next ' || retention_ms(), 'one can dequeue more');
 SELECT is(brief(resonate.worker_step(ts(retention_ms()), 2)), 'deliver 1', 'a delivery');
+SELECT is(brief(resonate.worker_step(ts(retention_ms()), 3)), 'expire 1', 'a message that nobody took');
 SELECT is(brief(resonate.worker_step(ts(retention_ms()), 3)), 'prune 3', 'pruning');
 SELECT is((SELECT ROW(sweeps, promises_timed_out, deliveries, notifications_sent, delivery_failures,
 					  promises_pruned, rows_set_aside)::text FROM resonate.stats),
