@@ -58,7 +58,7 @@
 
 # The files that are compiled into the server and into the unit tests alike.
 # shellcheck disable=SC2034  # used by the scripts that source this
-rsn_pure_modules=(promise task address cron)
+rsn_pure_modules=(promise task address cron json)
 
 RSN_ROOT=${RSN_ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
 

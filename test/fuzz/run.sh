@@ -2,7 +2,7 @@
 #
 # run.sh [TARGET...]
 #
-# Fuzzes the server-free files: promise, task, cron, address, or those given.
+# Fuzzes the server-free files: promise, task, cron, address, json, or those given.
 #
 # By itself it runs every file of corpus/TARGET and every prefix of it, which
 # takes seconds and needs nothing but the compiler of the unit tests.  With
