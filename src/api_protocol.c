@@ -16,6 +16,7 @@
 #include "background.h"
 #include "clock.h"
 #include "delivery.h"
+#include "record.h"
 #include "rpc_encode.h"
 
 #define DEQUEUE_LIMIT_DEFAULT	100
@@ -85,29 +86,32 @@ resonate_dequeue_execute(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+static void
+set_unblock(Datum *values, bool *nulls, int i, const void *arg)
+{
+	const RsnMessageRow *row = &((const RsnMessageRow *) arg)[i];
+
+	rsn_set_datum(values, nulls, 0,
+				  JsonbPGetDatum(JsonbValueToJsonb(rsn_json_promise(&row->promise))));
+}
+
 /* resonate.dequeue_unblock(address, limit) */
 Datum
 resonate_dequeue_unblock(PG_FUNCTION_ARGS)
 {
 	text	   *address = check_queue(RSN_ARG_TEXT(0));
 	int			limit = check_limit(fcinfo, 1);
-	ReturnSetInfo *result;
 	RsnMessageRow *rows;
+	int			nshown = 0;
 	int			n;
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	result = (ReturnSetInfo *) fcinfo->resultinfo;
 	n = rsn_delivery_dequeue_unblock(address, limit, rsn_clock_now(), &rows);
 	for (int i = 0; i < n; i++)
 	{
-		Datum		values[1];
-		bool		nulls[1] = {0};
-
-		if (!rows[i].has_promise)
-			continue;
-		values[0] = JsonbPGetDatum(JsonbValueToJsonb(rsn_json_promise(&rows[i].promise)));
-		tuplestore_putvalues(result->setResult, result->setDesc, values,
-							 nulls);
+		if (rows[i].has_promise)
+			rows[nshown++] = rows[i];
 	}
+	rsn_put_rows(fcinfo, nshown, set_unblock, rows);
 	return (Datum) 0;
 }

@@ -15,6 +15,7 @@
 #include "args.h"
 #include "clock.h"
 #include "guc.h"
+#include "payload.h"
 #include "record.h"
 #include "schedule.h"
 
@@ -43,7 +44,7 @@ set_schedule(Datum *values, bool *nulls, const RsnScheduleRow *row)
 	rsn_set_varlena(values, nulls, 5, row->promise_id);
 	rsn_set_interval(values, nulls, 6, row->promise_timeout_ms);
 	rsn_set_payload(values, nulls, 7, &row->param);
-	rsn_set_varlena(values, nulls, 10, row->promise_tags);
+	rsn_set_varlena(values, nulls, 10, rsn_stored_jsonb(row->promise_tags));
 	rsn_set_time(values, nulls, 11, row->created_at_ms);
 	rsn_set_time(values, nulls, 12, row->next_run_at_ms);
 	if (row->last_run_at_ms >= 0)
@@ -66,25 +67,22 @@ record_schedule(FunctionCallInfo fcinfo, RsnStatus status, text *id,
 	return rsn_record_form(fcinfo, values, nulls);
 }
 
-/* A set of resonate.schedule_search_result; cursor as in search_promises. */
-static void
-put_schedules(FunctionCallInfo fcinfo, const RsnScheduleRow *rows, int n,
-			  text *cursor)
+/* The rows of a page, and the cursor that goes into the last of them, if any. */
+typedef struct FoundPage
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	const RsnScheduleRow *rows;
+	int			n;
+	text	   *cursor;
+} FoundPage;
 
-	for (int i = 0; i < n; i++)
-	{
-		Datum		values[SCHEDULE_NCOLUMNS];
-		bool		nulls[SCHEDULE_NCOLUMNS];
+static void
+set_found(Datum *values, bool *nulls, int i, const void *arg)
+{
+	const FoundPage *page = arg;
 
-		rsn_set_null(values, nulls, lengthof(values));
-		if (i == n - 1)
-			rsn_set_varlena(values, nulls, 0, cursor);
-		set_schedule(values, nulls, &rows[i]);
-		tuplestore_putvalues(result->setResult, result->setDesc, values,
-							 nulls);
-	}
+	if (i == page->n - 1)
+		rsn_set_varlena(values, nulls, 0, page->cursor);
+	set_schedule(values, nulls, &page->rows[i]);
 }
 
 static text *
@@ -165,6 +163,7 @@ static void
 schedule_from_args(FunctionCallInfo fcinfo, RsnScheduleRow *row)
 {
 	int64		now_ms = rsn_clock_now();
+	Jsonb	   *tags;
 
 	memset(row, 0, sizeof(RsnScheduleRow));
 	row->id = check_schedule_id(RSN_ARG_TEXT(0));
@@ -173,9 +172,10 @@ schedule_from_args(FunctionCallInfo fcinfo, RsnScheduleRow *row)
 	row->promise_timeout_ms = check_timeout(RSN_ARG_INTERVAL(3), now_ms);
 	row->param = rsn_check_payload(RSN_ARG_JSONB(5), RSN_ARG_JSONB(4),
 								   "param", 0);
-	row->promise_tags = rsn_tags_with_default(rsn_check_strings(RSN_ARG_JSONB(6),
-																"tags", 0));
-	(void) rsn_check_traits(row->promise_tags, 0);
+	tags = rsn_tags_with_default(rsn_check_strings(RSN_ARG_JSONB(6), "tags", 0));
+	(void) rsn_check_traits(tags, 0);
+	rsn_check_written_size(tags, &row->param, 0);
+	row->promise_tags = (struct varlena *) tags;
 	row->time_zone = RSN_ARG_TEXT(7);
 	row->catch_up = check_catch_up(RSN_ARG_TEXT(8));
 	row->created_at_ms = now_ms;
@@ -193,8 +193,10 @@ is_same_value(const void *a, const void *b)
 
 /* Headers that are absent are the same as none. */
 static bool
-is_same_headers(Jsonb *a, Jsonb *b)
+is_same_headers(struct varlena *a_stored, struct varlena *b_stored)
 {
+	Jsonb	   *a = rsn_stored_jsonb(a_stored);
+	Jsonb	   *b = rsn_stored_jsonb(b_stored);
 	bool		has_a = a != NULL && JB_ROOT_COUNT(a) > 0;
 	bool		has_b = b != NULL && JB_ROOT_COUNT(b) > 0;
 
@@ -215,8 +217,8 @@ is_same_definition(const RsnScheduleRow *a, const RsnScheduleRow *b)
 		is_same_headers(a->param.headers, b->param.headers) &&
 		is_same_value(a->param.data, b->param.data) &&
 		is_same_value(a->param.text, b->param.text) &&
-		compareJsonbContainers(&a->promise_tags->root,
-							   &b->promise_tags->root) == 0;
+		compareJsonbContainers(&rsn_stored_jsonb(a->promise_tags)->root,
+							   &rsn_stored_jsonb(b->promise_tags)->root) == 0;
 }
 
 /* resonate.create_schedule(id, cron, promise_id, timeout, param, headers, ...) */
@@ -266,8 +268,8 @@ resonate_search_schedules(PG_FUNCTION_ARGS)
 	int			limit = rsn_check_limit(RSN_ARG_INT32(1, SEARCH_LIMIT_DEFAULT),
 										SEARCH_LIMIT_MAX);
 	text	   *after_id = RSN_ARG_TEXT(2);
-	text	   *cursor = NULL;
 	RsnScheduleRow *rows;
+	FoundPage	page;
 	int			n;
 
 	if (after_id == NULL)
@@ -276,11 +278,9 @@ resonate_search_schedules(PG_FUNCTION_ARGS)
 
 	/* One more than wanted tells whether there is another page. */
 	n = rsn_engine_search_schedules(tags, after_id, limit + 1, &rows);
-	if (n > limit)
-	{
-		n = limit;
-		cursor = rows[n - 1].id;
-	}
-	put_schedules(fcinfo, rows, n, cursor);
+	page.rows = rows;
+	page.n = rsn_schedules_that_fit(rows, Min(n, limit));
+	page.cursor = page.n < n ? rows[page.n - 1].id : NULL;
+	rsn_put_rows(fcinfo, page.n, set_found, &page);
 	return (Datum) 0;
 }

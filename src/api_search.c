@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 
 #include "args.h"
+#include "payload.h"
 #include "record.h"
 #include "search.h"
 
@@ -49,6 +50,7 @@ resonate_search_promises(PG_FUNCTION_ARGS)
 	RsnSearch	search;
 	RsnPromiseRow *rows;
 	text	   *cursor = NULL;
+	int			nshown;
 	int			n;
 
 	if (!PG_ARGISNULL(4))
@@ -68,8 +70,9 @@ resonate_search_promises(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	rsn_search_prepare(&request, &search);
 	n = rsn_engine_search(&search, &rows);
-	if (n == request.limit)
-		cursor = rsn_cursor_encode(&request, &rows[n - 1]);
-	rsn_put_found(fcinfo, rows, n, cursor);
+	nshown = rsn_promises_that_fit(rows, n);
+	if (nshown < n || n == request.limit)
+		cursor = rsn_cursor_encode(&request, &rows[nshown - 1]);
+	rsn_put_found(fcinfo, rows, nshown, cursor);
 	return (Datum) 0;
 }

@@ -16,6 +16,9 @@
 #include "args.h"
 #include "clock.h"
 #include "guc.h"
+#include "json.h"
+#include "limits.h"
+#include "payload.h"
 #include "tags.h"
 
 /* A value is quoted in a message up to this many bytes. */
@@ -59,6 +62,14 @@ check_length(const text *value, int len_max, const char *name, int item)
 				 errdetail("It has %d bytes; the limit is %d.", len, len_max)));
 }
 
+static void
+not_utf8(const char *name, int item)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+			 errmsg("%s is not valid UTF-8", rsn_arg_where(name, item))));
+}
+
 /*
  * The bytes of UTF-8 that a text in the server encoding stands for.  Only
  * SQL_ASCII can hold anything else, which is refused.
@@ -68,9 +79,7 @@ to_utf8(char *data, int len, const char *name, int item)
 {
 	if (GetDatabaseEncoding() == PG_SQL_ASCII &&
 		!pg_verify_mbstr(PG_UTF8, data, len, true))
-		ereport(ERROR,
-				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
-				 errmsg("%s is not valid UTF-8", rsn_arg_where(name, item))));
+		not_utf8(name, item);
 	return pg_server_to_any(data, len, PG_UTF8);
 }
 
@@ -184,12 +193,24 @@ check_jsonb_size(const Jsonb *value, const char *name, int item)
 static void
 check_jsonb_utf8(Jsonb *value, const char *name, int item)
 {
-	char	   *json;
+	if (!rsn_jsonb_is_utf8(value))
+		not_utf8(name, item);
+}
 
-	if (GetDatabaseEncoding() != PG_SQL_ASCII)
-		return;
-	json = JsonbToCString(NULL, &value->root, VARSIZE(value));
-	(void) to_utf8(json, strlen(json), name, item);
+/* Refuses what could be stored but never be read as one record. */
+void
+rsn_check_written_size(Jsonb *tags, const RsnPayload *payload, int item)
+{
+	Size		size = rsn_written_size(tags, payload);
+
+	if (size > RSN_RECORD_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("%s is too large",
+						rsn_arg_where(tags != NULL ? "tags, headers and param together"
+									  : "headers and value together", item)),
+				 errdetail("As JSON of the wire protocol it has %zu bytes; the limit is %d.",
+						   (size_t) size, RSN_RECORD_MAX)));
 }
 
 static const char *
@@ -272,6 +293,12 @@ check_data(Jsonb *value, const char *name, int item)
 				 errmsg("%s is too large", rsn_arg_where(name, item)),
 				 errdetail("As text it has %zu bytes; the limit is %d.",
 						   len, RSN_DATA_MAX)));
+	if (len > 2 * RSN_JSON_DEPTH_MAX && !rsn_data_is_typed(utf8, len))
+		ereport(ERROR,
+				(errcode(ERRCODE_STATEMENT_TOO_COMPLEX),
+				 errmsg("%s is too complex", rsn_arg_where(name, item)),
+				 errdetail("It can have at most %d levels of nesting.",
+						   RSN_JSON_DEPTH_MAX)));
 	result = palloc(VARHDRSZ + len);
 	SET_VARSIZE(result, VARHDRSZ + len);
 	memcpy(VARDATA(result), utf8, len);
@@ -347,7 +374,8 @@ rsn_check_payload(Jsonb *headers, Jsonb *data, const char *name, int item)
 {
 	RsnPayload	payload = {0};
 
-	payload.headers = rsn_check_strings(headers, "headers", item);
+	payload.headers = (struct varlena *)
+		rsn_check_strings(headers, "headers", item);
 	payload.data = check_data(data, name, item);
 	payload.json = data;
 	return payload;
@@ -406,6 +434,7 @@ rsn_make_create_request(const RsnCreateArgs *args, int64 now_ms,
 															args->item));
 	request->param = rsn_check_payload(args->headers, args->param, "param",
 									   args->item);
+	rsn_check_written_size(request->tags, &request->param, args->item);
 	request->rule.is_strict = args->is_strict;
 	request->rule.timeout_at_ms = check_deadline(args, now_ms);
 	request->rule.key = rsn_key_from_text(request->key);
@@ -421,6 +450,7 @@ rsn_make_settle_request(const RsnSettleArgs *args, RsnSettleRequest *request)
 	request->key = check_key(args->key, args->item);
 	request->value = rsn_check_payload(args->headers, args->value, "value",
 									   args->item);
+	rsn_check_written_size(NULL, &request->value, args->item);
 
 	request->rule.target = args->target;
 	request->rule.is_strict = args->is_strict;

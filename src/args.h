@@ -14,11 +14,9 @@
 
 #include "engine.h"
 #include "fmgr.h"
+#include "limits.h"
 #include "tags.h"
 #include "utils/timestamp.h"
-
-/* The largest param, value, headers or tags, in bytes. */
-#define RSN_DATA_MAX	(64 * 1024 * 1024)
 
 #define RSN_KEY_MAX		1024
 
@@ -65,6 +63,8 @@ extern int64 rsn_check_interval(const Interval *interval, int64 now_ms,
 								const char *name, int item,
 								const char *hint);
 extern int	rsn_check_limit(int limit, int limit_max);
+extern void rsn_check_written_size(Jsonb *tags, const RsnPayload *payload,
+								   int item);
 extern Jsonb *rsn_check_strings(Jsonb *object, const char *name, int item);
 
 extern RsnPayload rsn_check_payload(Jsonb *headers, Jsonb *data,

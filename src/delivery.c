@@ -20,11 +20,9 @@
 
 #include "commands/async.h"
 #include "common/hashfn.h"
-#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
-#include "utils/json.h"
 #include "utils/memutils.h"
 
 #include "address.h"
@@ -32,66 +30,12 @@
 #include "engine.h"
 #include "guc.h"
 #include "handoff.h"
+#include "notification.h"
 #include "payload.h"
 #include "wake.h"
 
 /* For how long there can be more of the same instant: see is_news. */
 #define RECENT_MS 1000
-
-/* NOTIFY refuses a payload of this many bytes (async.c). */
-#define NOTIFY_PAYLOAD_MAX 8000
-
-static void
-append_text(StringInfo buffer, const char *name, const text *value)
-{
-	appendStringInfoChar(buffer, '"');
-	appendStringInfoString(buffer, name);
-	appendStringInfoString(buffer, "\":");
-	escape_json(buffer, text_to_cstring(value));
-}
-
-static void
-append_value(StringInfo buffer, const RsnPromiseRow *promise)
-{
-	const RsnPayload *value = &promise->value;
-
-	if (value->data != NULL && rsn_payload_is_server_json(value->data))
-		appendStringInfo(buffer, ",\"value\":%.*s",
-						 (int) VARSIZE_ANY_EXHDR(value->data),
-						 VARDATA_ANY(value->data));
-	if (value->headers != NULL)
-		appendStringInfo(buffer, ",\"value_headers\":%s",
-						 JsonbToCString(NULL, &value->headers->root,
-										VARSIZE(value->headers)));
-}
-
-/*
- * What a listener gets: which promise, which callback, and how it ended.  The
- * limits on ids keep this below the limit of NOTIFY however they are escaped;
- * a value is added only where it fits.
- */
-static char *
-make_payload(const RsnMessageRow *message, bool with_value)
-{
-	StringInfoData buffer;
-	const RsnPromiseRow *promise = &message->promise;
-
-	initStringInfo(&buffer);
-	appendStringInfoString(&buffer, "{\"kind\":\"unblock\",");
-	append_text(&buffer, "callback", message->callback_id);
-	appendStringInfoString(&buffer, ",\"promise\":{");
-	append_text(&buffer, "id", message->promise_id);
-	appendStringInfoString(&buffer, ",\"state\":\"");
-	appendStringInfoString(&buffer,
-						   rsn_promise_state_name(promise->core.state));
-	appendStringInfoChar(&buffer, '"');
-	if (with_value)
-		append_value(&buffer, promise);
-	appendStringInfoString(&buffer, "}}");
-	if (buffer.len >= NOTIFY_PAYLOAD_MAX && with_value)
-		return make_payload(message, false);
-	return buffer.data;
-}
 
 /* Sends one message; false when it never can be. */
 static bool
@@ -99,17 +43,24 @@ notify(const RsnMessageRow *message)
 {
 	RsnAddress	address = rsn_address_parse(VARDATA_ANY(message->address),
 											VARSIZE_ANY_EXHDR(message->address));
-	char	   *channel;
+	RsnPromiseRow *record = NULL;
 	char	   *payload;
 
 	if (address.kind != RSN_ADDRESS_NOTIFY || !message->has_promise)
 		return false;
-	channel = pnstrdup(address.channel, address.channel_len);
-	payload = make_payload(message,
-						   rsn_guc_notify_payload == RSN_NOTIFY_RECORD);
-	if (strlen(payload) >= NOTIFY_PAYLOAD_MAX)
+
+	/*
+	 * One at a time, because any number of messages can be about the same
+	 * value.
+	 */
+	if (rsn_guc_notify_payload == RSN_NOTIFY_RECORD)
+		record = rsn_store_read_promise(message->promise_id);
+	payload = rsn_notification_unblock(message, record);
+	rsn_store_free_promise(record);
+	if (payload == NULL)
 		return false;
-	Async_Notify(channel, payload);
+	Async_Notify(pnstrdup(address.channel, address.channel_len), payload);
+	pfree(payload);
 	return true;
 }
 
@@ -188,24 +139,6 @@ take_scope(void)
 }
 
 /*
- * The promise as a notification shows it.  It cannot be gone, because a promise
- * that has callbacks is kept.
- */
-static void
-describe_promise(RsnMessageRow *row, RsnPromiseState state)
-{
-	RsnPromiseRow *promise = NULL;
-
-	if (rsn_guc_notify_payload == RSN_NOTIFY_RECORD)
-		promise = rsn_store_read_promise(row->promise_id);
-	if (promise != NULL)
-		row->promise = *promise;
-	else
-		row->promise.core.state = state;
-	row->has_promise = true;
-}
-
-/*
  * Notifies of the callbacks that were handed over.  If this fails, nothing of it has
  * happened, and they are found by the reconcile step as rows.
  */
@@ -225,7 +158,10 @@ notify_of_handed(RsnDelivered *result)
 		result->processed++;
 		if (!rsn_store_take_notification(&handoff.tid, id, &row))
 			continue;
-		describe_promise(&row, handoff.state);
+
+		/* It cannot be gone, because a promise that has callbacks is kept. */
+		row.promise.core.state = handoff.state;
+		row.has_promise = true;
 		if (!notify(&row))
 			report_undelivered(ERROR, &row);
 		result->notified++;
@@ -247,7 +183,10 @@ rsn_delivery_notify(int64 now_ms, int limit)
 	return result;
 }
 
-/* Takes messages of an address until visible_at; answers how many. */
+/*
+ * Takes messages of an address until visible_at; answers how many.  What is too
+ * much for one call is left as it is.
+ */
 int
 rsn_delivery_receive(text *address, int limit, int64 now_ms,
 					 int64 visible_at_ms, RsnMessageRow **rows)
@@ -255,7 +194,9 @@ rsn_delivery_receive(text *address, int limit, int64 now_ms,
 	int			n;
 
 	rsn_store_begin();
-	n = rsn_store_receive(address, limit, now_ms, visible_at_ms, rows);
+	n = rsn_store_lock_messages(address, limit, now_ms, rows);
+	n = rsn_messages_that_fit(*rows, n);
+	rsn_store_hide_messages(*rows, n, now_ms, visible_at_ms);
 	rsn_store_end();
 	return n;
 }
@@ -287,6 +228,7 @@ rsn_delivery_dequeue_unblock(text *address, int limit, int64 now_ms,
 
 	rsn_store_begin();
 	n = rsn_store_lock_listener_messages(address, limit, now_ms, rows);
+	n = rsn_messages_that_fit(*rows, n);
 	for (int i = 0; i < n; i++)
 	{
 		RsnMessageRow *row = &(*rows)[i];
@@ -357,17 +299,14 @@ notify_task(const RsnTaskRow *task)
 {
 	RsnAddress	address = rsn_address_parse(VARDATA_ANY(task->address),
 											VARSIZE_ANY_EXHDR(task->address));
-	StringInfoData payload;
+	char	   *payload;
 
 	if (address.kind != RSN_ADDRESS_NOTIFY)
 		return false;
-	initStringInfo(&payload);
-	appendStringInfoString(&payload, "{\"kind\":\"execute\",\"task\":{");
-	append_text(&payload, "id", task->id);
-	appendStringInfo(&payload, ",\"version\":%d}}", task->core.version);
-	if (payload.len >= NOTIFY_PAYLOAD_MAX)
+	payload = rsn_notification_execute(task);
+	if (payload == NULL)
 		return false;
-	Async_Notify(pnstrdup(address.channel, address.channel_len), payload.data);
+	Async_Notify(pnstrdup(address.channel, address.channel_len), payload);
 	return true;
 }
 

@@ -46,6 +46,7 @@
 
 #include "clock.h"
 #include "engine_internal.h"
+#include "payload.h"
 #include "tags.h"
 #include "wake.h"
 
@@ -59,7 +60,7 @@ rsn_engine_new_row(const RsnCreateRequest *request,
 	row.core = decision->next;
 	row.id = request->id;
 	row.key_for_create = request->key;
-	row.tags = request->tags;
+	row.tags = (struct varlena *) request->tags;
 	row.param = request->param;
 	row.task_version = -1;
 	if (decision->next.is_targeted &&
@@ -364,7 +365,8 @@ rsn_engine_origin(text *id)
 	rsn_store_begin();
 	row = rsn_store_read_promise(id);
 	rsn_store_end();
-	origin = rsn_tags_origin(row == NULL ? NULL : row->tags, id);
+	origin = rsn_tags_origin(row == NULL ? NULL
+							 : rsn_stored_jsonb(row->tags), id);
 	return origin;
 }
 

@@ -23,6 +23,8 @@ int			rsn_guc_default_timeout_ms = 10000;
 int			rsn_guc_delivered_retention_s = 60 * 60;
 int			rsn_guc_delivery_batch_size = 1000;
 int			rsn_guc_notify_payload = RSN_NOTIFY_STATE;
+int			rsn_guc_page_bytes = 16 * 1024 * 1024;
+int			rsn_guc_preload_bytes = 4 * 1024 * 1024;
 int			rsn_guc_preload_limit = 100;
 int			rsn_guc_profile = RSN_PROFILE_SDK;
 int			rsn_guc_prune_batch_size = 1000;
@@ -129,6 +131,18 @@ rsn_guc_init(void)
 							 &rsn_guc_notify_payload, RSN_NOTIFY_STATE,
 							 notify_payload_options,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("resonate.page_bytes",
+							"Sets how many bytes of promises, messages or schedules one call returns.",
+							"What does not fit is left for the next page or call; one row is returned however large it is.",
+							&rsn_guc_page_bytes, 16 * 1024 * 1024, 1, RSN_PAGE_BYTES_MAX,
+							PGC_USERSET, GUC_UNIT_BYTE, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("resonate.preload_bytes",
+							"Sets how many bytes of promises of its branch are sent along with a task.",
+							"What does not fit is left out.",
+							&rsn_guc_preload_bytes, 4 * 1024 * 1024, 0, RSN_PRELOAD_BYTES_MAX,
+							PGC_USERSET, GUC_UNIT_BYTE, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("resonate.preload_limit",
 							"Sets how many promises of its branch are sent along with a task.",

@@ -8,47 +8,228 @@
  * bytes that the base64 stands for, a quarter less, and the same for both.  A
  * string that would not come back unchanged from that is stored as it is.
  *
+ * Any string can come through the wire protocol.  One that is not JSON, or JSON
+ * that jsonb or the encoding of the database cannot hold, is no typed value; to
+ * find that out raises no error, because whoever reads a page or a queue meets
+ * the strings of others.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "access/detoast.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 #include "compat.h"
+#include "guc.h"
+#include "json.h"
+#include "limits.h"
 #include "payload.h"
 
-/*
- * True when the bytes are UTF-8 JSON.  Those of the typed functions are; those
- * from the wire protocol can be anything.
- */
-bool
-rsn_payload_is_json(const bytea *data)
-{
-	char	   *bytes = VARDATA_ANY(data);
-	int			len = VARSIZE_ANY_EXHDR(data);
+/* From this size on what is needed in between is freed at once. */
+#define LARGE_SIZE	(64 * 1024)
 
-	return pg_verify_mbstr(PG_UTF8, bytes, len, true) &&
-		pg_parse_json(rsn_json_lexer(bytes, len), &nullSemAction) ==
-		JSON_SUCCESS;
+/* What a record of the wire protocol has beside what is counted, or less. */
+#define RECORD_OVERHEAD	512
+
+/* The stack that jsonb_in() needs for a level of nesting: twice what was seen. */
+#define STACK_PER_LEVEL	512
+
+/* How large what is stored will be when it is taken out of the table. */
+Size
+rsn_stored_size(const struct varlena *stored)
+{
+	return stored == NULL ? 0 : toast_raw_datum_size(PointerGetDatum(stored));
 }
 
-/* True when the bytes are JSON that the database's own encoding can hold as it is. */
-bool
-rsn_payload_is_server_json(const bytea *data)
+/* The jsonb that is stored, ready to be looked into; NULL for none. */
+Jsonb *
+rsn_stored_jsonb(struct varlena *stored)
 {
-	const char *bytes = VARDATA_ANY(data);
+	return stored == NULL ? NULL : DatumGetJsonbP(PointerGetDatum(stored));
+}
 
-	if (!rsn_payload_is_json(data))
+/*
+ * About what a param or value takes in a record of the wire protocol, and not
+ * more than three fourths of what it takes in one of the typed functions.
+ */
+Size
+rsn_payload_size(const RsnPayload *payload)
+{
+	return rsn_stored_size(payload->headers) +
+		rsn_stored_size(payload->data) / 3 * 4 +
+		rsn_stored_size(payload->text);
+}
+
+/* The same of a promise. */
+Size
+rsn_promise_size(const RsnPromiseRow *row)
+{
+	return RECORD_OVERHEAD + VARSIZE_ANY(row->id) +
+		rsn_stored_size(row->tags) + rsn_payload_size(&row->param) +
+		rsn_payload_size(&row->value);
+}
+
+/* What a page has so far. */
+typedef struct FilledPage
+{
+	Size		nbytes;
+	int			n;
+} FilledPage;
+
+/* Adds a row to the page; false for one that is left for the next. */
+static bool
+add_to_page(FilledPage *page, Size size)
+{
+	page->nbytes += size;
+	if (page->n > 0 && page->nbytes > (Size) rsn_guc_page_bytes)
 		return false;
-	if (GetDatabaseEncoding() == PG_UTF8)
-		return true;
-	for (int i = 0; i < (int) VARSIZE_ANY_EXHDR(data); i++)
-	{
-		if (IS_HIGHBIT_SET(bytes[i]))
-			return false;
-	}
+	page->n++;
 	return true;
+}
+
+/* How many of these promises a page has room for: at least one. */
+int
+rsn_promises_that_fit(const RsnPromiseRow *rows, int n)
+{
+	FilledPage	page = {0};
+
+	while (page.n < n && add_to_page(&page, rsn_promise_size(&rows[page.n])))
+		;
+	return page.n;
+}
+
+/* The same of messages. */
+int
+rsn_messages_that_fit(const RsnMessageRow *rows, int n)
+{
+	FilledPage	page = {0};
+
+	while (page.n < n &&
+		   add_to_page(&page, rows[page.n].has_promise
+					   ? rsn_promise_size(&rows[page.n].promise)
+					   : RECORD_OVERHEAD))
+		;
+	return page.n;
+}
+
+/* The same of schedules. */
+int
+rsn_schedules_that_fit(const RsnScheduleRow *rows, int n)
+{
+	FilledPage	page = {0};
+
+	while (page.n < n &&
+		   add_to_page(&page, RECORD_OVERHEAD +
+					   rsn_stored_size(rows[page.n].promise_tags) +
+					   rsn_payload_size(&rows[page.n].param)))
+		;
+	return page.n;
+}
+
+/* True when there is room on the stack for so many levels of nesting. */
+static bool
+has_stack_for(int depth)
+{
+	volatile char frame[STACK_PER_LEVEL];
+	bool		result;
+
+	frame[0] = 0;
+	if (stack_is_too_deep())
+		return false;
+	result = depth <= 0 || has_stack_for(depth - 1);
+	return result && frame[0] == 0;
+}
+
+/*
+ * True for bytes that the typed functions show as jsonb, and for jsonb which they
+ * would take.
+ */
+bool
+rsn_data_is_typed(const char *utf8, int len)
+{
+	RsnJsonShape shape;
+
+	return pg_verify_mbstr(PG_UTF8, utf8, len, true) &&
+		rsn_json_read(utf8, len, &shape) &&
+		shape.text_len <= RSN_DATA_MAX && shape.jsonb_len <= RSN_DATA_MAX &&
+		has_stack_for(shape.depth);
+}
+
+/* The text in the encoding of the database, or NULL if that lacks a character. */
+static char *
+to_server(char *utf8, int len)
+{
+	int			encoding = GetDatabaseEncoding();
+	Oid			conversion;
+	Size		size;
+	char	   *result;
+
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
+		return utf8;
+	conversion = FindDefaultConversionProc(PG_UTF8, encoding);
+	if (!OidIsValid(conversion))
+		return NULL;
+	size = (Size) len * MAX_CONVERSION_GROWTH + 1;
+	result = palloc(size);
+	if (pg_do_encoding_conversion_buf(conversion, PG_UTF8, encoding,
+									  (unsigned char *) utf8, len,
+									  (unsigned char *) result, size,
+									  true) < len)
+		return NULL;
+	return result;
+}
+
+/* The jsonb that stored bytes of UTF-8 JSON stand for, or NULL. */
+static Jsonb *
+json_from_data(struct varlena *stored)
+{
+	bytea	   *data = PG_DETOAST_DATUM_PACKED(PointerGetDatum(stored));
+	int			len = VARSIZE_ANY_EXHDR(data);
+	char	   *utf8;
+	char	   *json;
+
+	if (!rsn_data_is_typed(VARDATA_ANY(data), len))
+		return NULL;
+	utf8 = pnstrdup(VARDATA_ANY(data), len);
+	if (GetDatabaseEncoding() != PG_UTF8)
+	{
+		len = rsn_json_unescape(utf8, len);
+		utf8[len] = '\0';
+	}
+	json = to_server(utf8, len);
+	if (json == NULL)
+		return NULL;
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+											  CStringGetDatum(json)));
+}
+
+/* A param or value as the typed functions show it; NULL when it is no jsonb. */
+Jsonb *
+rsn_payload_json(const RsnPayload *payload)
+{
+	MemoryContext context;
+	MemoryContext old;
+	Jsonb	   *json;
+
+	if (payload->json != NULL || payload->data == NULL)
+		return payload->json;
+	if (rsn_stored_size(payload->data) < LARGE_SIZE)
+		return json_from_data(payload->data);
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "resonate payload",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	json = json_from_data(payload->data);
+	MemoryContextSwitchTo(old);
+	if (json != NULL)
+		json = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(json));
+	MemoryContextDelete(context);
+	return json;
 }
 
 static text *
@@ -68,10 +249,18 @@ encode(const char *bytes, int len)
 text *
 rsn_payload_string(const RsnPayload *payload)
 {
+	bytea	   *data;
+	text	   *result;
+
+	if (payload->text !=NULL)
+		return DatumGetTextPP(PointerGetDatum(payload->text));
 	if (payload->data == NULL)
-		return payload->text;
-	return encode(VARDATA_ANY(payload->data),
-				  VARSIZE_ANY_EXHDR(payload->data));
+		return NULL;
+	data = PG_DETOAST_DATUM_PACKED(PointerGetDatum(payload->data));
+	result = encode(VARDATA_ANY(data), VARSIZE_ANY_EXHDR(data));
+	if (data != payload->data)
+		pfree(data);
+	return result;
 }
 
 /* The reverse. */

@@ -4,9 +4,9 @@
  *	  What is sent along with a task to save its holder round trips.
  *
  * The promises that have the same tag resonate:branch as the promise of the
- * task.  Leaving one out is always safe, so there is a limit, and one whose
- * state is in doubt is left out: it has lapsed, but somebody may just be
- * committing a settlement that was made in time.
+ * task.  Leaving one out is always safe, so there are limits in rows and in bytes,
+ * and one whose state is in doubt is left out: it has lapsed, but somebody may just
+ * be committing a settlement that was made in time.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "guc.h"
 #include "id.h"
+#include "payload.h"
 #include "preload.h"
 #include "tags.h"
 
@@ -68,6 +69,25 @@ observe_certain(RsnPromiseRow *rows, int n, int64 now_ms)
 	return ncertain;
 }
 
+/* Leaves out those that would be too much to send; they keep their order. */
+static int
+keep_small(RsnPromiseRow *rows, int n)
+{
+	Size		nbytes = 0;
+	int			nkept = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		Size		size = rsn_promise_size(&rows[i]);
+
+		if (nbytes + size > (Size) rsn_guc_preload_bytes)
+			continue;
+		nbytes += size;
+		rows[nkept++] = rows[i];
+	}
+	return nkept;
+}
+
 /* The siblings of the promise of a task, in order of their ids. */
 static int
 find_siblings(const RsnPromiseRow *promise, RsnPromiseRow **rows)
@@ -76,11 +96,12 @@ find_siblings(const RsnPromiseRow *promise, RsnPromiseRow **rows)
 	int			n;
 
 	if (promise != NULL && rsn_guc_preload_limit > 0)
-		branch = rsn_tags_branch(promise->tags);
+		branch = rsn_tags_branch(rsn_stored_jsonb(promise->tags));
 	if (branch == NULL)
 		return 0;
 	n = rsn_store_branch(branch, promise->id, rsn_guc_preload_limit, rows);
-	return observe_certain(*rows, n, rsn_clock_now());
+	n = observe_certain(*rows, n, rsn_clock_now());
+	return keep_small(*rows, n);
 }
 
 /*

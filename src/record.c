@@ -21,9 +21,6 @@
 /* Columns of resonate.callback_result before those of the promise. */
 #define CALLBACK_NCOLUMNS 4
 
-/* Columns of resonate.message. */
-#define MESSAGE_NCOLUMNS 11
-
 /* 9999-12-31 00:00 UTC, which is in the year 9999 everywhere. */
 #define TIME_SHOWN_MAX_MS INT64CONST(253402214400000)
 
@@ -80,20 +77,6 @@ rsn_set_interval(Datum *values, bool *nulls, int i, int64 ms)
 	rsn_set_datum(values, nulls, i, PointerGetDatum(interval));
 }
 
-/* The jsonb that stored bytes of UTF-8 JSON stand for. */
-static Datum
-json_from_data(const bytea *data)
-{
-	int			len = VARSIZE_ANY_EXHDR(data);
-	char	   *utf8 = palloc(len + 1);
-	char	   *json;
-
-	memcpy(utf8, VARDATA_ANY(data), len);
-	utf8[len] = '\0';
-	json = pg_any_to_server(utf8, len, PG_UTF8);
-	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
-}
-
 /* Headers that are absent show as an empty object. */
 static const Jsonb *
 headers_or_empty(const Jsonb *headers)
@@ -112,11 +95,9 @@ headers_or_empty(const Jsonb *headers)
 void
 rsn_set_payload(Datum *values, bool *nulls, int i, const RsnPayload *payload)
 {
-	if (payload->json != NULL)
-		rsn_set_varlena(values, nulls, i, payload->json);
-	else if (payload->data != NULL && rsn_payload_is_json(payload->data))
-		rsn_set_datum(values, nulls, i, json_from_data(payload->data));
-	rsn_set_varlena(values, nulls, i + 1, headers_or_empty(payload->headers));
+	rsn_set_varlena(values, nulls, i, rsn_payload_json(payload));
+	rsn_set_varlena(values, nulls, i + 1,
+					headers_or_empty(rsn_stored_jsonb(payload->headers)));
 	rsn_set_varlena(values, nulls, i + 2, rsn_payload_string(payload));
 }
 
@@ -140,7 +121,7 @@ rsn_set_promise(Datum *values, bool *nulls, const RsnPromiseRow *row)
 				  CStringGetTextDatum(rsn_promise_state_name(core->state)));
 	set_value(values, nulls, 2, row);
 	rsn_set_payload(values, nulls, 5, &row->param);
-	rsn_set_varlena(values, nulls, 8, row->tags);
+	rsn_set_varlena(values, nulls, 8, rsn_stored_jsonb(row->tags));
 	rsn_set_varlena(values, nulls, 9, row->key_for_create);
 	rsn_set_varlena(values, nulls, 10, row->key_for_complete);
 	rsn_set_time(values, nulls, 11, core->timeout_at_ms);
@@ -214,9 +195,13 @@ rsn_record_callback(FunctionCallInfo fcinfo, const RsnOutcome *outcome)
 	return rsn_record_form(fcinfo, values, nulls);
 }
 
-/* A set of resonate.promise_result, in the order of the outcomes. */
+/*
+ * Puts rows into the result of a function, each in memory of its own, because any
+ * number of them can be large.
+ */
 void
-rsn_put_outcomes(FunctionCallInfo fcinfo, const RsnOutcome *outcomes, int n)
+rsn_put_rows(FunctionCallInfo fcinfo, int n, RsnSetRow set_row,
+			 const void *arg)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
@@ -226,10 +211,12 @@ rsn_put_outcomes(FunctionCallInfo fcinfo, const RsnOutcome *outcomes, int n)
 
 	for (int i = 0; i < n; i++)
 	{
-		Datum		values[1 + RSN_PROMISE_NCOLUMNS];
-		bool		nulls[1 + RSN_PROMISE_NCOLUMNS];
+		int			ncolumns = result->setDesc->natts;
+		Datum	   *values = palloc(sizeof(Datum) * ncolumns);
+		bool	   *nulls = palloc(sizeof(bool) * ncolumns);
 
-		set_outcome(values, nulls, &outcomes[i]);
+		rsn_set_null(values, nulls, ncolumns);
+		set_row(values, nulls, i, arg);
 		tuplestore_putvalues(result->setResult, result->setDesc, values,
 							 nulls);
 		MemoryContextReset(scratch);
@@ -238,58 +225,72 @@ rsn_put_outcomes(FunctionCallInfo fcinfo, const RsnOutcome *outcomes, int n)
 	MemoryContextDelete(scratch);
 }
 
+static void
+set_outcome_of(Datum *values, bool *nulls, int i, const void *arg)
+{
+	set_outcome(values, nulls, &((const RsnOutcome *) arg)[i]);
+}
+
+/* A set of resonate.promise_result, in the order of the outcomes. */
+void
+rsn_put_outcomes(FunctionCallInfo fcinfo, const RsnOutcome *outcomes, int n)
+{
+	rsn_put_rows(fcinfo, n, set_outcome_of, outcomes);
+}
+
+/* The rows of a page, and the cursor that goes into the last of them, if any. */
+typedef struct FoundPage
+{
+	const RsnPromiseRow *rows;
+	int			n;
+	text	   *cursor;
+} FoundPage;
+
+static void
+set_found(Datum *values, bool *nulls, int i, const void *arg)
+{
+	const FoundPage *page = arg;
+
+	if (i == page->n - 1)
+		rsn_set_varlena(values, nulls, 0, page->cursor);
+	rsn_set_promise(values + 1, nulls + 1, &page->rows[i]);
+}
+
 /* A set of resonate.search_result; cursor, if any, goes into the last row. */
 void
 rsn_put_found(FunctionCallInfo fcinfo, const RsnPromiseRow *rows, int n,
 			  text *cursor)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	FoundPage	page = {rows, n, cursor};
 
-	for (int i = 0; i < n; i++)
-	{
-		Datum		values[1 + RSN_PROMISE_NCOLUMNS];
-		bool		nulls[1 + RSN_PROMISE_NCOLUMNS];
+	rsn_put_rows(fcinfo, n, set_found, &page);
+}
 
-		rsn_set_null(values, nulls, lengthof(values));
-		if (i == n - 1)
-			rsn_set_varlena(values, nulls, 0, cursor);
-		rsn_set_promise(values + 1, nulls + 1, &rows[i]);
-		tuplestore_putvalues(result->setResult, result->setDesc, values,
-							 nulls);
-	}
+static void
+set_message(Datum *values, bool *nulls, int i, const void *arg)
+{
+	const RsnMessageRow *row = &((const RsnMessageRow *) arg)[i];
+	const RsnPromise *core = &row->promise.core;
+
+	rsn_set_datum(values, nulls, 0,
+				  CStringGetTextDatum(row->kind == RSN_CALLBACK_LISTENER
+									  ? "listener" : "callback"));
+	rsn_set_varlena(values, nulls, 1, row->promise_id);
+	rsn_set_varlena(values, nulls, 2, row->callback_id);
+	rsn_set_varlena(values, nulls, 3, row->address);
+	rsn_set_datum(values, nulls, 4, Int32GetDatum(row->attempt));
+	rsn_set_time(values, nulls, 5, row->due_at_ms);
+	if (!row->has_promise)
+		return;
+	rsn_set_datum(values, nulls, 6,
+				  CStringGetTextDatum(rsn_promise_state_name(core->state)));
+	set_value(values, nulls, 7, &row->promise);
+	rsn_set_time(values, nulls, 10, core->settled_at_ms);
 }
 
 /* A set of resonate.message. */
 void
 rsn_put_messages(FunctionCallInfo fcinfo, const RsnMessageRow *rows, int n)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-
-	for (int i = 0; i < n; i++)
-	{
-		const RsnMessageRow *row = &rows[i];
-		Datum		values[MESSAGE_NCOLUMNS];
-		bool		nulls[MESSAGE_NCOLUMNS];
-
-		rsn_set_null(values, nulls, lengthof(values));
-		rsn_set_datum(values, nulls, 0,
-					  CStringGetTextDatum(row->kind == RSN_CALLBACK_LISTENER
-										  ? "listener" : "callback"));
-		rsn_set_varlena(values, nulls, 1, row->promise_id);
-		rsn_set_varlena(values, nulls, 2, row->callback_id);
-		rsn_set_varlena(values, nulls, 3, row->address);
-		rsn_set_datum(values, nulls, 4, Int32GetDatum(row->attempt));
-		rsn_set_time(values, nulls, 5, row->due_at_ms);
-		if (row->has_promise)
-		{
-			const RsnPromise *core = &row->promise.core;
-
-			rsn_set_datum(values, nulls, 6,
-						  CStringGetTextDatum(rsn_promise_state_name(core->state)));
-			set_value(values, nulls, 7, &row->promise);
-			rsn_set_time(values, nulls, 10, core->settled_at_ms);
-		}
-		tuplestore_putvalues(result->setResult, result->setDesc, values,
-							 nulls);
-	}
+	rsn_put_rows(fcinfo, n, set_message, rows);
 }

@@ -14,6 +14,10 @@
 /* Columns of a promise in each of the result types. */
 #define RSN_PROMISE_NCOLUMNS 15
 
+/* Sets the columns of a row, which are NULL until then. */
+typedef void (*RsnSetRow) (Datum *values, bool *nulls, int i,
+						   const void *arg);
+
 extern void rsn_set_null(Datum *values, bool *nulls, int n);
 extern void rsn_set_datum(Datum *values, bool *nulls, int i, Datum value);
 extern void rsn_set_varlena(Datum *values, bool *nulls, int i,
@@ -25,6 +29,8 @@ extern void rsn_set_payload(Datum *values, bool *nulls, int i,
 extern void rsn_set_promise(Datum *values, bool *nulls,
 							const RsnPromiseRow *row);
 
+extern void rsn_put_rows(FunctionCallInfo fcinfo, int n, RsnSetRow set_row,
+						 const void *arg);
 extern Datum rsn_record_promise(FunctionCallInfo fcinfo,
 								const RsnOutcome *outcome);
 extern Datum rsn_record_callback(FunctionCallInfo fcinfo,

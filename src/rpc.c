@@ -11,11 +11,11 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
 #include "clock.h"
 #include "guc.h"
+#include "limits.h"
 #include "rpc.h"
 
 PG_FUNCTION_INFO_V1(resonate_resonate_rpc);
@@ -109,18 +109,6 @@ find_handler(const char *kind)
 	return NULL;
 }
 
-/* SQL_ASCII lets bytes through that are not UTF-8, which JSON has to be. */
-static bool
-is_utf8(Jsonb *message)
-{
-	char	   *json;
-
-	if (GetDatabaseEncoding() != PG_SQL_ASCII)
-		return true;
-	json = JsonbToCString(NULL, &message->root, VARSIZE(message));
-	return pg_verify_mbstr(PG_UTF8, json, strlen(json), true);
-}
-
 /*
  * Reads the envelope.  Kind and correlation id are filled in as far as they can
  * be read, for the answer, whatever else is wrong.
@@ -134,7 +122,8 @@ read_envelope(RsnDecoder *decoder, Jsonb *message, RsnRequest *request)
 
 	request->kind = UNKNOWN_KIND;
 	request->corr_id = UNKNOWN_CORR_ID;
-	if (message == NULL || !JB_ROOT_IS_OBJECT(message) || !is_utf8(message))
+	if (message == NULL || !JB_ROOT_IS_OBJECT(message) ||
+		!rsn_jsonb_is_utf8(message))
 	{
 		rsn_decode_fail(decoder, "a request must be an object");
 		return;

@@ -296,7 +296,8 @@ rsn_decode_payload(RsnDecoder *decoder, JsonbContainer *object,
 	container = rsn_decode_object(decoder, object, name);
 	if (container == NULL)
 		return payload;
-	payload.headers = rsn_decode_strings(decoder, container, "headers");
+	payload.headers = (struct varlena *)
+		rsn_decode_strings(decoder, container, "headers");
 	if (!find(container, "data", &data) || data.type == jbvNull)
 		return payload;
 	if (data.type != jbvString)
@@ -376,6 +377,9 @@ rsn_decode_create(RsnDecoder *decoder, JsonbContainer *data)
 												PG_INT64_MAX);
 	request.param = rsn_decode_payload(decoder, data, "param");
 	request.tags = rsn_decode_tags(decoder, data, "tags");
+	if (request.tags != NULL &&
+		rsn_written_size(request.tags, &request.param) > RSN_RECORD_MAX)
+		rsn_decode_fail(decoder, "param and tags are too large together");
 	if (!rsn_tags_traits(request.tags, &traits, &reason))
 		fail_unfit(decoder, reason);
 	else if (traits.offer_at_ms > 0 &&
@@ -422,6 +426,8 @@ rsn_decode_settle(RsnDecoder *decoder, JsonbContainer *data)
 
 	request.id = rsn_decode_text(decoder, data, "id", RSN_PROMISE_ID_MAX);
 	request.value = rsn_decode_payload(decoder, data, "value");
+	if (rsn_written_size(NULL, &request.value) > RSN_RECORD_MAX)
+		rsn_decode_fail(decoder, "value is too large");
 	request.rule.has_value = request.value.headers != NULL ||
 		request.value.data != NULL || request.value.text !=NULL;
 	if (state == NULL ||

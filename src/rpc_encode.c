@@ -151,7 +151,7 @@ json_payload(const RsnPayload *payload)
 	RsnJson		json;
 
 	rsn_json_begin_object(&json);
-	rsn_json_add_jsonb(&json, "headers", payload->headers);
+	rsn_json_add_jsonb(&json, "headers", rsn_stored_jsonb(payload->headers));
 	rsn_json_add_text(&json, "data", rsn_payload_string(payload));
 	return rsn_json_end_object(&json);
 }
@@ -167,7 +167,7 @@ rsn_json_promise(const RsnPromiseRow *row)
 	rsn_json_add_string(&json, "state", rsn_promise_state_name(core->state));
 	rsn_json_add(&json, "param", json_payload(&row->param));
 	rsn_json_add(&json, "value", json_payload(&row->value));
-	rsn_json_add_jsonb(&json, "tags", row->tags);
+	rsn_json_add_jsonb(&json, "tags", rsn_stored_jsonb(row->tags));
 	rsn_json_add_int(&json, "timeoutAt", core->timeout_at_ms);
 	rsn_json_add_int(&json, "createdAt", core->created_at_ms);
 	if (core->state != RSN_PROMISE_PENDING)
@@ -251,7 +251,8 @@ rsn_json_schedule(const RsnScheduleRow *row)
 	rsn_json_add_text(&json, "promiseId", row->promise_id);
 	rsn_json_add_int(&json, "promiseTimeout", row->promise_timeout_ms);
 	rsn_json_add(&json, "promiseParam", json_payload(&row->param));
-	rsn_json_add_jsonb(&json, "promiseTags", row->promise_tags);
+	rsn_json_add_jsonb(&json, "promiseTags",
+					   rsn_stored_jsonb(row->promise_tags));
 	rsn_json_add_int(&json, "createdAt", row->created_at_ms);
 	rsn_json_add_int(&json, "nextRunAt", row->next_run_at_ms);
 	if (row->last_run_at_ms >= 0)

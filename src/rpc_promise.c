@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "guc.h"
 #include "id.h"
+#include "payload.h"
 #include "rpc.h"
 #include "rpc_promise.h"
 
@@ -161,6 +162,7 @@ promise_search(const RsnRequest *request)
 	RsnPromiseRow *rows;
 	RsnJson		json;
 	int			limit;
+	int			nshown;
 	int			n;
 
 	decode_wanted_states(&decoder, request->data, search.wants);
@@ -176,9 +178,10 @@ promise_search(const RsnRequest *request)
 	search.limit = limit + 1;
 	n = rsn_engine_search_by_id(&search, &rows);
 	rsn_json_begin_object(&json);
-	rsn_json_add(&json, "promises", rsn_json_promises(rows, Min(n, limit)));
-	if (n > limit)
-		rsn_json_add_text(&json, "cursor", rows[limit - 1].id);
+	nshown = rsn_promises_that_fit(rows, Min(n, limit));
+	rsn_json_add(&json, "promises", rsn_json_promises(rows, nshown));
+	if (nshown < n)
+		rsn_json_add_text(&json, "cursor", rows[nshown - 1].id);
 	return rsn_answer_data(rsn_json_end_object(&json));
 }
 

@@ -10,6 +10,8 @@
 #include "utils/builtins.h"
 
 #include "clock.h"
+#include "limits.h"
+#include "payload.h"
 #include "rpc.h"
 #include "schedule.h"
 #include "tags.h"
@@ -48,8 +50,13 @@ check_template(RsnDecoder *decoder, const RsnScheduleRow *row)
 	RsnTraits	traits;
 	const char *reason;
 
-	if (!rsn_tags_traits(row->promise_tags, &traits, &reason))
+	if (!rsn_tags_traits(rsn_stored_jsonb(row->promise_tags), &traits,
+						 &reason))
 		rsn_decode_fail(decoder, "%s", reason);
+	if (rsn_written_size(rsn_stored_jsonb(row->promise_tags), &row->param) >
+		RSN_RECORD_MAX)
+		rsn_decode_fail(decoder,
+						"promiseParam and promiseTags are too large together");
 	if (rsn_schedule_id_len_max(row->promise_id, row->id) >
 		RSN_PROMISE_ID_MAX)
 		rsn_decode_fail(decoder, "promiseId makes ids that are too long");
@@ -70,7 +77,8 @@ decode_schedule(RsnDecoder *decoder, JsonbContainer *data,
 	row->promise_timeout_ms = rsn_decode_int(decoder, data, "promiseTimeout",
 											 0, PG_INT64_MAX);
 	row->param = rsn_decode_payload(decoder, data, "promiseParam");
-	row->promise_tags = rsn_decode_tags(decoder, data, "promiseTags");
+	row->promise_tags = (struct varlena *)
+		rsn_decode_tags(decoder, data, "promiseTags");
 	row->catch_up = RSN_CATCH_UP_ALL;
 	row->created_at_ms = rsn_clock_now();
 	row->last_run_at_ms = -1;
@@ -124,6 +132,7 @@ schedule_search(const RsnRequest *request)
 	RsnScheduleRow *rows;
 	RsnJson		json;
 	RsnJson		schedules;
+	int			nshown;
 	int			n;
 
 	if (rsn_is_malformed(&decoder))
@@ -132,12 +141,13 @@ schedule_search(const RsnRequest *request)
 	/* One more, to know whether this page is the last. */
 	n = rsn_engine_search_schedules(tags, after_id, limit + 1, &rows);
 	rsn_json_begin_array(&schedules);
-	for (int i = 0; i < Min(n, limit); i++)
+	nshown = rsn_schedules_that_fit(rows, Min(n, limit));
+	for (int i = 0; i < nshown; i++)
 		rsn_json_append(&schedules, rsn_json_schedule(&rows[i]));
 	rsn_json_begin_object(&json);
 	rsn_json_add(&json, "schedules", rsn_json_end_array(&schedules));
-	if (n > limit)
-		rsn_json_add_text(&json, "cursor", rows[limit - 1].id);
+	if (nshown < n)
+		rsn_json_add_text(&json, "cursor", rows[nshown - 1].id);
 	return rsn_answer_data(rsn_json_end_object(&json));
 }
 

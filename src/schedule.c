@@ -16,6 +16,7 @@
 #include "args.h"
 #include "clock.h"
 #include "guc.h"
+#include "payload.h"
 #include "schedule.h"
 #include "tags.h"
 
@@ -194,7 +195,7 @@ rsn_schedule_make_request(const RsnScheduleRow *schedule, int64 at_ms,
 	expand(&id, schedule->promise_id, schedule->id,
 		   psprintf(INT64_FORMAT, at_ms));
 	request->id = cstring_to_text_with_len(id.data, id.len);
-	request->tags = schedule->promise_tags;
+	request->tags = rsn_stored_jsonb(schedule->promise_tags);
 	request->param = schedule->param;
 	request->as_of_ms = at_ms;
 	request->rule.timeout_at_ms = rsn_deadline_after(at_ms,

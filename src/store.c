@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
 
@@ -207,12 +208,10 @@ rsn_store_pin_search_path(void)
 	return nest_level;
 }
 
-/* To receive is the one statement that writes and answers rows. */
 static bool
 is_write(RsnQuery query)
 {
-	return rsn_queries[query].spi_result != SPI_OK_SELECT ||
-		query == RSN_QUERY_RECEIVE;
+	return rsn_queries[query].spi_result != SPI_OK_SELECT;
 }
 
 static int
@@ -326,6 +325,31 @@ rsn_store_keep(Datum value, bool is_null)
 	return copy_varlena(value, is_null, session->result_context);
 }
 
+static struct varlena *
+as_stored(Datum value, bool is_null)
+{
+	return is_null ? NULL : (struct varlena *) DatumGetPointer(value);
+}
+
+/*
+ * The same as it is stored, which takes little memory where it is large.  It can
+ * be looked into as long as the statement of the caller runs, whose snapshot keeps
+ * it in the table.
+ */
+static struct varlena *
+keep_stored(struct varlena *value)
+{
+	MemoryContext old;
+	Datum		copy;
+
+	if (value == NULL)
+		return NULL;
+	old = MemoryContextSwitchTo(session->result_context);
+	copy = datumCopy(PointerGetDatum(value), false, -1);
+	MemoryContextSwitchTo(old);
+	return (struct varlena *) DatumGetPointer(copy);
+}
+
 /* A column of the last result that is a varlena, detoasted, or NULL. */
 void *
 rsn_store_copy_varlena(HeapTuple tuple, int column, MemoryContext context)
@@ -372,20 +396,24 @@ rsn_store_get_int32(HeapTuple tuple, int column, int32 if_null)
 	return is_null ? if_null : DatumGetInt32(value);
 }
 
-/* A jsonb column, in the result context, or NULL. */
-Jsonb *
-rsn_store_get_jsonb(HeapTuple tuple, int column)
+/* A column that is a varlena as it is stored, in the result context, or NULL. */
+struct varlena *
+rsn_store_get_stored(HeapTuple tuple, int column)
 {
-	return (Jsonb *) get_varlena(tuple, column);
+	bool		is_null;
+	Datum		value = SPI_getbinval(tuple, SPI_tuptable->tupdesc, column,
+									  &is_null);
+
+	return keep_stored(as_stored(value, is_null));
 }
 
 /* Three columns in a row: headers, data and text. */
 void
 rsn_store_get_payload(HeapTuple tuple, int column, RsnPayload *payload)
 {
-	payload->headers = get_varlena(tuple, column);
-	payload->data = get_varlena(tuple, column + 1);
-	payload->text = get_varlena(tuple, column + 2);
+	payload->headers = rsn_store_get_stored(tuple, column);
+	payload->data = rsn_store_get_stored(tuple, column + 1);
+	payload->text = rsn_store_get_stored(tuple, column + 2);
 }
 
 /* The texts in the first column of the last result, in the result context. */
@@ -435,11 +463,20 @@ rsn_store_sort_ids(text *const *ids, int *n)
 }
 
 static void
-keep_payload(const Datum *values, const bool *nulls, RsnPayload *payload)
+payload_from_values(const Datum *values, const bool *nulls,
+					RsnPayload *payload)
 {
-	payload->headers = rsn_store_keep(values[0], nulls[0]);
-	payload->data = rsn_store_keep(values[1], nulls[1]);
-	payload->text = rsn_store_keep(values[2], nulls[2]);
+	payload->headers = as_stored(values[0], nulls[0]);
+	payload->data = as_stored(values[1], nulls[1]);
+	payload->text = as_stored(values[2], nulls[2]);
+}
+
+static void
+keep_payload(RsnPayload *payload)
+{
+	payload->headers = keep_stored(payload->headers);
+	payload->data = keep_stored(payload->data);
+	payload->text = keep_stored(payload->text);
 }
 
 /* What the pure rules look at; the texts are in the row already. */
@@ -473,7 +510,10 @@ check_values(const bool *nulls, const RsnPromiseRow *row)
 	return rsn_store_check_promise(row);
 }
 
-/* Reads a promise from the columns of its table, without checking it. */
+/*
+ * Reads a promise from the columns of its table, without checking it, and without
+ * a copy of what can be large.
+ */
 static void
 row_from_values(const Datum *values, const bool *nulls,
 				const ItemPointerData *tid, RsnPromiseRow *row)
@@ -484,11 +524,11 @@ row_from_values(const Datum *values, const bool *nulls,
 										 nulls[RSN_COL_KEY_FOR_CREATE]);
 	row->key_for_complete = rsn_store_keep(values[RSN_COL_KEY_FOR_COMPLETE],
 										   nulls[RSN_COL_KEY_FOR_COMPLETE]);
-	row->tags = rsn_store_keep(values[RSN_COL_TAGS], nulls[RSN_COL_TAGS]);
-	keep_payload(values + RSN_COL_PARAM_HEADERS,
-				 nulls + RSN_COL_PARAM_HEADERS, &row->param);
-	keep_payload(values + RSN_COL_VALUE_HEADERS,
-				 nulls + RSN_COL_VALUE_HEADERS, &row->value);
+	row->tags = as_stored(values[RSN_COL_TAGS], nulls[RSN_COL_TAGS]);
+	payload_from_values(values + RSN_COL_PARAM_HEADERS,
+						nulls + RSN_COL_PARAM_HEADERS, &row->param);
+	payload_from_values(values + RSN_COL_VALUE_HEADERS,
+						nulls + RSN_COL_VALUE_HEADERS, &row->value);
 	row->task_version = nulls[RSN_COL_TASK_VERSION] ? -1
 		: DatumGetInt32(values[RSN_COL_TASK_VERSION]);
 	core_from_values(values, nulls, row);
@@ -511,6 +551,9 @@ rsn_store_row_from_values(const Datum *values, const bool *nulls,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("stored promise \"%s\" violates invariant \"%s\"",
 						text_to_cstring(row->id), violated)));
+	row->tags = keep_stored(row->tags);
+	keep_payload(&row->param);
+	keep_payload(&row->value);
 }
 
 /*

@@ -24,10 +24,13 @@
 #define RSN_SCHEDULE_ID_MAX	1024
 #define RSN_PID_MAX			1024
 
-/* A param or value; at most one of data and text is there. */
+/*
+ * A param or value; at most one of data and text is there.  What is read is as it
+ * is stored, and payload.c looks into it.
+ */
 typedef struct RsnPayload
 {
-	Jsonb	   *headers;		/* NULL: none */
+	struct varlena *headers;	/* jsonb; NULL: none */
 	bytea	   *data;			/* what base64 stood for; NULL: none */
 	text	   *text;			/* a string that is not base64; NULL: none */
 	Jsonb	   *json;			/* what data stands for; NULL: not known */
@@ -39,7 +42,7 @@ typedef struct RsnPromiseRow
 	text	   *id;
 	text	   *key_for_create; /* NULL: none */
 	text	   *key_for_complete;
-	Jsonb	   *tags;			/* never NULL */
+	struct varlena *tags;		/* jsonb as it is stored; NULL if not read */
 	RsnPayload	param;
 	RsnPayload	value;
 	int32		task_version;	/* of a settled one that is targeted, else -1 */
@@ -104,7 +107,7 @@ typedef struct RsnScheduleRow
 	text	   *cron;
 	text	   *time_zone;		/* NULL: UTC */
 	text	   *promise_id;		/* template */
-	Jsonb	   *promise_tags;	/* never NULL */
+	struct varlena *promise_tags;	/* jsonb as it is stored, never NULL */
 	RsnPayload	param;
 	RsnCatchUp	catch_up;
 	int64		promise_timeout_ms;
@@ -164,6 +167,7 @@ extern void rsn_store_begin(void);
 extern void rsn_store_end(void);
 extern bool rsn_store_is_running(void);
 extern void *rsn_store_alloc(Size size);
+extern void rsn_store_free_promise(RsnPromiseRow *row);
 
 /* store_promise.c */
 extern bool rsn_store_insert_promise(const RsnPromiseRow *row);
@@ -223,8 +227,10 @@ extern void rsn_store_delete_message(const RsnMessageRow *row);
 extern void rsn_store_postpone_message(const RsnMessageRow *row,
 									   int64 due_at_ms, int64 now_ms);
 extern int64 rsn_store_next_notification(void);
-extern int	rsn_store_receive(text *address, int limit, int64 now_ms,
-							  int64 visible_at_ms, RsnMessageRow **rows);
+extern int	rsn_store_lock_messages(text *address, int limit, int64 now_ms,
+									RsnMessageRow **rows);
+extern void rsn_store_hide_messages(RsnMessageRow *rows, int n,
+									int64 now_ms, int64 visible_at_ms);
 extern int	rsn_store_lock_listener_messages(text *address, int limit,
 											 int64 now_ms,
 											 RsnMessageRow **rows);

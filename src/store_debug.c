@@ -40,7 +40,8 @@ rsn_store_debug_dump(void)
 										 0, PG_INT32_MAX, &dump.tasks);
 	dump.nmessages = rsn_store_read_listener_messages(&dump.messages);
 	rsn_store_exec(RSN_QUERY_DEBUG_REST, NULL);
-	dump.rest = rsn_store_get_jsonb(SPI_tuptable->vals[0], 1);
+	dump.rest = (Jsonb *) rsn_store_copy_varlena(SPI_tuptable->vals[0], 1,
+												 CurrentMemoryContext);
 	rsn_store_end();
 	return dump;
 }

@@ -8,6 +8,8 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "address.h"
@@ -263,7 +265,10 @@ messages_from_result(uint64 n)
 	return rows;
 }
 
-/* Locks messages to notify:// addresses that are due, oldest first. */
+/*
+ * Locks messages to notify:// addresses that are due, oldest first; without the
+ * payload of their promises.
+ */
 int
 rsn_store_lock_notifications(int64 now_ms, int limit, RsnMessageRow **rows)
 {
@@ -308,10 +313,10 @@ rsn_store_next_notification(void)
 	return rsn_store_get_int64(SPI_tuptable->vals[0], 1, RSN_TIME_NEVER);
 }
 
-/* Takes messages of an address until visible_at, oldest first. */
+/* Locks messages of an address that are due longest; oldest first. */
 int
-rsn_store_receive(text *address, int limit, int64 now_ms,
-				  int64 visible_at_ms, RsnMessageRow **rows)
+rsn_store_lock_messages(text *address, int limit, int64 now_ms,
+						RsnMessageRow **rows)
 {
 	RsnArgs		args = {0};
 	uint64		count;
@@ -319,10 +324,35 @@ rsn_store_receive(text *address, int limit, int64 now_ms,
 	rsn_args_add_text(&args, address);
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
-	rsn_args_add(&args, Int64GetDatum(visible_at_ms));
-	count = rsn_store_exec(RSN_QUERY_RECEIVE, &args);
+	count = rsn_store_exec(RSN_QUERY_LOCK_MESSAGES, &args);
 	*rows = messages_from_result(count);
 	return (int) count;
+}
+
+/* Hides locked messages until visible_at, and counts the attempt. */
+void
+rsn_store_hide_messages(RsnMessageRow *rows, int n, int64 now_ms,
+						int64 visible_at_ms)
+{
+	RsnArgs		args = {0};
+	Datum	   *tids = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+	{
+		rows[i].due_at_ms = visible_at_ms;
+		rows[i].attempt++;
+		tids[i] = PointerGetDatum(&rows[i].tid);
+	}
+	if (n == 0)
+		return;
+	rsn_args_add(&args,
+				 PointerGetDatum(construct_array(tids, n, TIDOID,
+												 sizeof(ItemPointerData), false,
+												 TYPALIGN_SHORT)));
+	rsn_args_add(&args, Int64GetDatum(visible_at_ms));
+	rsn_args_add(&args, Int64GetDatum(now_ms));
+	if (rsn_store_exec(RSN_QUERY_HIDE_MESSAGES, &args) != (uint64) n)
+		elog(ERROR, "messages are gone although they were locked");
 }
 
 /* Locks messages of an address that came from listeners, oldest first. */

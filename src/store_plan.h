@@ -38,7 +38,8 @@ typedef enum RsnQuery
 	RSN_QUERY_LOCK_NOTIFICATIONS,
 	RSN_QUERY_POSTPONE_MESSAGE,
 	RSN_QUERY_NEXT_NOTIFICATION,
-	RSN_QUERY_RECEIVE,
+	RSN_QUERY_LOCK_MESSAGES,
+	RSN_QUERY_HIDE_MESSAGES,
 	RSN_QUERY_LOCK_LISTENER_MESSAGES,
 	RSN_QUERY_ACKNOWLEDGE,
 	RSN_QUERY_EXPIRE_MESSAGES,
@@ -149,11 +150,11 @@ extern void *rsn_store_copy_varlena(HeapTuple tuple, int column,
 extern text *rsn_store_get_text(HeapTuple tuple, int column);
 extern text **rsn_store_sort_ids(text *const *ids, int *n);
 extern void *rsn_store_keep(Datum value, bool is_null);
+extern struct varlena *rsn_store_get_stored(HeapTuple tuple, int column);
 extern int64 rsn_store_get_int64(HeapTuple tuple, int column, int64 if_null);
 extern int32 rsn_store_get_int32(HeapTuple tuple, int column, int32 if_null);
 extern void rsn_store_get_payload(HeapTuple tuple, int column,
 								  RsnPayload *payload);
-extern Jsonb *rsn_store_get_jsonb(HeapTuple tuple, int column);
 extern void rsn_args_add_payload(RsnArgs *args, const RsnPayload *payload);
 extern int	rsn_store_texts_from_result(uint64 n, text ***values);
 extern void rsn_store_row_from_values(const Datum *values, const bool *nulls,

@@ -206,6 +206,36 @@ rsn_store_lock_promise(text *id)
 	return row_from_found(&tuple);
 }
 
+static void
+free_stored(void *value)
+{
+	if (value != NULL)
+		pfree(value);
+}
+
+static void
+free_payload(RsnPayload *payload)
+{
+	free_stored(payload->headers);
+	free_stored(payload->data);
+	free_stored(payload->text);
+}
+
+/* Frees one that was read alone; does nothing for NULL. */
+void
+rsn_store_free_promise(RsnPromiseRow *row)
+{
+	if (row == NULL)
+		return;
+	free_stored(row->id);
+	free_stored(row->key_for_create);
+	free_stored(row->key_for_complete);
+	free_stored(row->tags);
+	free_payload(&row->param);
+	free_payload(&row->value);
+	pfree(row);
+}
+
 static RsnPromiseRow *
 alloc_rows(int n)
 {

@@ -294,7 +294,7 @@ const RsnQueryDef rsn_queries[] = {
 		SPI_OK_SELECT, PLAN_ONCE, 2, {INT8OID, TEXTARRAYOID}
 	},
 	[RSN_QUERY_LOCK_NOTIFICATIONS] = {
-		"SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_COLUMNS
+		"SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_WITHOUT_PAYLOAD
 		" FROM resonate.messages m"
 		PROMISE_OF_MESSAGE
 		" WHERE m." IS_NOTIFY("address") " AND m.due_at" LE "$1"
@@ -315,20 +315,22 @@ const RsnQueryDef rsn_queries[] = {
 		" WHERE m." IS_NOTIFY("address") " ORDER BY m.due_at LIMIT 1",
 		SPI_OK_SELECT, PLAN_ONCE, 0, {0}
 	},
-	[RSN_QUERY_RECEIVE] = {
-		"WITH m AS (UPDATE resonate.messages m"
-		" SET due_at = $4, received_at = $2,"
-		" attempt = m.attempt OPERATOR(pg_catalog.+) 1"
-		" WHERE m.ctid" EQ "ANY (ARRAY(SELECT t.ctid"
-		" FROM resonate.messages t"
+	[RSN_QUERY_LOCK_MESSAGES] = {
+		"WITH m AS (SELECT t.*, t.ctid FROM resonate.messages t"
 		" WHERE t.address" EQ "$1 AND t." NOT_NOTIFY("address")
 		" AND t.due_at" LE "$2"
-		" ORDER BY t.due_at LIMIT $3 FOR UPDATE SKIP LOCKED))"
-		" RETURNING m.*, m.ctid)"
+		" ORDER BY t.due_at LIMIT $3 FOR UPDATE SKIP LOCKED)"
 		" SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_COLUMNS
 		" FROM m" PROMISE_OF_MESSAGE
 		" ORDER BY m.created_at, m.promise_id, m.callback_id",
-		SPI_OK_SELECT, PLAN_ONCE, 4, {TEXTOID, INT8OID, INT8OID, INT8OID}
+		SPI_OK_SELECT, PLAN_ONCE, 3, {TEXTOID, INT8OID, INT8OID}
+	},
+	[RSN_QUERY_HIDE_MESSAGES] = {
+		"UPDATE resonate.messages m"
+		" SET due_at = $2, received_at = $3,"
+		" attempt = m.attempt OPERATOR(pg_catalog.+) 1"
+		" WHERE m.ctid" EQ "ANY ($1)",
+		SPI_OK_UPDATE, PLAN_ONCE, 3, {TIDARRAYOID, INT8OID, INT8OID}
 	},
 	[RSN_QUERY_LOCK_LISTENER_MESSAGES] = {
 		"SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_COLUMNS

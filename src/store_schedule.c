@@ -59,7 +59,7 @@ schedule_from_tuple(HeapTuple tuple, RsnScheduleRow *row)
 	row->cron = rsn_store_get_text(tuple, SCHEDULE_CRON);
 	row->time_zone = rsn_store_get_text(tuple, SCHEDULE_TIME_ZONE);
 	row->promise_id = rsn_store_get_text(tuple, SCHEDULE_PROMISE_ID);
-	row->promise_tags = rsn_store_get_jsonb(tuple, SCHEDULE_PROMISE_TAGS);
+	row->promise_tags = rsn_store_get_stored(tuple, SCHEDULE_PROMISE_TAGS);
 	rsn_store_get_payload(tuple, SCHEDULE_PARAM, &row->param);
 	row->promise_timeout_ms = rsn_store_get_int64(tuple,
 												  SCHEDULE_PROMISE_TIMEOUT, 0);
