@@ -43,7 +43,7 @@ resonate_prune(PG_FUNCTION_ARGS)
 				 errmsg("%s must not be null",
 						rsn_arg_where("settled_before", 0))));
 	PG_RETURN_INT32(rsn_engine_prune(rsn_ms_from_timestamptz(PG_GETARG_TIMESTAMPTZ(0)),
-									 rsn_clock_now(), limit, &start));
+									 rsn_clock_now(), limit, NULL, 0, &start));
 }
 
 static Datum
@@ -151,7 +151,7 @@ resonate_worker_step(PG_FUNCTION_ARGS)
 		if (n > 0)
 			name = rsn_step_name((RsnStep) i);
 	}
-	next_ms = rsn_background_next_due(&start.set_aside);
+	next_ms = rsn_background_next_due(&start, PG_INT64_MIN);
 
 	values[0] = CStringGetTextDatum(name);
 	values[1] = Int32GetDatum(n);

@@ -5,7 +5,9 @@
  *
  * A step runs inside the transaction of its caller, which is the worker or, in
  * tests, resonate.worker_step().  Several backends may run steps at once: what
- * another one has locked is skipped.
+ * another one has locked is skipped.  No step waits for a lock: where it does not
+ * look first whether it is free, because that cannot be known or hardly ever
+ * matters, lock_timeout ends the wait soon.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +15,7 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
@@ -20,8 +23,10 @@
 #include "clock.h"
 #include "delivery.h"
 #include "engine.h"
+#include "failure.h"
 #include "guc.h"
 #include "shared.h"
+#include "worker_settings.h"
 
 /* How often to begin pruning at the start. */
 #define PRUNE_ANEW_MS	60000
@@ -48,57 +53,119 @@ rsn_step_name(RsnStep step)
 	return step_names[step];
 }
 
+/* What this transaction has counted, which counts if it commits. */
+static uint64 uncounted[RSN_NCOUNTERS];
+
+static void
+count(RsnCounter counter, int n)
+{
+	/* So that at the end of the transaction there is no more to look up. */
+	(void) rsn_shared_slot(MyDatabaseId);
+	uncounted[counter] += n;
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT)
+	{
+		for (int i = 0; i < RSN_NCOUNTERS; i++)
+		{
+			if (uncounted[i] > 0)
+				rsn_shared_count((RsnCounter) i, uncounted[i]);
+		}
+	}
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
+		event == XACT_EVENT_PREPARE)
+		memset(uncounted, 0, sizeof(uncounted));
+}
+
+/* Registers the callback, once for the life of the backend. */
+void
+rsn_background_init(void)
+{
+	RegisterXactCallback(xact_callback, NULL);
+}
+
+/* Where a step begins to look for what is due. */
+static int64
+look_from(const RsnProgress *progress, RsnStep step)
+{
+	return progress->from_ms[step] > 0 ? progress->from_ms[step]
+		: PG_INT64_MIN;
+}
+
 static int
 step_schedule(int64 now_ms, int limit, const RsnSetAside *set_aside)
 {
 	int			n = rsn_engine_fire_schedule(now_ms, limit, set_aside->ids,
 											 set_aside->n);
 
-	rsn_shared_count(RSN_COUNT_OCCURRENCES, n);
+	count(RSN_COUNT_OCCURRENCES, n);
 	return n;
 }
 
 static int
-step_lease(int64 now_ms, int limit, const RsnSetAside *set_aside)
+step_lease(int64 now_ms, int limit, RsnProgress *progress)
 {
-	int			n = rsn_engine_end_leases(now_ms, limit, set_aside->ids,
+	const RsnSetAside *set_aside = &progress->set_aside[RSN_STEP_LEASE];
+	int			n = rsn_engine_end_leases(look_from(progress,
+													RSN_STEP_LEASE),
+										  now_ms, limit, set_aside->ids,
 										  set_aside->n);
 
-	rsn_shared_count(RSN_COUNT_LEASES_ENDED, n);
+	count(RSN_COUNT_LEASES_ENDED, n);
 	return n;
 }
 
-static int
-step_dispatch(int64 now_ms, int limit)
+static void
+count_delivered(RsnDelivered delivered)
 {
-	RsnDelivered offered = rsn_delivery_offer(now_ms, limit);
+	count(RSN_COUNT_NOTIFICATIONS, delivered.notified);
+	count(RSN_COUNT_DELIVERY_FAILURES, delivered.failed);
+}
 
-	rsn_shared_count(RSN_COUNT_NOTIFICATIONS, offered.notified);
-	rsn_shared_count(RSN_COUNT_DELIVERY_FAILURES, offered.failed);
+static int
+step_dispatch(int64 now_ms, int limit, RsnProgress *progress)
+{
+	const RsnSetAside *set_aside = &progress->set_aside[RSN_STEP_DISPATCH];
+	RsnDelivered offered = rsn_delivery_offer(now_ms, limit, set_aside->ids,
+											  set_aside->n);
+
+	progress->has_more = offered.has_more;
+	progress->has_busy = offered.has_busy;
+
+	count_delivered(offered);
 	return offered.processed;
 }
 
 static int
-step_timeout(int64 now_ms, int limit, const RsnSetAside *set_aside)
+step_timeout(int64 now_ms, int limit, RsnProgress *progress)
 {
-	int			n = rsn_engine_expire_due(now_ms, limit, set_aside->ids,
-										  set_aside->n);
+	const RsnSetAside *set_aside = &progress->set_aside[RSN_STEP_TIMEOUT];
+	int			n = rsn_engine_expire_due(look_from(progress,
+													RSN_STEP_TIMEOUT),
+										  now_ms, limit, set_aside->ids,
+										  set_aside->n, &progress->has_more);
 
 	if (n > 0)
-		rsn_shared_count(RSN_COUNT_SWEEPS, 1);
-	rsn_shared_count(RSN_COUNT_TIMED_OUT, n);
+		count(RSN_COUNT_SWEEPS, 1);
+	count(RSN_COUNT_TIMED_OUT, n);
 	return n;
 }
 
 static int
-step_deliver(int64 now_ms, int limit)
+step_deliver(int64 now_ms, int limit, RsnProgress *progress)
 {
-	RsnDelivered delivered = rsn_delivery_notify(now_ms, limit);
+	const RsnSetAside *set_aside = &progress->set_aside[RSN_STEP_DELIVER];
+	RsnDelivered delivered = rsn_delivery_notify(now_ms, limit,
+												 set_aside->ids,
+												 set_aside->n);
 
+	progress->has_more = delivered.has_more;
 	if (delivered.processed > 0)
-		rsn_shared_count(RSN_COUNT_DELIVERIES, 1);
-	rsn_shared_count(RSN_COUNT_NOTIFICATIONS, delivered.notified);
-	rsn_shared_count(RSN_COUNT_DELIVERY_FAILURES, delivered.failed);
+		count(RSN_COUNT_DELIVERIES, 1);
+	count_delivered(delivered);
 	return delivered.processed;
 }
 
@@ -107,7 +174,7 @@ step_expire(int64 now_ms, int limit)
 {
 	int			n = rsn_delivery_expire(now_ms, limit);
 
-	rsn_shared_count(RSN_COUNT_EXPIRED, n);
+	count(RSN_COUNT_EXPIRED, n);
 	return n;
 }
 
@@ -118,6 +185,7 @@ step_expire(int64 now_ms, int limit)
 static int
 step_prune(int64 now_ms, int limit, RsnProgress *progress)
 {
+	const RsnSetAside *set_aside = &progress->set_aside[RSN_STEP_PRUNE];
 	int			n;
 
 	if (rsn_guc_retention_s < 0)
@@ -128,8 +196,9 @@ step_prune(int64 now_ms, int limit, RsnProgress *progress)
 		progress->prune_anew_at_ms = now_ms + PRUNE_ANEW_MS;
 	}
 	n = rsn_engine_prune(now_ms - (int64) rsn_guc_retention_s * 1000, now_ms,
-						 limit, &progress->pruned);
-	rsn_shared_count(RSN_COUNT_PRUNED, n);
+						 limit, set_aside->ids, set_aside->n,
+						 &progress->pruned);
+	count(RSN_COUNT_PRUNED, n);
 	return n;
 }
 
@@ -155,31 +224,23 @@ rsn_background_limit(RsnStep step)
 	return 0;
 }
 
-/*
- * Runs a step of at most limit rows (zero: as configured) as of now, and
- * answers how many rows it took.  The counters count what a step has tried,
- * even if its transaction is rolled back.
- */
-int
-rsn_background_step(RsnStep step, int64 now_ms, int limit,
-					RsnProgress *progress)
+static int
+run_step(RsnStep step, int64 now_ms, int limit, RsnProgress *progress)
 {
-	const RsnSetAside *set_aside = &progress->set_aside;
+	const RsnSetAside *set_aside = &progress->set_aside[step];
 
-	if (limit == 0)
-		limit = rsn_background_limit(step);
 	switch (step)
 	{
 		case RSN_STEP_SCHEDULE:
 			return step_schedule(now_ms, limit, set_aside);
 		case RSN_STEP_TIMEOUT:
-			return step_timeout(now_ms, limit, set_aside);
+			return step_timeout(now_ms, limit, progress);
 		case RSN_STEP_LEASE:
-			return step_lease(now_ms, limit, set_aside);
+			return step_lease(now_ms, limit, progress);
 		case RSN_STEP_DISPATCH:
-			return step_dispatch(now_ms, limit);
+			return step_dispatch(now_ms, limit, progress);
 		case RSN_STEP_DELIVER:
-			return step_deliver(now_ms, limit);
+			return step_deliver(now_ms, limit, progress);
 		case RSN_STEP_RECONCILE:
 			return rsn_engine_reconcile(now_ms, limit, set_aside->ids,
 										set_aside->n);
@@ -191,17 +252,58 @@ rsn_background_step(RsnStep step, int64 now_ms, int limit,
 	return 0;
 }
 
-/* False for errors that come from the transaction, the session or the server. */
-static bool
-is_fault_of_row(int sqlstate)
+/*
+ * Runs a step of at most limit rows (zero: as configured) as of now, and
+ * returns how many rows it took.  Unless the step knows better, there are more if
+ * it took all that it may.  Nobody waits long for a lock in it, whatever the
+ * session has set.
+ */
+int
+rsn_background_step(RsnStep step, int64 now_ms, int limit,
+					RsnProgress *progress)
 {
-	int			category = ERRCODE_TO_CATEGORY(sqlstate);
+	int			nest_level = NewGUCNestLevel();
+	int			n;
 
-	return category != ERRCODE_TO_CATEGORY(ERRCODE_READ_ONLY_SQL_TRANSACTION) &&
-		category != ERRCODE_TO_CATEGORY(ERRCODE_T_R_SERIALIZATION_FAILURE) &&
-		category != ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES) &&
-		category != ERRCODE_TO_CATEGORY(ERRCODE_LOCK_NOT_AVAILABLE) &&
-		category != ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED);
+	if (limit == 0)
+		limit = rsn_background_limit(step);
+	(void) set_config_option("lock_timeout", RSN_LOCK_TIMEOUT, PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	progress->has_more = false;
+	progress->has_busy = false;
+	n = run_step(step, now_ms, limit, progress);
+	progress->has_more |= n >= limit;
+	AtEOXact_GUC(true, nest_level);
+	return n;
+}
+
+/* For callers: when a step that has failed may run again. */
+static int64 not_before_ms[RSN_NSTEPS];
+
+/*
+ * Has the worker deal with what made a step fail: what somebody works on, and what
+ * is at fault itself.  Raises all other errors.
+ */
+static void
+leave_to_worker(RsnStep step, int64 now_ms, ErrorData *error)
+{
+	switch (rsn_failure_of(error->sqlerrcode))
+	{
+		case RSN_FAILURE_LOCKED:
+			break;
+		case RSN_FAILURE_PASSING:
+			ReThrowError(error);
+			break;
+		case RSN_FAILURE_ROW:
+			not_before_ms[step] = rsn_deadline_after(now_ms,
+													 FAILED_STEP_WAIT_MS);
+			ereport(WARNING,
+					(errcode(error->sqlerrcode),
+					 errmsg("could not run step \"%s\": %s", step_names[step],
+							error->message),
+					 errdetail("It is left to the background worker for a minute.")));
+			break;
+	}
 }
 
 /*
@@ -212,14 +314,15 @@ is_fault_of_row(int sqlstate)
 static int
 try_step(RsnStep step, int64 now_ms)
 {
-	static int64 not_before_ms[RSN_NSTEPS];
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	RsnProgress start = {0};
+	uint64		counted[RSN_NCOUNTERS];
 	volatile int n = 0;
 
 	if (now_ms < not_before_ms[step])
 		return 0;
+	memcpy(counted, uncounted, sizeof(uncounted));
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
@@ -235,14 +338,8 @@ try_step(RsnStep step, int64 now_ms)
 		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
-		if (!is_fault_of_row(error->sqlerrcode))
-			ReThrowError(error);
-		not_before_ms[step] = rsn_deadline_after(now_ms, FAILED_STEP_WAIT_MS);
-		ereport(WARNING,
-				(errcode(error->sqlerrcode),
-				 errmsg("could not run step \"%s\": %s", step_names[step],
-						error->message),
-				 errdetail("It is left to the background worker for a minute.")));
+		memcpy(uncounted, counted, sizeof(uncounted));
+		leave_to_worker(step, now_ms, error);
 		n = 0;
 	}
 	PG_END_TRY();
@@ -295,19 +392,33 @@ rsn_background_tick(int64 now_ms)
 	MemoryContextDelete(step_context);
 }
 
-/* When the next deadline, lease, schedule or message is due, or RSN_TIME_NEVER. */
+/*
+ * When the next deadline, lease, schedule or message from an instant on is due, or
+ * RSN_TIME_NEVER; without what is set aside.
+ */
 int64
-rsn_background_next_due(const RsnSetAside *set_aside)
+rsn_background_next_due(const RsnProgress *progress, int64 from_ms)
 {
-	int64		next_ms;
+	static const struct
+	{
+		RsnStep		step;
+		RsnDueKind	kind;
+	}			waits[] = {
+		{RSN_STEP_TIMEOUT, RSN_DUE_PROMISES},
+		{RSN_STEP_LEASE, RSN_DUE_LEASES},
+		{RSN_STEP_SCHEDULE, RSN_DUE_SCHEDULES},
+		{RSN_STEP_DELIVER, RSN_DUE_MESSAGES}
+	};
+	int64		next_ms = RSN_TIME_NEVER;
 
 	rsn_store_begin();
-	next_ms = rsn_store_next_deadline(set_aside->ids, set_aside->n);
-	next_ms = Min(next_ms, rsn_store_next_lease(set_aside->ids,
-												set_aside->n));
-	next_ms = Min(next_ms, rsn_store_next_schedule(set_aside->ids,
-												   set_aside->n));
-	next_ms = Min(next_ms, rsn_store_next_notification());
+	for (int i = 0; i < (int) lengthof(waits); i++)
+	{
+		const RsnSetAside *aside = &progress->set_aside[waits[i].step];
+
+		next_ms = Min(next_ms, rsn_store_next_due(waits[i].kind, from_ms,
+												  aside->ids, aside->n));
+	}
 	rsn_store_end();
 	return next_ms;
 }
@@ -324,34 +435,35 @@ rsn_background_next_offer(int64 after_ms)
 	return next_ms;
 }
 
-/* True for a step whose rows can be tried one by one. */
-bool
-rsn_background_has_ids(RsnStep step)
-{
-	return step == RSN_STEP_SCHEDULE || step == RSN_STEP_TIMEOUT ||
-		step == RSN_STEP_LEASE || step == RSN_STEP_RECONCILE;
-}
-
-/* The ids that a step would take, to try them one by one. */
+/*
+ * The ids of what a step would take, to try them one by one; none for a step that
+ * can only be taken as a whole, and waits after a failure.
+ */
 int
-rsn_background_list(RsnStep step, int64 now_ms, const RsnSetAside *set_aside,
+rsn_background_list(RsnStep step, int64 now_ms, RsnProgress *progress,
 					text ***ids)
 {
-	RsnDueKind	kind = RSN_DUE_PROMISES;
+	static const RsnDueKind kinds[] = {
+		[RSN_STEP_SCHEDULE] = RSN_DUE_SCHEDULES,
+		[RSN_STEP_TIMEOUT] = RSN_DUE_PROMISES,
+		[RSN_STEP_LEASE] = RSN_DUE_LEASES,
+		[RSN_STEP_DISPATCH] = RSN_DUE_OFFERS,
+		[RSN_STEP_DELIVER] = RSN_DUE_MESSAGES,
+		[RSN_STEP_PRUNE] = RSN_DUE_INTERNAL_PROMISES
+	};
+	const RsnSetAside *set_aside = &progress->set_aside[step];
+	int			limit = rsn_background_limit(step);
 	int			n;
 
-	if (step == RSN_STEP_SCHEDULE)
-		kind = RSN_DUE_SCHEDULES;
-	else if (step == RSN_STEP_LEASE)
-		kind = RSN_DUE_LEASES;
-
+	if (step == RSN_STEP_EXPIRE)
+		return 0;
 	rsn_store_begin();
 	if (step == RSN_STEP_RECONCILE)
-		n = rsn_store_unfired_promises(rsn_guc_sweep_batch_size,
-									   set_aside->ids, set_aside->n, ids);
+		n = rsn_store_unfired_promises(limit, set_aside->ids, set_aside->n,
+									   ids);
 	else
-		n = rsn_store_due_ids(kind, now_ms, rsn_guc_sweep_batch_size,
-							  set_aside->ids, set_aside->n, ids);
+		n = rsn_store_due_ids(kinds[step], look_from(progress, step), now_ms,
+							  limit, set_aside->ids, set_aside->n, ids);
 	rsn_store_end();
 	return n;
 }
@@ -367,13 +479,29 @@ rsn_background_step_one(RsnStep step, int64 now_ms, text *id)
 										 rsn_guc_schedule_batch_size);
 			break;
 		case RSN_STEP_TIMEOUT:
-			(void) rsn_engine_get(id);
+			count(RSN_COUNT_TIMED_OUT, rsn_engine_expire_one(id, now_ms));
 			break;
 		case RSN_STEP_LEASE:
-			rsn_engine_end_lease(id, now_ms);
+			count(RSN_COUNT_LEASES_ENDED, rsn_engine_end_lease(id, now_ms));
 			break;
-		default:
+		case RSN_STEP_DISPATCH:
+			count_delivered(rsn_delivery_offer_one(id, now_ms));
+			break;
+		case RSN_STEP_DELIVER:
+			count_delivered(rsn_delivery_notify_one(id, now_ms));
+			break;
+		case RSN_STEP_RECONCILE:
 			rsn_engine_reconcile_one(id, now_ms);
+			break;
+		case RSN_STEP_PRUNE:
+
+			/*
+			 * What is settled and cannot be deleted stops nobody: see the
+			 * store.
+			 */
+			(void) rsn_engine_expire_one(id, now_ms);
+			break;
+		case RSN_STEP_EXPIRE:
 			break;
 	}
 }

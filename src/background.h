@@ -9,6 +9,7 @@
 #define RSN_BACKGROUND_H
 
 #include "engine.h"
+#include "set_aside.h"
 
 /* In the order in which they are tried. */
 typedef enum RsnStep
@@ -26,32 +27,34 @@ typedef enum RsnStep
 
 #define RSN_NSTEPS (RSN_STEP_PRUNE + 1)
 
-/* What a step cannot deal with, by id; all else goes on. */
-typedef struct RsnSetAside
-{
-	text	  **ids;
-	int			n;
-} RsnSetAside;
-
 /* What is remembered from one run of a step to the next. */
 typedef struct RsnProgress
 {
-	RsnSetAside set_aside;
+	RsnSetAside set_aside[RSN_NSTEPS];	/* by id; all else goes on */
+
+	/*
+	 * What was due before that instant is done, or somebody works on it, so
+	 * it need not be looked at again.  Zero: look at everything.
+	 */
+	int64		from_ms[RSN_NSTEPS];
+	bool		has_more;		/* the last step has not seen all that is due */
+	bool		has_busy;		/* it has left out what others work on */
 	RsnPrunePosition pruned;
 	int64		prune_anew_at_ms;	/* when to begin at the start again */
 } RsnProgress;
 
+extern void rsn_background_init(void);
 extern const char *rsn_step_name(RsnStep step);
 extern int	rsn_background_limit(RsnStep step);
 extern int	rsn_background_step(RsnStep step, int64 now_ms, int limit,
 								RsnProgress *progress);
-extern int64 rsn_background_next_due(const RsnSetAside *set_aside);
+extern int64 rsn_background_next_due(const RsnProgress *progress,
+									 int64 from_ms);
 extern int64 rsn_background_next_offer(int64 after_ms);
-extern bool rsn_background_has_ids(RsnStep step);
 extern int	rsn_background_process_timeouts(int64 now_ms);
 extern void rsn_background_tick(int64 now_ms);
 extern int	rsn_background_list(RsnStep step, int64 now_ms,
-								const RsnSetAside *set_aside, text ***ids);
+								RsnProgress *progress, text ***ids);
 extern void rsn_background_step_one(RsnStep step, int64 now_ms, text *id);
 extern bool rsn_background_has_prepared(void);
 

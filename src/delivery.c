@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "commands/async.h"
 #include "common/hashfn.h"
 #include "utils/builtins.h"
@@ -76,15 +77,14 @@ report_undelivered(int level, const RsnMessageRow *row)
 }
 
 /*
- * Notifies of at most limit messages that are due, and deletes them.  One that
+ * Notifies of locked messages that are due, and deletes them.  One that
  * cannot be sent is set aside, reported, and does not stop the others.
  */
 static void
-notify_of_messages(int64 now_ms, int limit, RsnDelivered *result)
+notify_of_messages(RsnMessageRow *rows, int n, int64 now_ms,
+				   RsnDelivered *result)
 {
-	RsnMessageRow *rows;
 	int64		retry_at_ms;
-	int			n = rsn_store_lock_notifications(now_ms, limit, &rows);
 
 	for (int i = 0; i < n; i++)
 	{
@@ -106,6 +106,12 @@ notify_of_messages(int64 now_ms, int limit, RsnDelivered *result)
 /* What this process, being the worker, was handed and has not dealt with. */
 static RsnHandoffList handed[RSN_HANDOFF_NKINDS];
 
+/* How much of it this transaction has dealt with, which holds if it commits. */
+static int	ndealt[RSN_HANDOFF_NKINDS];
+
+/* More than this is not kept for a step that fails. */
+#define HANDED_MAX (256 * 1024)
+
 /* Takes over what transactions have handed to the worker of this database. */
 void
 rsn_delivery_take(RsnSlot *slot)
@@ -118,6 +124,19 @@ bool
 rsn_delivery_has(RsnHandoffKind kind)
 {
 	return handed[kind].len > 0;
+}
+
+/*
+ * Forgets what was handed over and not dealt with, if there is too much of it, or in
+ * any case; rows say the same.  True if there was anything to forget.
+ */
+bool
+rsn_delivery_drop(RsnHandoffKind kind, bool is_all)
+{
+	if (handed[kind].len == 0 || (!is_all && handed[kind].len <= HANDED_MAX))
+		return false;
+	handed[kind].len = 0;
+	return true;
 }
 
 static RsnDeliveryScope next_scope = RSN_DELIVER_NEWS;
@@ -140,7 +159,7 @@ take_scope(void)
 
 /*
  * Notifies of the callbacks that were handed over.  If this fails, nothing of it has
- * happened, and they are found by the reconcile step as rows.
+ * happened, and it is tried again, or they are found as rows.
  */
 static void
 notify_of_handed(RsnDelivered *result)
@@ -150,7 +169,7 @@ notify_of_handed(RsnDelivered *result)
 	RsnMessageRow row;
 	int			position = 0;
 
-	handed[RSN_HANDOFF_CALLBACK].len = 0;
+	ndealt[RSN_HANDOFF_CALLBACK] = list.len;
 	while (rsn_handoff_next(&list, &position, &handoff))
 	{
 		text	   *id = rsn_handoff_text(&handoff);
@@ -170,15 +189,39 @@ notify_of_handed(RsnDelivered *result)
 
 /* Notifies of all that was handed over, and of messages. */
 RsnDelivered
-rsn_delivery_notify(int64 now_ms, int limit)
+rsn_delivery_notify(int64 now_ms, int limit, text *const *set_aside,
+					int nset_aside)
 {
 	RsnDeliveryScope scope = take_scope();
 	RsnDelivered result = {0};
+	RsnMessageRow *rows;
+	int			n;
 
 	rsn_store_begin();
 	notify_of_handed(&result);
 	if (scope != RSN_DELIVER_HANDED)
-		notify_of_messages(now_ms, limit, &result);
+	{
+		n = rsn_store_lock_notifications(now_ms, limit, set_aside, nset_aside,
+										 &rows);
+		notify_of_messages(rows, n, now_ms, &result);
+		result.has_more = n >= limit;
+	}
+	rsn_store_end();
+	return result;
+}
+
+/* Notifies of the messages of one promise that are due. */
+RsnDelivered
+rsn_delivery_notify_one(text *promise_id, int64 now_ms)
+{
+	RsnDelivered result = {0};
+	RsnMessageRow *rows;
+	int			n;
+
+	rsn_store_begin();
+	n = rsn_store_lock_notifications_of(promise_id, now_ms,
+										rsn_guc_delivery_batch_size, &rows);
+	notify_of_messages(rows, n, now_ms, &result);
 	rsn_store_end();
 	return result;
 }
@@ -319,6 +362,9 @@ typedef struct Told
 
 static HTAB *told = NULL;
 
+/* The same with what this transaction has told, which holds if it commits. */
+static HTAB *told_next = NULL;
+
 static HTAB *
 make_told(int n)
 {
@@ -354,6 +400,57 @@ is_news(const RsnWaiting *row, HTAB *next_told, bool retell_recent,
 		(retell_recent && row->newest_ms > now_ms - RECENT_MS);
 }
 
+static void
+forget_told_next(void)
+{
+	if (told_next != NULL)
+		hash_destroy(told_next);
+	told_next = NULL;
+}
+
+/* What a transaction has told counts when it commits: no NOTIFY is sent before. */
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT)
+	{
+		for (int i = 0; i < RSN_HANDOFF_NKINDS; i++)
+		{
+			if (ndealt[i] > 0)
+				handed[i].len = 0;
+		}
+		if (told_next != NULL)
+		{
+			if (told != NULL)
+				hash_destroy(told);
+			told = told_next;
+			told_next = NULL;
+		}
+	}
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
+		event == XACT_EVENT_PREPARE)
+	{
+		memset(ndealt, 0, sizeof(ndealt));
+		forget_told_next();
+	}
+}
+
+static void
+subxact_callback(SubXactEvent event, SubTransactionId my_id,
+				 SubTransactionId parent_id, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		forget_told_next();
+}
+
+/* Registers the callbacks, once for the life of the backend. */
+void
+rsn_delivery_init(void)
+{
+	RegisterXactCallback(xact_callback, NULL);
+	RegisterSubXactCallback(subxact_callback, NULL);
+}
+
 /*
  * Tells those who can dequeue something new.  Answers how many.  An address that
  * nobody listens to is so not told again with every change elsewhere.
@@ -361,7 +458,6 @@ is_news(const RsnWaiting *row, HTAB *next_told, bool retell_recent,
 static int
 tell_waiting(int64 now_ms, bool retell_recent)
 {
-	HTAB	   *next_told;
 	RsnWaiting *rows;
 	int			ntold = 0;
 	int			n;
@@ -369,18 +465,16 @@ tell_waiting(int64 now_ms, bool retell_recent)
 	rsn_store_begin();
 	n = rsn_store_waiting_addresses(now_ms, &rows);
 	rsn_store_end();
-	next_told = make_told(n);
+	forget_told_next();
+	told_next = make_told(n);
 	for (int i = 0; i < n; i++)
 	{
-		if (!is_news(&rows[i], next_told, retell_recent, now_ms))
+		if (!is_news(&rows[i], told_next, retell_recent, now_ms))
 			continue;
 		Async_Notify(rsn_delivery_channel(rows[i].address),
 					 rows[i].is_task ? "execute" : "unblock");
 		ntold++;
 	}
-	if (told != NULL)
-		hash_destroy(told);
-	told = next_told;
 	return ntold;
 }
 
@@ -397,7 +491,7 @@ tell_handed(void)
 	int			position = 0;
 	int			ntold = 0;
 
-	handed[RSN_HANDOFF_OFFER].len = 0;
+	ndealt[RSN_HANDOFF_OFFER] = list.len;
 	while (rsn_handoff_next(&list, &position, &handoff))
 	{
 		Async_Notify(rsn_delivery_channel(rsn_handoff_text(&handoff)),
@@ -407,12 +501,27 @@ tell_handed(void)
 	return ntold;
 }
 
+/* Notifies of tasks that were offered. */
+static void
+notify_of_tasks(const RsnTaskRow *tasks, int n, RsnDelivered *result)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (notify_task(&tasks[i]))
+			result->notified++;
+		else
+			result->failed++;
+	}
+	result->processed += n;
+}
+
 /*
  * Offers at most limit tasks to notify:// addresses, and tells all others that
  * they have something to dequeue; or only those who were handed over.
  */
 RsnDelivered
-rsn_delivery_offer(int64 now_ms, int limit)
+rsn_delivery_offer(int64 now_ms, int limit, text *const *set_aside,
+				   int nset_aside)
 {
 	RsnDeliveryScope scope = take_scope();
 	RsnDelivered result = {0};
@@ -423,17 +532,24 @@ rsn_delivery_offer(int64 now_ms, int limit)
 	result.processed = result.notified;
 	if (scope == RSN_DELIVER_HANDED)
 		return result;
-	n = rsn_engine_dequeue_notify_tasks(limit, now_ms, &tasks);
-	for (int i = 0; i < n; i++)
-	{
-		if (notify_task(&tasks[i]))
-			result.notified++;
-		else
-			result.failed++;
-	}
-	result.processed += n;
+	n = rsn_engine_dequeue_notify_tasks(limit, now_ms, set_aside, nset_aside,
+										&tasks, &result.has_busy);
+	notify_of_tasks(tasks, n, &result);
+	result.has_more = n >= limit;
 	n = tell_waiting(now_ms, scope == RSN_DELIVER_RECENT);
 	result.processed += n;
 	result.notified += n;
+	return result;
+}
+
+/* Offers one task to a notify:// address, if it is due. */
+RsnDelivered
+rsn_delivery_offer_one(text *id, int64 now_ms)
+{
+	RsnDelivered result = {0};
+	RsnTaskRow *task;
+	int			n = rsn_engine_dequeue_notify_task(id, now_ms, &task);
+
+	notify_of_tasks(task, n, &result);
 	return result;
 }

@@ -16,6 +16,8 @@ typedef struct RsnDelivered
 	int			processed;		/* messages that are no longer due */
 	int			notified;
 	int			failed;			/* set aside until the retry interval is over */
+	bool		has_more;		/* messages or tasks that are due */
+	bool		has_busy;		/* tasks that are due and others work on */
 } RsnDelivered;
 
 /* What to deliver, and whom to tell that there is something to dequeue. */
@@ -30,10 +32,15 @@ typedef enum RsnDeliveryScope
 								 * looked for */
 } RsnDeliveryScope;
 
+extern void rsn_delivery_init(void);
 extern void rsn_delivery_take(RsnSlot *slot);
+extern bool rsn_delivery_drop(RsnHandoffKind kind, bool is_all);
 extern bool rsn_delivery_has(RsnHandoffKind kind);
 extern void rsn_delivery_set_scope(RsnDeliveryScope scope);
-extern RsnDelivered rsn_delivery_notify(int64 now_ms, int limit);
+extern RsnDelivered rsn_delivery_notify(int64 now_ms, int limit,
+										text *const *set_aside,
+										int nset_aside);
+extern RsnDelivered rsn_delivery_notify_one(text *promise_id, int64 now_ms);
 extern int	rsn_delivery_receive(text *address, int limit, int64 now_ms,
 								 int64 visible_at_ms, RsnMessageRow **rows);
 extern bool rsn_delivery_acknowledge(RsnCallbackKind kind, text *promise_id,
@@ -42,6 +49,9 @@ extern int	rsn_delivery_dequeue_unblock(text *address, int limit,
 										 int64 now_ms, RsnMessageRow **rows);
 extern int	rsn_delivery_expire(int64 now_ms, int limit);
 extern char *rsn_delivery_channel(const text *address);
-extern RsnDelivered rsn_delivery_offer(int64 now_ms, int limit);
+extern RsnDelivered rsn_delivery_offer(int64 now_ms, int limit,
+									   text *const *set_aside,
+									   int nset_aside);
+extern RsnDelivered rsn_delivery_offer_one(text *id, int64 now_ms);
 
 #endif							/* RSN_DELIVERY_H */

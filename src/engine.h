@@ -110,10 +110,13 @@ extern RsnOutcome *rsn_engine_settle_many(const RsnSettleRequest *requests,
 extern int	rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows);
 extern int	rsn_engine_search_by_id(const RsnIdSearch *search,
 									RsnPromiseRow **rows);
-extern int	rsn_engine_expire_due(int64 now_ms, int limit,
-								  text *const *set_aside, int nset_aside);
+extern int	rsn_engine_expire_due(int64 from_ms, int64 now_ms, int limit,
+								  text *const *set_aside, int nset_aside,
+								  bool *has_more);
+extern int	rsn_engine_expire_one(text *id, int64 now_ms);
 extern int	rsn_engine_prune(int64 settled_before_ms, int64 now_ms,
-							 int limit, RsnPrunePosition *position);
+							 int limit, text *const *set_aside,
+							 int nset_aside, RsnPrunePosition *position);
 
 /* engine_settle.c */
 extern void rsn_engine_init(void);
@@ -148,13 +151,17 @@ extern RsnFenceOutcome rsn_engine_fence(text *id, int32 version,
 /* engine_lease.c */
 extern int	rsn_engine_heartbeat(text *pid, const RsnTaskRef *refs, int n);
 extern int	rsn_engine_heartbeat_all(text *pid);
-extern int	rsn_engine_end_leases(int64 now_ms, int limit,
+extern int	rsn_engine_end_leases(int64 from_ms, int64 now_ms, int limit,
 								  text *const *set_aside, int nset_aside);
-extern void rsn_engine_end_lease(text *id, int64 now_ms);
+extern int	rsn_engine_end_lease(text *id, int64 now_ms);
 extern int	rsn_engine_dequeue_tasks(text *address, int limit, int64 now_ms,
 									 RsnTaskRow **rows);
 extern int	rsn_engine_dequeue_notify_tasks(int limit, int64 now_ms,
-											RsnTaskRow **rows);
+											text *const *set_aside,
+											int nset_aside,
+											RsnTaskRow **rows, bool *has_busy);
+extern int	rsn_engine_dequeue_notify_task(text *id, int64 now_ms,
+										   RsnTaskRow **row);
 
 /* engine_schedule.c */
 extern RsnScheduleRow *rsn_engine_create_schedule(RsnScheduleRow *row,

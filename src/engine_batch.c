@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "utils/builtins.h"
 
 #include "clock.h"
 #include "engine_internal.h"
@@ -121,10 +122,14 @@ write_settled_entries(const Batch *batch, int64 now_ms)
 	rsn_engine_write_settled(rows, n, NULL, now_ms);
 }
 
-/* Stores that the deadlines of these locked rows have passed; answers how many had. */
+/*
+ * Stores that the deadlines of these locked rows have passed; returns of how many.
+ * The background leaves out those of which somebody works on a task.
+ */
 static int
-expire_rows(RsnPromiseRow *rows, int n, int64 now_ms)
+expire_rows(RsnPromiseRow *rows, int n, bool may_wait, int64 now_ms)
 {
+	RsnTaskSet	tasks;
 	RsnPromiseRow **changed = palloc(sizeof(RsnPromiseRow *) * Max(n, 1));
 	int			nchanged = 0;
 
@@ -137,7 +142,10 @@ expire_rows(RsnPromiseRow *rows, int n, int64 now_ms)
 		rsn_engine_change_row(&rows[i], &decision, NULL);
 		changed[nchanged++] = &rows[i];
 	}
-	rsn_engine_write_settled(changed, nchanged, NULL, now_ms);
+	if (!may_wait)
+		tasks = rsn_engine_try_lock_tasks(changed, &nchanged);
+	rsn_engine_write_settled(changed, nchanged, may_wait ? NULL : &tasks,
+							 now_ms);
 	return nchanged;
 }
 
@@ -316,8 +324,27 @@ rsn_engine_create_many(const RsnCreateRequest *requests, int n, int64 now_ms)
 }
 
 /*
+ * Raises an error for an id that an open transaction is about to create, or else:
+ * an insert would wait until it has ended, and the ids of occurrences can be
+ * foreseen.
+ */
+static void
+refuse_doubt(const Batch *batch)
+{
+	for (int i = 0; i < batch->nentries; i++)
+	{
+		if (rsn_store_is_in_doubt(batch->entries[i].id))
+			ereport(ERROR,
+					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+					 errmsg("could not create promise \"%s\"",
+							text_to_cstring(batch->entries[i].id)),
+					 errdetail("Another transaction is writing to it.")));
+	}
+}
+
+/*
  * Creates promises as of now, and leaves those that exist alone, whatever they
- * are: who settles none needs no lock on anything that exists.
+ * are: who settles none needs no lock on anything that exists, and waits for none.
  */
 void
 rsn_engine_create_missing(const RsnCreateRequest *requests, int n,
@@ -330,6 +357,7 @@ rsn_engine_create_missing(const RsnCreateRequest *requests, int n,
 		set_item(&items[i], requests[i].id, i);
 	rsn_store_begin();
 	batch = make_batch(items, n);
+	refuse_doubt(&batch);
 	insert_missing(&batch, requests, now_ms);
 	rsn_store_end();
 }
@@ -399,7 +427,7 @@ expire_lapsed(const RsnPromiseRow *rows, int n, int64 now_ms)
 	if (nlapsed == 0)
 		return false;
 	nlapsed = rsn_store_lock_promises(ids, nlapsed, &locked);
-	expire_rows(locked, nlapsed, now_ms);
+	expire_rows(locked, nlapsed, true, now_ms);
 	return true;
 }
 
@@ -447,18 +475,46 @@ rsn_engine_search_by_id(const RsnIdSearch *search, RsnPromiseRow **rows)
 	return n;
 }
 
-/* Times out at most limit promises whose armed deadline has passed. */
+/*
+ * Times out at most limit promises whose armed deadline, not before from, has
+ * passed; says if there may be more of them.  As long as there are any that nobody
+ * works on, it finds some.
+ */
 int
-rsn_engine_expire_due(int64 now_ms, int limit, text *const *set_aside,
-					  int nset_aside)
+rsn_engine_expire_due(int64 from_ms, int64 now_ms, int limit,
+					  text *const *set_aside, int nset_aside, bool *has_more)
+{
+	RsnPromiseRow *rows;
+	int64		nwanted = limit;
+	int			ndone;
+	int			n;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		rsn_store_begin();
+		n = rsn_store_lock_due_promises(from_ms, now_ms, (int) nwanted, true,
+										set_aside, nset_aside, &rows);
+		*has_more = n >= nwanted;
+		ndone = expire_rows(rows, n, false, now_ms);
+		rsn_store_end();
+
+		/* Those of which somebody works on a task are found again. */
+		nwanted = Min(nwanted * 4, PG_INT32_MAX);
+	} while (ndone == 0 && *has_more);
+	return ndone;
+}
+
+/* Times out one promise, if its deadline has passed and nobody works on it. */
+int
+rsn_engine_expire_one(text *id, int64 now_ms)
 {
 	RsnPromiseRow *rows;
 	int			n;
 
 	rsn_store_begin();
-	n = rsn_store_lock_due_promises(PG_INT64_MIN, now_ms, limit, true,
-									set_aside, nset_aside, &rows);
-	n = expire_rows(rows, n, now_ms);
+	n = rsn_store_try_lock_promises(&id, 1, &rows);
+	n = expire_rows(rows, n, false, now_ms);
 	rsn_store_end();
 	return n;
 }
@@ -472,6 +528,7 @@ rsn_engine_expire_due(int64 now_ms, int limit, text *const *set_aside,
  */
 int
 rsn_engine_prune(int64 settled_before_ms, int64 now_ms, int limit,
+				 text *const *set_aside, int nset_aside,
 				 RsnPrunePosition *position)
 {
 	RsnPromiseRow *rows;
@@ -480,10 +537,10 @@ rsn_engine_prune(int64 settled_before_ms, int64 now_ms, int limit,
 
 	rsn_store_begin();
 	n = rsn_store_lock_due_promises(position->lapsed_from_ms, due_ms, limit,
-									false, NULL, 0, &rows);
+									false, set_aside, nset_aside, &rows);
 	if (n > 0)
 		position->lapsed_from_ms = rows[n - 1].core.timeout_at_ms;
-	expire_rows(rows, n, due_ms);
+	expire_rows(rows, n, false, due_ms);
 	n = 0;
 	for (int i = 0; i < RSN_PROMISE_NSTATES && n < limit; i++)
 	{

@@ -49,6 +49,29 @@ extend_lease(RsnTaskRow *row, int32 version, const text *pid, int64 now_ms)
 }
 
 /*
+ * The ids of those tasks that a process holds, as far as can be told without a lock:
+ * nobody locks a task of somebody else to find that out.
+ */
+static int
+list_held(text *pid, const RsnTaskRef *refs, int n, text **ids)
+{
+	int64		now_ms = rsn_clock_now();
+	int			nheld = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		RsnTaskRow *row = rsn_store_read_task(refs[i].id);
+
+		if (row != NULL && row->pid != NULL &&
+			rsn_id_equals(row->pid, pid) &&
+			rsn_task_heartbeat(&row->core, refs[i].version, true,
+							   now_ms).is_changed)
+			ids[nheld++] = refs[i].id;
+	}
+	return nheld;
+}
+
+/*
  * Extends leases of a process; answers how many, each once.  What it does not hold is
  * left alone.
  */
@@ -61,10 +84,9 @@ rsn_engine_heartbeat(text *pid, const RsnTaskRef *refs, int n)
 	int64		now_ms;
 	int			nextended = 0;
 
-	for (int i = 0; i < n; i++)
-		ids[i] = refs[i].id;
 	rsn_store_begin();
-	tasks.n = rsn_store_lock_tasks(ids, n, &tasks.rows);
+	tasks.n = rsn_store_lock_tasks(ids, list_held(pid, refs, n, ids),
+								   &tasks.rows);
 	is_extended = palloc0(sizeof(bool) * Max(tasks.n, 1));
 	now_ms = rsn_clock_now();
 	for (int i = 0; i < n; i++)
@@ -111,29 +133,33 @@ end_lease(RsnTaskRow *row, int64 now_ms)
 	rsn_engine_write_task(row, &decision, now_ms);
 }
 
-/* Puts one task back, if its lease has ended. */
-void
+/* Puts one task back, if its lease has ended and nobody works on it; returns how many. */
+int
 rsn_engine_end_lease(text *id, int64 now_ms)
 {
 	RsnTaskRow *row;
+	text	  **busy;
+	int			nbusy;
+	int			n;
 
 	rsn_store_begin();
-	row = rsn_store_lock_task(id);
-	if (row != NULL)
+	n = rsn_store_try_lock_tasks(&id, 1, &row, &busy, &nbusy);
+	if (n > 0)
 		end_lease(row, now_ms);
 	rsn_store_end();
+	return n;
 }
 
-/* Puts at most limit tasks back whose lease has ended. */
+/* Puts at most limit tasks back whose lease has ended, not before from. */
 int
-rsn_engine_end_leases(int64 now_ms, int limit, text *const *set_aside,
-					  int nset_aside)
+rsn_engine_end_leases(int64 from_ms, int64 now_ms, int limit,
+					  text *const *set_aside, int nset_aside)
 {
 	RsnTaskRow *rows;
 	int			n;
 
 	rsn_store_begin();
-	n = rsn_store_lock_ended_leases(now_ms, limit, set_aside, nset_aside,
+	n = rsn_store_lock_ended_leases(from_ms, now_ms, limit, set_aside, nset_aside,
 									&rows);
 	for (int i = 0; i < n; i++)
 		end_lease(&rows[i], now_ms);
@@ -168,15 +194,37 @@ rsn_engine_dequeue_tasks(text *address, int limit, int64 now_ms,
 	return n;
 }
 
-/* Offers tasks of all notify:// addresses. */
+/* Offers tasks of all notify:// addresses; says if others work on some that are due. */
 int
-rsn_engine_dequeue_notify_tasks(int limit, int64 now_ms, RsnTaskRow **rows)
+rsn_engine_dequeue_notify_tasks(int limit, int64 now_ms,
+								text *const *set_aside, int nset_aside,
+								RsnTaskRow **rows, bool *has_busy)
 {
 	int			n;
 
 	rsn_store_begin();
-	n = rsn_store_lock_due_notify_tasks(now_ms, limit, rows);
+	n = rsn_store_lock_due_notify_tasks(now_ms, limit, set_aside, nset_aside,
+										rows, has_busy);
 	offer_tasks(*rows, n, now_ms);
+	rsn_store_end();
+	return n;
+}
+
+/* Offers one of these, if it is due and nobody works on it; returns how many. */
+int
+rsn_engine_dequeue_notify_task(text *id, int64 now_ms, RsnTaskRow **row)
+{
+	text	  **busy;
+	int			nbusy;
+	int			n;
+
+	rsn_store_begin();
+	n = rsn_store_try_lock_tasks(&id, 1, row, &busy, &nbusy);
+	if (n > 0 && ((*row)->core.state != RSN_TASK_PENDING ||
+				  (*row)->core.clock_at_ms > now_ms ||
+				  !rsn_task_is_alive(&(*row)->core, now_ms)))
+		n = 0;
+	offer_tasks(*row, n, now_ms);
 	rsn_store_end();
 	return n;
 }

@@ -37,6 +37,7 @@
 #include "compat.h"
 #include "shared.h"
 #include "worker.h"
+#include "worker_settings.h"
 
 #define LAUNCHER_RESTART_S	1
 
@@ -57,6 +58,12 @@
  */
 #define STAGGER_MS			200
 
+/*
+ * The connection limit of a database that an interrupted DROP DATABASE has left
+ * behind, to which nobody can connect (DATCONNLIMIT_INVALID_DB, since 15.4).
+ */
+#define DROPPED_HALFWAY		(-2)
+
 /* A worker that left the database to somebody else comes back after this. */
 #define YIELD_MS			5000
 
@@ -69,13 +76,16 @@ typedef struct Database
 	Oid			id;				/* hash key */
 	BackgroundWorkerHandle *handle; /* NULL: no worker */
 	bool		is_absent;		/* no extension, as far as we know */
-	bool		is_seen;		/* in the present scan of pg_database */
+	uint64		seen_in;		/* the number of a scan of pg_database */
 	int64		start_at_ms;
 	int64		started_at_ms;	/* when the worker was registered */
 	int64		retry_ms;
 } Database;
 
 static HTAB *databases = NULL;
+
+/* The number of the last scan that was not interrupted. */
+static uint64 last_scan = 0;
 
 /* Registers a worker for a database; false when there is no free slot. */
 bool
@@ -172,6 +182,7 @@ find_database(Oid database_id)
 	if (!found)
 	{
 		database->handle = NULL;
+		database->seen_in = 0;
 		database->is_absent = false;
 		database->start_at_ms = 0;
 		database->started_at_ms = 0;
@@ -180,19 +191,19 @@ find_database(Oid database_id)
 	return database;
 }
 
+static bool
+is_seen(const Database *database)
+{
+	return database->seen_in >= last_scan;
+}
+
 /* Reads pg_database: those that can be connected to, templates excepted. */
 static void
-scan_databases(void)
+read_databases(void)
 {
-	HASH_SEQ_STATUS status;
-	Database   *database;
 	Relation	relation;
 	TableScanDesc scan;
 	HeapTuple	tuple;
-
-	hash_seq_init(&status, databases);
-	while ((database = hash_seq_search(&status)) != NULL)
-		database->is_seen = false;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
@@ -203,20 +214,58 @@ scan_databases(void)
 	{
 		Form_pg_database form = (Form_pg_database) GETSTRUCT(tuple);
 
-		if (form->datallowconn && !form->datistemplate)
-			find_database(form->oid)->is_seen = true;
+		if (form->datallowconn && !form->datistemplate &&
+			form->datconnlimit != DROPPED_HALFWAY)
+			find_database(form->oid)->seen_in = last_scan + 1;
 	}
 	table_endscan(scan);
 	table_close(relation, AccessShareLock);
 	CommitTransactionCommand();
+}
+
+/* The same; false when that has failed. */
+static bool
+try_read_databases(void)
+{
+	volatile bool is_done = false;
+
+	PG_TRY();
+	{
+		rsn_settings_allow_cancel();
+		read_databases();
+		rsn_settings_ignore_cancel();
+		is_done = true;
+	}
+	PG_CATCH();
+	{
+		rsn_settings_ignore_cancel();
+		EmitErrorReport();
+		FlushErrorState();
+		AbortCurrentTransaction();
+	}
+	PG_END_TRY();
+	return is_done;
+}
+
+/* Finds out which databases there are; false when that has failed: all stays. */
+static bool
+scan_databases(void)
+{
+	HASH_SEQ_STATUS status;
+	Database   *database;
+
+	if (!try_read_databases())
+		return false;
+	last_scan++;
 
 	/* A database that is gone, or closed, is forgotten once its worker is. */
 	hash_seq_init(&status, databases);
 	while ((database = hash_seq_search(&status)) != NULL)
 	{
-		if (!database->is_seen && database->handle == NULL)
+		if (!is_seen(database) && database->handle == NULL)
 			hash_search(databases, &database->id, HASH_REMOVE, NULL);
 	}
+	return true;
 }
 
 /* Plans what follows when a worker has ended. */
@@ -265,7 +314,7 @@ start_if_due(Database *database, int64 now_ms)
 {
 	RsnSlot    *slot = rsn_shared_find_slot(database->id);
 
-	if (!database->is_seen || database->is_absent ||
+	if (!is_seen(database) || database->is_absent ||
 		database->handle != NULL || database->start_at_ms > now_ms)
 		return;
 	if (slot != NULL &&
@@ -337,8 +386,10 @@ init_launcher(void)
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
+	rsn_settings_init();
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	rsn_settings_pin();
 
 	pg_atomic_write_u32(&rsn_shared()->launcher_proc_number,
 						rsn_my_proc_number());
@@ -353,18 +404,25 @@ init_launcher(void)
 void
 resonate_launcher_main(Datum main_arg)
 {
+	int64		retry_ms = RETRY_MIN_MS;
 	uint32		wait_event;
 
 	init_launcher();
 	wait_event = rsn_wait_event_new("ResonateLauncher");
 	for (;;)
 	{
+		int64		now_ms;
 		int64		next_ms;
+		bool		is_scanned;
 
 		MemoryContextSwitchTo(TopMemoryContext);
-		scan_databases();
+		is_scanned = scan_databases();
 		MemoryContextSwitchTo(TopMemoryContext);
-		next_ms = supervise(rsn_clock_wall());
+		now_ms = rsn_clock_wall();
+		next_ms = supervise(now_ms);
+		if (!is_scanned)
+			next_ms = Min(next_ms, now_ms + retry_ms);
+		retry_ms = is_scanned ? RETRY_MIN_MS : Min(retry_ms * 2, RETRY_MAX_MS);
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 rsn_clock_wait_ms(next_ms, RESCAN_MS), wait_event);
@@ -374,6 +432,7 @@ resonate_launcher_main(Datum main_arg)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			rsn_settings_pin();
 		}
 	}
 }

@@ -13,6 +13,8 @@
 
 #include "fmgr.h"
 
+#include "background.h"
+#include "delivery.h"
 #include "engine.h"
 #include "guc.h"
 #include "shared.h"
@@ -32,5 +34,7 @@ _PG_init(void)
 	rsn_store_init();
 	rsn_wake_init();
 	rsn_engine_init();
+	rsn_delivery_init();
+	rsn_background_init();
 	rsn_launcher_register();
 }

@@ -136,9 +136,19 @@ typedef struct RsnSearch
 typedef enum RsnDueKind
 {
 	RSN_DUE_PROMISES,
+	RSN_DUE_INTERNAL_PROMISES,	/* whose deadline is not armed */
 	RSN_DUE_LEASES,
-	RSN_DUE_SCHEDULES
+	RSN_DUE_SCHEDULES,
+	RSN_DUE_OFFERS,				/* of tasks, to notify:// addresses */
+	RSN_DUE_MESSAGES			/* to them, by promise */
 } RsnDueKind;
+
+/* A task that waits for a promise. */
+typedef struct RsnAwaiterRow
+{
+	text	   *awaited_id;
+	text	   *awaiter_id;
+} RsnAwaiterRow;
 
 /* Promises in order of their ids, as the wire protocol searches. */
 typedef struct RsnIdSearch
@@ -180,6 +190,7 @@ extern bool rsn_store_is_settlement_column(int column);
 extern bool rsn_store_is_pending_tuple(HeapTuple tuple, TupleDesc desc);
 extern RsnPromiseRow *rsn_store_read_promise(text *id);
 extern RsnPromiseRow *rsn_store_lock_promise(text *id);
+extern bool rsn_store_is_in_doubt(text *id);
 extern int	rsn_store_read_promises(text *const *ids, int n,
 									RsnPromiseRow **rows);
 extern int	rsn_store_lock_promises(text *const *ids, int n,
@@ -188,9 +199,9 @@ extern int	rsn_store_lock_due_promises(int64 from_ms, int64 now_ms,
 										int limit, bool is_external,
 										text *const *set_aside, int nset_aside,
 										RsnPromiseRow **rows);
-extern int	rsn_store_due_ids(RsnDueKind kind, int64 now_ms, int limit,
-							  text *const *set_aside, int nset_aside,
-							  text ***ids);
+extern int	rsn_store_due_ids(RsnDueKind kind, int64 from_ms, int64 now_ms,
+							  int limit, text *const *set_aside,
+							  int nset_aside, text ***ids);
 extern void rsn_store_settle_promise(RsnPromiseRow *row);
 extern bool rsn_store_try_settle_promise(RsnPromiseRow *row);
 extern int	rsn_store_search_promises(const RsnSearch *search,
@@ -199,7 +210,8 @@ extern int	rsn_store_search_promises_by_id(const RsnIdSearch *search,
 											int64 now_ms,
 											RsnPromiseRow **rows);
 extern void rsn_store_delete_promise(text *id);
-extern int64 rsn_store_next_deadline(text *const *set_aside, int nset_aside);
+extern int64 rsn_store_next_due(RsnDueKind kind, int64 from_ms,
+								text *const *set_aside, int nset_aside);
 extern int	rsn_store_prune_promises(RsnPromiseState state,
 									 int64 settled_before_ms, int limit,
 									 int64 *created_from_ms);
@@ -222,11 +234,13 @@ extern int	rsn_store_fire_locked(text *promise_id, int64 now_ms);
 extern int	rsn_store_unfired_promises(int limit, text *const *set_aside,
 									   int nset_aside, text ***ids);
 extern int	rsn_store_lock_notifications(int64 now_ms, int limit,
-										 RsnMessageRow **rows);
+										 text *const *set_aside,
+										 int nset_aside, RsnMessageRow **rows);
+extern int	rsn_store_lock_notifications_of(text *promise_id, int64 now_ms,
+											int limit, RsnMessageRow **rows);
 extern void rsn_store_delete_message(const RsnMessageRow *row);
 extern void rsn_store_postpone_message(const RsnMessageRow *row,
 									   int64 due_at_ms, int64 now_ms);
-extern int64 rsn_store_next_notification(void);
 extern int	rsn_store_lock_messages(text *address, int limit, int64 now_ms,
 									RsnMessageRow **rows);
 extern void rsn_store_hide_messages(RsnMessageRow *rows, int n,
@@ -252,25 +266,30 @@ extern int	rsn_store_lock_tasks_and_awaiters(text *const *ids, int n,
 											  int nawaited,
 											  RsnTaskRow **rows);
 extern int	rsn_store_lock_tasks_of_pid(text *pid, RsnTaskRow **rows);
-extern int	rsn_store_lock_ended_leases(int64 now_ms, int limit,
+extern int	rsn_store_try_lock_tasks(text *const *ids, int n, RsnTaskRow **rows,
+									 text ***busy, int *nbusy);
+extern int	rsn_store_lock_ended_leases(int64 from_ms, int64 now_ms, int limit,
 										text *const *set_aside, int nset_aside,
 										RsnTaskRow **rows);
 extern int	rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,
 									 RsnTaskRow **rows);
 extern int	rsn_store_lock_due_notify_tasks(int64 now_ms, int limit,
-											RsnTaskRow **rows);
+											text *const *set_aside,
+											int nset_aside, RsnTaskRow **rows,
+											bool *has_busy);
 extern void rsn_store_update_task(RsnTaskRow *row);
 extern void rsn_store_delete_task(const RsnTaskRow *row);
 extern int	rsn_store_delete_stale_tasks(int limit);
 extern int	rsn_store_search_tasks(RsnTaskState state, bool is_any_state,
 								   text *after_id, int64 now_ms, int limit,
 								   RsnTaskRow **rows);
-extern int64 rsn_store_next_lease(text *const *set_aside, int nset_aside);
 extern int64 rsn_store_next_offer(int64 after_ms);
 extern int	rsn_store_waiting_addresses(int64 now_ms, RsnWaiting **rows);
 
 extern bool rsn_store_may_be_awaited(text *promise_id);
 extern bool rsn_store_insert_awaiter(text *awaited_id, text *awaiter_id);
+extern int	rsn_store_list_awaiters(text *const *awaited_ids, int n,
+									RsnAwaiterRow **rows);
 extern int	rsn_store_take_awaiters(text *const *awaited_ids, int n,
 									text ***awaiter_ids);
 extern int	rsn_store_try_lock_promises(text *const *ids, int n,
@@ -290,6 +309,5 @@ extern void rsn_store_update_schedule(const RsnScheduleRow *row);
 extern bool rsn_store_delete_schedule(text *id);
 extern int	rsn_store_search_schedules(Jsonb *tags, text *after_id, int limit,
 									   RsnScheduleRow **rows);
-extern int64 rsn_store_next_schedule(text *const *set_aside, int nset_aside);
 
 #endif							/* RSN_STORE_H */

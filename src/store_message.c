@@ -266,18 +266,36 @@ messages_from_result(uint64 n)
 }
 
 /*
- * Locks messages to notify:// addresses that are due, oldest first; without the
- * payload of their promises.
+ * Locks messages to notify:// addresses that are due, oldest first, but for those of
+ * promises that are set aside; without the payload of their promises.
  */
 int
-rsn_store_lock_notifications(int64 now_ms, int limit, RsnMessageRow **rows)
+rsn_store_lock_notifications(int64 now_ms, int limit, text *const *set_aside,
+							 int nset_aside, RsnMessageRow **rows)
 {
 	RsnArgs		args = {0};
 	uint64		count;
 
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
+	rsn_args_add_texts(&args, set_aside, nset_aside);
 	count = rsn_store_exec(RSN_QUERY_LOCK_NOTIFICATIONS, &args);
+	*rows = messages_from_result(count);
+	return (int) count;
+}
+
+/* The same for one promise, in no order. */
+int
+rsn_store_lock_notifications_of(text *promise_id, int64 now_ms, int limit,
+								RsnMessageRow **rows)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	rsn_args_add(&args, Int64GetDatum(now_ms));
+	rsn_args_add(&args, Int64GetDatum(limit));
+	rsn_args_add_text(&args, promise_id);
+	count = rsn_store_exec(RSN_QUERY_LOCK_NOTIFICATIONS_OF, &args);
 	*rows = messages_from_result(count);
 	return (int) count;
 }
@@ -302,15 +320,6 @@ rsn_store_postpone_message(const RsnMessageRow *row, int64 due_at_ms,
 	rsn_args_add(&args, Int64GetDatum(due_at_ms));
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_store_exec(RSN_QUERY_POSTPONE_MESSAGE, &args);
-}
-
-/* When the next message to a notify:// address is due, or RSN_TIME_NEVER. */
-int64
-rsn_store_next_notification(void)
-{
-	if (rsn_store_exec(RSN_QUERY_NEXT_NOTIFICATION, NULL) == 0)
-		return RSN_TIME_NEVER;
-	return rsn_store_get_int64(SPI_tuptable->vals[0], 1, RSN_TIME_NEVER);
 }
 
 /* Locks messages of an address that are due longest; oldest first. */

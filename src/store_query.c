@@ -72,6 +72,12 @@
 	"t.clock_at, t.timeout_at, t.ttl, t.version, t.resumes, t.setbacks, " \
 	"t.state, t.id, t.address, t.pid, t.ctid"
 
+/* The bounds are those of the prefix, in an order that the index has. */
+#define IS_NOTIFY_TASK \
+	"t.state" EQ TASK_STATE("pending") \
+	" AND t.address OPERATOR(pg_catalog.>=) 'notify://'" \
+	" AND t.address OPERATOR(pg_catalog.<) 'notify:/0'"
+
 #define ALIVE_AT(now)	"t.timeout_at OPERATOR(pg_catalog.>) " now
 
 /*
@@ -129,24 +135,41 @@ const RsnQueryDef rsn_queries[] = {
 	},
 	[RSN_QUERY_DUE_IDS] = {
 		"SELECT p.id FROM resonate.promises p"
-		" WHERE p.state" EQ STATE("pending") " AND p.external"
-		" AND p.timeout_at" LE "$1 AND p.id" NE "ALL ($3)"
+		" WHERE p.state" EQ STATE("pending") " AND p.external" EQ "$5"
+		" AND p.timeout_at" GE "$4 AND p.timeout_at" LE "$1"
+		" AND p.id" NE "ALL ($3)"
 		" ORDER BY p.external, p.timeout_at LIMIT $2",
-		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, TEXTARRAYOID}
+		SPI_OK_SELECT, PLAN_ONCE, 5,
+		{INT8OID, INT8OID, TEXTARRAYOID, INT8OID, BOOLOID}
 	},
 
 	[RSN_QUERY_DUE_LEASE_IDS] = {
 		"SELECT t.id FROM resonate.tasks t"
-		" WHERE t.state" EQ TASK_STATE("acquired") " AND t.clock_at" LE "$1"
+		" WHERE t.state" EQ TASK_STATE("acquired")
+		" AND t.clock_at" GE "$4 AND t.clock_at" LE "$1"
 		" AND " ALIVE_AT("$1") " AND t.id" NE "ALL ($3)"
 		" ORDER BY t.clock_at LIMIT $2",
-		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, TEXTARRAYOID}
+		SPI_OK_SELECT, PLAN_ONCE, 4, {INT8OID, INT8OID, TEXTARRAYOID, INT8OID}
 	},
 	[RSN_QUERY_DUE_SCHEDULE_IDS] = {
 		"SELECT s.id FROM resonate.schedules s"
-		" WHERE s.next_run_at" LE "$1 AND s.id" NE "ALL ($3)"
+		" WHERE s.next_run_at" GE "$4 AND s.next_run_at" LE "$1"
+		" AND s.id" NE "ALL ($3)"
 		" ORDER BY s.next_run_at LIMIT $2",
-		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, TEXTARRAYOID}
+		SPI_OK_SELECT, PLAN_ONCE, 4, {INT8OID, INT8OID, TEXTARRAYOID, INT8OID}
+	},
+	[RSN_QUERY_DUE_OFFER_IDS] = {
+		"SELECT t.id FROM resonate.tasks t WHERE " IS_NOTIFY_TASK
+		" AND t.clock_at" GE "$4 AND t.clock_at" LE "$1"
+		" AND " ALIVE_AT("$1") " AND t.id" NE "ALL ($3) LIMIT $2",
+		SPI_OK_SELECT, PLAN_ONCE, 4, {INT8OID, INT8OID, TEXTARRAYOID, INT8OID}
+	},
+	[RSN_QUERY_DUE_MESSAGE_IDS] = {
+		"SELECT m.promise_id FROM resonate.messages m"
+		" WHERE m." IS_NOTIFY("address")
+		" AND m.due_at" GE "$4 AND m.due_at" LE "$1"
+		" AND m.promise_id" NE "ALL ($3) ORDER BY m.due_at LIMIT $2",
+		SPI_OK_SELECT, PLAN_ONCE, 4, {INT8OID, INT8OID, TEXTARRAYOID, INT8OID}
 	},
 
 	/*
@@ -195,9 +218,9 @@ const RsnQueryDef rsn_queries[] = {
 	[RSN_QUERY_NEXT_DEADLINE] = {
 		"SELECT p.timeout_at FROM resonate.promises p"
 		" WHERE p.state" EQ STATE("pending") " AND p.external"
-		" AND p.id" NE "ALL ($1)"
+		" AND p.timeout_at" GE "$2 AND p.id" NE "ALL ($1)"
 		" ORDER BY p.external, p.timeout_at LIMIT 1",
-		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTARRAYOID}
+		SPI_OK_SELECT, PLAN_ONCE, 2, {TEXTARRAYOID, INT8OID}
 	},
 
 	/*
@@ -298,8 +321,17 @@ const RsnQueryDef rsn_queries[] = {
 		" FROM resonate.messages m"
 		PROMISE_OF_MESSAGE
 		" WHERE m." IS_NOTIFY("address") " AND m.due_at" LE "$1"
+		" AND m.promise_id" NE "ALL ($3)"
 		" ORDER BY m.due_at LIMIT $2 FOR UPDATE OF m SKIP LOCKED",
-		SPI_OK_SELECT, PLAN_ONCE, 2, {INT8OID, INT8OID}
+		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, TEXTARRAYOID}
+	},
+	[RSN_QUERY_LOCK_NOTIFICATIONS_OF] = {
+		"SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_WITHOUT_PAYLOAD
+		" FROM resonate.messages m"
+		PROMISE_OF_MESSAGE
+		" WHERE m.promise_id" EQ "$3 AND m." IS_NOTIFY("address")
+		" AND m.due_at" LE "$1 LIMIT $2 FOR UPDATE OF m SKIP LOCKED",
+		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, TEXTOID}
 	},
 	[RSN_QUERY_POSTPONE_MESSAGE] = {
 		"UPDATE resonate.messages"
@@ -312,8 +344,9 @@ const RsnQueryDef rsn_queries[] = {
 	},
 	[RSN_QUERY_NEXT_NOTIFICATION] = {
 		"SELECT m.due_at FROM resonate.messages m"
-		" WHERE m." IS_NOTIFY("address") " ORDER BY m.due_at LIMIT 1",
-		SPI_OK_SELECT, PLAN_ONCE, 0, {0}
+		" WHERE m." IS_NOTIFY("address") " AND m.due_at" GE "$2"
+		" AND m.promise_id" NE "ALL ($1) ORDER BY m.due_at LIMIT 1",
+		SPI_OK_SELECT, PLAN_ONCE, 2, {TEXTARRAYOID, INT8OID}
 	},
 	[RSN_QUERY_LOCK_MESSAGES] = {
 		"WITH m AS (SELECT t.*, t.ctid FROM resonate.messages t"
@@ -388,10 +421,11 @@ const RsnQueryDef rsn_queries[] = {
 	},
 	[RSN_QUERY_LOCK_ENDED_LEASES] = {
 		"SELECT " TASK_COLUMNS " FROM resonate.tasks t"
-		" WHERE t.state" EQ TASK_STATE("acquired") " AND t.clock_at" LE "$1"
+		" WHERE t.state" EQ TASK_STATE("acquired")
+		" AND t.clock_at" GE "$4 AND t.clock_at" LE "$1"
 		" AND " ALIVE_AT("$1") " AND t.id" NE "ALL ($3)"
 		" ORDER BY t.clock_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
-		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, TEXTARRAYOID}
+		SPI_OK_SELECT, PLAN_ONCE, 4, {INT8OID, INT8OID, TEXTARRAYOID, INT8OID}
 	},
 	[RSN_QUERY_DUE_TASKS] = {
 		"SELECT t.ctid FROM resonate.tasks t"
@@ -401,15 +435,11 @@ const RsnQueryDef rsn_queries[] = {
 		SPI_OK_SELECT, PLAN_ONCE, 3, {TEXTOID, INT8OID, INT8OID}
 	},
 
-	/* The bounds are those of the prefix, in an order that the index has. */
-	[RSN_QUERY_LOCK_DUE_NOTIFY_TASKS] = {
-		"SELECT " TASK_COLUMNS " FROM resonate.tasks t"
-		" WHERE t.state" EQ TASK_STATE("pending")
-		" AND t.address OPERATOR(pg_catalog.>=) 'notify://'"
-		" AND t.address OPERATOR(pg_catalog.<) 'notify:/0'"
+	[RSN_QUERY_DUE_NOTIFY_TASKS] = {
+		"SELECT t.ctid FROM resonate.tasks t WHERE " IS_NOTIFY_TASK
 		" AND t.clock_at" LE "$1 AND " ALIVE_AT("$1")
-		" LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
-		SPI_OK_SELECT, PLAN_ONCE, 2, {INT8OID, INT8OID}
+		" AND t.id" NE "ALL ($3) LIMIT $2",
+		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, TEXTARRAYOID}
 	},
 	[RSN_QUERY_DELETE_STALE_TASKS] = {
 		"DELETE FROM resonate.tasks d"
@@ -446,10 +476,11 @@ const RsnQueryDef rsn_queries[] = {
 	},
 	[RSN_QUERY_NEXT_LEASE] = {
 		"SELECT t.clock_at FROM resonate.tasks t"
-		" WHERE t.state" EQ TASK_STATE("acquired") " AND t.id" NE "ALL ($1)"
+		" WHERE t.state" EQ TASK_STATE("acquired")
+		" AND t.clock_at" GE "$2 AND t.id" NE "ALL ($1)"
 		" AND t.clock_at OPERATOR(pg_catalog.<) t.timeout_at"
 		" ORDER BY t.clock_at LIMIT 1",
-		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTARRAYOID}
+		SPI_OK_SELECT, PLAN_ONCE, 2, {TEXTARRAYOID, INT8OID}
 	},
 
 	[RSN_QUERY_NEXT_OFFER] = {
@@ -489,6 +520,11 @@ const RsnQueryDef rsn_queries[] = {
 		"INSERT INTO resonate.awaiters (awaited_id, awaiter_id)"
 		" VALUES ($1, $2) ON CONFLICT DO NOTHING",
 		SPI_OK_INSERT, PLAN_ONCE, 2, {TEXTOID, TEXTOID}
+	},
+	[RSN_QUERY_AWAITERS] = {
+		"SELECT a.awaited_id, a.awaiter_id FROM resonate.awaiters a"
+		" WHERE a.awaited_id" EQ "ANY ($1)",
+		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTARRAYOID}, true
 	},
 	[RSN_QUERY_TAKE_AWAITERS] = {
 		"DELETE FROM resonate.awaiters a WHERE a.awaited_id" EQ "ANY ($1)"
@@ -548,8 +584,9 @@ const RsnQueryDef rsn_queries[] = {
 	},
 	[RSN_QUERY_NEXT_SCHEDULE] = {
 		"SELECT s.next_run_at FROM resonate.schedules s"
-		" WHERE s.id" NE "ALL ($1) ORDER BY s.next_run_at LIMIT 1",
-		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTARRAYOID}
+		" WHERE s.next_run_at" GE "$2 AND s.id" NE "ALL ($1)"
+		" ORDER BY s.next_run_at LIMIT 1",
+		SPI_OK_SELECT, PLAN_ONCE, 2, {TEXTARRAYOID, INT8OID}
 	},
 
 	/* Tests. */

@@ -183,15 +183,3 @@ rsn_store_search_schedules(Jsonb *tags, text *after_id, int limit,
 	*rows = schedules_from_result(count);
 	return (int) count;
 }
-
-/* When the next schedule is due, or RSN_TIME_NEVER. */
-int64
-rsn_store_next_schedule(text *const *set_aside, int nset_aside)
-{
-	RsnArgs		args = {0};
-
-	rsn_args_add_texts(&args, set_aside, nset_aside);
-	if (rsn_store_exec(RSN_QUERY_NEXT_SCHEDULE, &args) == 0)
-		return RSN_TIME_NEVER;
-	return rsn_store_get_int64(SPI_tuptable->vals[0], 1, RSN_TIME_NEVER);
-}

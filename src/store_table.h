@@ -36,6 +36,14 @@ typedef struct RsnTuple
 	const bool *nulls;
 } RsnTuple;
 
+/* What has come of an attempt to lock a row. */
+typedef enum RsnLock
+{
+	RSN_LOCK_TAKEN,
+	RSN_LOCK_BUSY,				/* somebody else has it */
+	RSN_LOCK_NO_ROW
+} RsnLock;
+
 /* Is shown one row after the other until it answers false. */
 typedef bool (*RsnVisitTuple) (const RsnTuple *tuple, void *arg);
 
@@ -59,6 +67,9 @@ extern void rsn_tuple_set_varlena(RsnNewTuple *tuple, int column,
 extern bool rsn_table_find(RsnTable table, text *key, RsnTuple *tuple);
 extern bool rsn_table_lock(RsnTable table, text *key, LockTupleMode mode,
 						   RsnTuple *tuple);
+extern RsnLock rsn_table_lock_if_free(RsnTable table, text *key,
+									  RsnTuple *tuple);
+extern bool rsn_table_is_in_doubt(RsnTable table, text *key);
 extern bool rsn_table_try_lock(RsnTable table, const ItemPointerData *tid,
 							   RsnTuple *tuple);
 extern bool rsn_table_may_have(RsnTable table, text *key);

@@ -160,11 +160,11 @@ check_not_serializable(void)
 
 /*
  * Locks the row that was found, as SELECT FOR ... does (nodeLockRows.c), and has
- * its newest version; false when it was deleted meanwhile.  The key of a row
- * never changes, so there is nothing to check again.
+ * its newest version, unless it was deleted meanwhile.  The key of a row never
+ * changes, so there is nothing to check again.
  */
-static bool
-lock_found(RsnOpenTable *open, LockTupleMode mode)
+static RsnLock
+lock_found(RsnOpenTable *open, LockTupleMode mode, LockWaitPolicy wait_policy)
 {
 	ItemPointerData tid = open->found->tts_tid;
 	uint8		flags = TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
@@ -175,28 +175,70 @@ lock_found(RsnOpenTable *open, LockTupleMode mode)
 		flags |= TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
 	result = table_tuple_lock(open->rel, &tid, GetActiveSnapshot(),
 							  open->found, GetCurrentCommandId(false), mode,
-							  LockWaitBlock, flags, &failure);
+							  wait_policy, flags, &failure);
 	if (result == TM_Ok)
-		return true;
+		return RSN_LOCK_TAKEN;
+	if (result == TM_WouldBlock)
+		return RSN_LOCK_BUSY;
 	if (result == TM_Updated || result == TM_Deleted)
 		check_not_serializable();
 	if (result != TM_Deleted)
 		elog(ERROR, "unexpected table_tuple_lock status: %d", (int) result);
-	return false;
+	return RSN_LOCK_NO_ROW;
+}
+
+static RsnLock
+find_and_lock(RsnTable table, text *key, LockTupleMode mode,
+			  LockWaitPolicy wait_policy, RsnTuple *tuple)
+{
+	RsnOpenTable *open = rsn_table_open_with_key(table, RowShareLock);
+	RsnLock		result = RSN_LOCK_NO_ROW;
+
+	PreventCommandIfReadOnly("SELECT FOR UPDATE");
+	rsn_table_new_snapshot();
+	if (find_in(open, key, GetActiveSnapshot()))
+		result = lock_found(open, mode, wait_policy);
+	if (result == RSN_LOCK_TAKEN)
+		show_found(open, tuple);
+	return result;
 }
 
 /* The same as rsn_table_find, locked and read after any wait for the lock. */
 bool
 rsn_table_lock(RsnTable table, text *key, LockTupleMode mode, RsnTuple *tuple)
 {
-	RsnOpenTable *open = rsn_table_open_with_key(table, RowShareLock);
+	return find_and_lock(table, key, mode, LockWaitBlock,
+						 tuple) == RSN_LOCK_TAKEN;
+}
 
-	PreventCommandIfReadOnly("SELECT FOR UPDATE");
-	rsn_table_new_snapshot();
-	if (!find_in(open, key, GetActiveSnapshot()) || !lock_found(open, mode))
-		return false;
-	show_found(open, tuple);
-	return true;
+/* The same FOR NO KEY UPDATE, without waiting. */
+RsnLock
+rsn_table_lock_if_free(RsnTable table, text *key, RsnTuple *tuple)
+{
+	return find_and_lock(table, key, LockTupleNoKeyExclusive, LockWaitSkip,
+						 tuple);
+}
+
+/*
+ * True when a row that has the key is being inserted, changed or deleted by a
+ * transaction that has not ended, for whom an insert of that key would wait.
+ */
+bool
+rsn_table_is_in_doubt(RsnTable table, text *key)
+{
+	RsnOpenTable *open = rsn_table_open_with_key(table, AccessShareLock);
+	SnapshotData dirty;
+	IndexScanDesc scan;
+	bool		result = false;
+
+	InitDirtySnapshot(dirty);
+	scan = begin_scan(open, key, &dirty);
+	while (!result &&
+		   index_getnext_slot(scan, ForwardScanDirection, open->found))
+		result = TransactionIdIsValid(dirty.xmin) ||
+			TransactionIdIsValid(dirty.xmax);
+	index_endscan(scan);
+	return result;
 }
 
 /*

@@ -231,6 +231,39 @@ rsn_store_lock_tasks(text *const *ids, int n, RsnTaskRow **rows)
 }
 
 /*
+ * The same without waiting.  Those that somebody else has locked are busy; their ids
+ * are answered in byte order as well.
+ */
+int
+rsn_store_try_lock_tasks(text *const *ids, int n, RsnTaskRow **rows,
+						 text ***busy, int *nbusy)
+{
+	RsnTuple	tuple;
+	text	  **sorted = rsn_store_sort_ids(ids, &n);
+	int			count = 0;
+
+	*rows = rsn_store_alloc(sizeof(RsnTaskRow) * Max(n, 1));
+	*busy = rsn_store_alloc(sizeof(text *) * Max(n, 1));
+	*nbusy = 0;
+	for (int i = 0; i < n; i++)
+	{
+		switch (rsn_table_lock_if_free(RSN_TABLE_TASKS, sorted[i], &tuple))
+		{
+			case RSN_LOCK_TAKEN:
+				task_from_values(tuple.values, tuple.nulls, tuple.tid,
+								 &(*rows)[count++]);
+				break;
+			case RSN_LOCK_BUSY:
+				(*busy)[(*nbusy)++] = sorted[i];
+				break;
+			case RSN_LOCK_NO_ROW:
+				break;
+		}
+	}
+	return count;
+}
+
+/*
  * The tasks of these ids and those that await these promises, which are locked.
  * Locked and answered in byte order.
  */
@@ -263,12 +296,13 @@ rsn_store_lock_tasks_of_pid(text *pid, RsnTaskRow **rows)
 }
 
 /*
- * Locks live tasks whose lease has ended, the longest ended first; skips those
+ * Locks live tasks whose lease has ended, not before from, the longest ended first; skips those
  * that others have locked, and those set aside.
  */
 int
-rsn_store_lock_ended_leases(int64 now_ms, int limit, text *const *set_aside,
-							int nset_aside, RsnTaskRow **rows)
+rsn_store_lock_ended_leases(int64 from_ms, int64 now_ms, int limit,
+							text *const *set_aside, int nset_aside,
+							RsnTaskRow **rows)
 {
 	RsnArgs		args = {0};
 	uint64		count;
@@ -276,6 +310,7 @@ rsn_store_lock_ended_leases(int64 now_ms, int limit, text *const *set_aside,
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_texts(&args, set_aside, nset_aside);
+	rsn_args_add(&args, Int64GetDatum(from_ms));
 	count = rsn_store_exec(RSN_QUERY_LOCK_ENDED_LEASES, &args);
 	*rows = tasks_from_result(count);
 	return (int) count;
@@ -305,6 +340,23 @@ lock_candidates(const ItemPointerData *tids, int n, int first, int limit,
 	return count;
 }
 
+/* The places of the rows that the last statement has answered. */
+static ItemPointerData *
+tids_from_result(int n)
+{
+	ItemPointerData *tids = palloc(sizeof(ItemPointerData) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+	{
+		bool		is_null;
+
+		tids[i] = *(ItemPointer) DatumGetPointer(SPI_getbinval(SPI_tuptable->vals[i],
+															   SPI_tuptable->tupdesc,
+															   1, &is_null));
+	}
+	return tids;
+}
+
 /* The rows of live pending tasks of an address that are due, the longest due first. */
 static int
 list_due_tasks(text *address, int64 now_ms, int limit, ItemPointerData **tids)
@@ -316,15 +368,7 @@ list_due_tasks(text *address, int64 now_ms, int limit, ItemPointerData **tids)
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
 	n = (int) rsn_store_exec(RSN_QUERY_DUE_TASKS, &args);
-	*tids = palloc(sizeof(ItemPointerData) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-	{
-		bool		is_null;
-
-		(*tids)[i] = *(ItemPointer) DatumGetPointer(SPI_getbinval(SPI_tuptable->vals[i],
-																  SPI_tuptable->tupdesc,
-																  1, &is_null));
-	}
+	*tids = tids_from_result(n);
 	return n;
 }
 
@@ -371,18 +415,38 @@ rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,
 	return count;
 }
 
-/* The same for all notify:// addresses, in no order. */
+/*
+ * The same for all notify:// addresses, in no order, but for those set aside; says if
+ * others work on some that are due.
+ */
 int
-rsn_store_lock_due_notify_tasks(int64 now_ms, int limit, RsnTaskRow **rows)
+rsn_store_lock_due_notify_tasks(int64 now_ms, int limit,
+								text *const *set_aside, int nset_aside,
+								RsnTaskRow **rows, bool *has_busy)
 {
-	RsnArgs		args = {0};
-	uint64		count;
+	int			ahead = 0;
+	int			count;
+	int			n;
+	int			nbusy;
 
-	rsn_args_add(&args, Int64GetDatum(now_ms));
-	rsn_args_add(&args, Int64GetDatum(limit));
-	count = rsn_store_exec(RSN_QUERY_LOCK_DUE_NOTIFY_TASKS, &args);
-	*rows = tasks_from_result(count);
-	return (int) count;
+	*rows = rsn_store_alloc(sizeof(RsnTaskRow) * limit);
+	for (;;)
+	{
+		RsnArgs		args = {0};
+
+		CHECK_FOR_INTERRUPTS();
+		rsn_args_add(&args, Int64GetDatum(now_ms));
+		rsn_args_add(&args, Int64GetDatum(limit + ahead));
+		rsn_args_add_texts(&args, set_aside, nset_aside);
+		n = (int) rsn_store_exec(RSN_QUERY_DUE_NOTIFY_TASKS, &args);
+		nbusy = 0;
+		count = lock_candidates(tids_from_result(n), n, 0, limit, *rows, &nbusy);
+		if (count == limit || n < limit + ahead)
+			break;
+		ahead = 4 * ahead + limit;
+	}
+	*has_busy = nbusy > 0;
+	return count;
 }
 
 /* Stores what has become of a locked task. */
@@ -438,24 +502,6 @@ rsn_store_search_tasks(RsnTaskState state, bool is_any_state, text *after_id,
 	return (int) count;
 }
 
-static int64
-first_time(uint64 n)
-{
-	if (n == 0)
-		return RSN_TIME_NEVER;
-	return rsn_store_get_int64(SPI_tuptable->vals[0], 1, RSN_TIME_NEVER);
-}
-
-/* When the next lease ends, or RSN_TIME_NEVER. */
-int64
-rsn_store_next_lease(text *const *set_aside, int nset_aside)
-{
-	RsnArgs		args = {0};
-
-	rsn_args_add_texts(&args, set_aside, nset_aside);
-	return first_time(rsn_store_exec(RSN_QUERY_NEXT_LEASE, &args));
-}
-
 /* When the first task after an instant becomes due, or RSN_TIME_NEVER. */
 int64
 rsn_store_next_offer(int64 after_ms)
@@ -463,7 +509,9 @@ rsn_store_next_offer(int64 after_ms)
 	RsnArgs		args = {0};
 
 	rsn_args_add(&args, Int64GetDatum(after_ms));
-	return first_time(rsn_store_exec(RSN_QUERY_NEXT_OFFER, &args));
+	if (rsn_store_exec(RSN_QUERY_NEXT_OFFER, &args) == 0)
+		return RSN_TIME_NEVER;
+	return rsn_store_get_int64(SPI_tuptable->vals[0], 1, RSN_TIME_NEVER);
 }
 
 /* The addresses that have tasks or messages to dequeue at now. */
@@ -506,6 +554,24 @@ rsn_store_insert_awaiter(text *awaited_id, text *awaiter_id)
 	rsn_args_add_text(&args, awaited_id);
 	rsn_args_add_text(&args, awaiter_id);
 	return rsn_store_exec(RSN_QUERY_INSERT_AWAITER, &args) == 1;
+}
+
+/* Who awaits these promises. */
+int
+rsn_store_list_awaiters(text *const *awaited_ids, int n, RsnAwaiterRow **rows)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	rsn_args_add_texts(&args, awaited_ids, n);
+	count = rsn_store_exec(RSN_QUERY_AWAITERS, &args);
+	*rows = rsn_store_alloc(Max(count, 1) * sizeof(RsnAwaiterRow));
+	for (uint64 i = 0; i < count; i++)
+	{
+		(*rows)[i].awaited_id = rsn_store_get_text(SPI_tuptable->vals[i], 1);
+		(*rows)[i].awaiter_id = rsn_store_get_text(SPI_tuptable->vals[i], 2);
+	}
+	return (int) count;
 }
 
 /* Deletes the awaiters of locked promises, and answers them, with repetitions. */

@@ -8,6 +8,12 @@
  * transaction, and none is open while the worker sleeps.  A step that finds
  * nothing assigns no transaction id and writes no WAL.
  *
+ * What is due and was not taken is locked by somebody, or has failed.  The worker
+ * comes back for that after a while that grows, beginning at the start, and does
+ * not let it stand in the way: all other looks begin where the last one has been,
+ * or at the earliest deadline that commits have told of since.  Whatever fails,
+ * a step or a look, waits before it is tried again, the longer the more often.
+ *
  * DROP DATABASE, CREATE DATABASE ... TEMPLATE and ALTER DATABASE ... RENAME wait
  * five seconds for other sessions to leave, and have no way to ask us to.  So
  * the worker looks once a second whether somebody holds the lock on the
@@ -17,14 +23,12 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "storage/lmgr.h"
 #include "storage/proc.h"
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
@@ -37,6 +41,7 @@
 #include "handoff.h"
 #include "shared.h"
 #include "worker.h"
+#include "worker_settings.h"
 #include "worker_step.h"
 
 /* How often to look whether somebody needs the database for himself. */
@@ -52,9 +57,19 @@
 /* How often at least to look at everything, whatever we were told. */
 #define LOOK_INTERVAL_MS	60000
 
-/* While all that is due is locked by others: sleeps grow from one to the other. */
+/* Waits for what others have locked: they double from one to the next. */
 #define LOCKED_WAIT_MIN_MS	10
 #define LOCKED_WAIT_MAX_MS	1000
+
+/* Waits after failures, which begin at resonate.retry_interval, grow to this. */
+#define FAILED_WAIT_MAX_MS	60000
+
+/* A look at what is locked is followed by a rest so many times as long. */
+#define LOCKED_SHARE		10
+#define LOCKED_REST_MAX_MS	10000
+
+/* A clock that is set back by more than this makes what was planned void. */
+#define CLOCK_BACK_MS		1000
 
 /*
  * While commits come one after the other, they are answered together this often.
@@ -68,13 +83,21 @@ typedef struct Worker
 	bool		is_wanted[RSN_NSTEPS];	/* what is to be run */
 	bool		must_read[RSN_NSTEPS];	/* not only what was handed over */
 	int64		not_before_ms[RSN_NSTEPS];	/* after a failure, or by plan */
+	int64		wait_ms[RSN_NSTEPS];	/* the last one after a failure */
 	bool		must_look;		/* in the next turn, at all that can be due */
+	bool		is_full_look;	/* the present look begins at the start */
+	int64		look_not_before_ms; /* after a look that failed */
+	int64		look_wait_ms;
+	int64		full_look_at_ms;	/* when to begin at the start again */
+	int64		locked_wait_ms; /* the last one for what was left */
+	bool		has_busy;		/* tasks to be offered were locked */
 	int64		turn_began_ms;
-	int64		next_due_ms;	/* as of the last look */
+	int64		next_due_ms;	/* after the last look */
+	int64		first_due_ms;	/* the same with what was left at it */
 	int64		looked_at_ms;	/* before the steps of that turn */
 	int64		next_offer_ms;	/* when the next task is to be offered */
 	int64		due_ms;			/* when to look again */
-	int64		locked_wait_ms;
+	int64		last_seen_ms;	/* the clock at the last turn */
 } Worker;
 
 static void
@@ -168,21 +191,70 @@ plan_clearing(Worker *worker, RsnStep step, int n, int64 began_ms)
 
 	if (n == 0)
 		rest_ms = CLEAR_IDLE_INTERVAL_MS;
-	else if (n >= rsn_background_limit(step))
+	else if (worker->runner.progress.has_more)
 		rest_ms = Min(now_ms - began_ms, CLEAR_BUSY_INTERVAL_MS);
 	want(worker, step);
 	worker->not_before_ms[step] = now_ms + rest_ms;
 }
 
+/* The wait that follows another one of the same kind; zero: there was none. */
+static int64
+next_wait(int64 wait_ms, int64 min_ms, int64 max_ms)
+{
+	return Min(Max(wait_ms * 2, min_ms), Max(min_ms, max_ms));
+}
+
+/* The wait after a failure like the last one of the runner. */
+static int64
+wait_after_failure(const Worker *worker, int64 wait_ms, bool has_progress)
+{
+	if (has_progress || worker->runner.failure == RSN_FAILURE_LOCKED)
+		return next_wait(Min(wait_ms, LOCKED_WAIT_MAX_MS), LOCKED_WAIT_MIN_MS,
+						 LOCKED_WAIT_MAX_MS);
+	return next_wait(wait_ms, rsn_guc_retry_interval_ms, FAILED_WAIT_MAX_MS);
+}
+
 /*
- * Runs a step and plans its next run: at once if it has found as much as it
- * takes, later if it failed.  Answers how many rows it took.
+ * Plans the next run of a step that has failed, as a whole or for some of its rows.
+ * What it was handed stays with it, unless that may be its fault or has become too
+ * much; then it is found as rows again.
  */
+static void
+plan_after_failure(Worker *worker, RsnStep step, RsnStepEnd end)
+{
+	worker->wait_ms[step] = wait_after_failure(worker, worker->wait_ms[step],
+											   end == RSN_STEP_PARTLY);
+	worker->not_before_ms[step] = rsn_clock_now() + worker->wait_ms[step];
+	want(worker, step);
+	if (step == RSN_STEP_DELIVER &&
+		rsn_delivery_drop(RSN_HANDOFF_CALLBACK,
+						  worker->runner.failure == RSN_FAILURE_ROW))
+		want(worker, RSN_STEP_RECONCILE);
+	else if (step == RSN_STEP_DISPATCH)
+		(void) rsn_delivery_drop(RSN_HANDOFF_OFFER, false);
+}
+
+/* Plans the next run of a step that has found n rows: at once if there are more. */
+static void
+plan_after_run(Worker *worker, RsnStep step, int n, bool was_reading)
+{
+	worker->wait_ms[step] = 0;
+	if (was_reading && !worker->runner.progress.has_more)
+		worker->runner.progress.from_ms[step] = worker->looked_at_ms + 1;
+	worker->has_busy |= step == RSN_STEP_DISPATCH &&
+		worker->runner.progress.has_busy;
+	if (n > 0 && (step == RSN_STEP_RECONCILE || step == RSN_STEP_SCHEDULE ||
+				  (was_reading && worker->runner.progress.has_more)))
+		want(worker, step);
+}
+
+/* Runs a step and plans its next run; returns how many rows it took. */
 static int
 run_step(Worker *worker, RsnStep step)
 {
 	bool		is_reading = worker->must_read[step];
 	int64		began_ms = rsn_clock_now();
+	RsnStepEnd	end;
 	int			n;
 
 	worker->is_wanted[step] = false;
@@ -190,22 +262,15 @@ run_step(Worker *worker, RsnStep step)
 	if (step == RSN_STEP_DELIVER || step == RSN_STEP_DISPATCH)
 		rsn_delivery_set_scope(is_reading ? RSN_DELIVER_RECENT
 							   : RSN_DELIVER_HANDED);
-	n = rsn_runner_step(&worker->runner, step);
-	if (n < 0)
+	end = rsn_runner_step(&worker->runner, step, &n);
+	if (end != RSN_STEP_DONE)
+		plan_after_failure(worker, step, end);
+	else
 	{
-		/* What it was handed is gone with it, and is found as rows again. */
-		want(worker, step);
-		if (step == RSN_STEP_DELIVER)
-			want(worker, RSN_STEP_RECONCILE);
-		worker->must_look = true;
-		worker->not_before_ms[step] = rsn_clock_now() +
-			rsn_guc_retry_interval_ms;
+		plan_after_run(worker, step, n, is_reading);
+		if (is_clearing(step))
+			plan_clearing(worker, step, n, began_ms);
 	}
-	else if (is_clearing(step))
-		plan_clearing(worker, step, n, began_ms);
-	else if (n > 0 && (step == RSN_STEP_RECONCILE ||
-					   (is_reading && n >= rsn_background_limit(step))))
-		want(worker, step);
 	return n;
 }
 
@@ -250,10 +315,14 @@ ask_tables(RsnRunner *runner, void *arg)
 {
 	Worker	   *worker = arg;
 	RsnSlot    *slot = runner->slot;
+	const RsnProgress *progress = &runner->progress;
 	uint32		npolls = pg_atomic_read_u32(&slot->must_poll);
 	bool		is_over = npolls != 0 && !rsn_background_has_prepared();
 
-	worker->next_due_ms = rsn_background_next_due(&runner->progress.set_aside);
+	worker->first_due_ms = rsn_background_next_due(progress, PG_INT64_MIN);
+	worker->next_due_ms = worker->first_due_ms > worker->looked_at_ms
+		? worker->first_due_ms
+		: rsn_background_next_due(progress, worker->looked_at_ms + 1);
 	worker->next_offer_ms = rsn_background_next_offer(worker->looked_at_ms);
 
 	/* Not if another one was prepared meanwhile. */
@@ -261,30 +330,65 @@ ask_tables(RsnRunner *runner, void *arg)
 		(void) pg_atomic_compare_exchange_u32(&slot->must_poll, &npolls, 0);
 }
 
+/*
+ * Plans the next look from the start.  If something is left that is due, it is
+ * locked by somebody, or has failed: then soon, but so that those who have locked
+ * many do not keep us looking at them.
+ */
+static void
+plan_full_look(Worker *worker)
+{
+	int64		now_ms = rsn_clock_now();
+	bool		is_left = worker->first_due_ms <= worker->looked_at_ms ||
+	worker->has_busy;
+
+	if (!is_left)
+		worker->locked_wait_ms = 0;
+	else if (worker->is_full_look)
+		worker->locked_wait_ms = next_wait(worker->locked_wait_ms,
+										   LOCKED_WAIT_MIN_MS,
+										   LOCKED_WAIT_MAX_MS);
+	else if (worker->locked_wait_ms == 0)
+		worker->locked_wait_ms = LOCKED_WAIT_MIN_MS;
+	else
+		return;					/* it is planned */
+
+	if (is_left)
+		worker->full_look_at_ms = now_ms +
+			Max(worker->locked_wait_ms,
+				Min(LOCKED_SHARE * (now_ms - worker->looked_at_ms),
+					LOCKED_REST_MAX_MS));
+	else if (worker->is_full_look)
+		worker->full_look_at_ms = worker->looked_at_ms + LOOK_INTERVAL_MS;
+}
+
+/* Finds out when to look again, after the steps of a look. */
 static void
 look_ahead(Worker *worker)
 {
-	if (!rsn_runner_try(&worker->runner, "look ahead", ask_tables, worker))
-		worker->next_due_ms = rsn_clock_now() + rsn_guc_retry_interval_ms;
+	worker->runner.nreported = 0;
+	if (rsn_runner_try(&worker->runner, "look ahead", ask_tables, worker))
+	{
+		worker->look_wait_ms = 0;
+		plan_full_look(worker);
+	}
+	else
+	{
+		worker->look_wait_ms = wait_after_failure(worker, worker->look_wait_ms,
+												  false);
+		worker->look_not_before_ms = rsn_clock_now() + worker->look_wait_ms;
+		worker->must_look = true;
+	}
 }
 
-/*
- * When something is due, as of the last look.  What was due before that and yet
- * was not taken is locked by somebody, or has failed; look again after a while
- * that grows.  What has become due since is taken at once.
- */
+/* When something is to be done that needs a look, as of the last one. */
 static int64
-due_time(Worker *worker)
+due_time(const Worker *worker)
 {
-	if (worker->next_due_ms > worker->looked_at_ms)
-	{
-		worker->locked_wait_ms = LOCKED_WAIT_MIN_MS;
-		return Min(worker->next_due_ms, worker->next_offer_ms);
-	}
-	worker->locked_wait_ms = Min(worker->locked_wait_ms * 2,
-								 LOCKED_WAIT_MAX_MS);
-	return Min(rsn_clock_now() + worker->locked_wait_ms,
-			   worker->next_offer_ms);
+	int64		due_ms = Min(worker->next_due_ms, worker->next_offer_ms);
+
+	due_ms = Min(due_ms, worker->full_look_at_ms);
+	return Min(due_ms, rsn_runner_next_release(&worker->runner));
 }
 
 /* When a step that has to wait may run. */
@@ -301,18 +405,27 @@ next_planned(const Worker *worker)
 	return next_ms;
 }
 
-/* True when somebody holds a lock that keeps others out of the database. */
+/*
+ * Notes what time it is; true when the clock was set back, so that nothing that was
+ * planned by it holds.
+ */
 static bool
-must_yield(void)
+note_clock(Worker *worker)
 {
-	LOCKTAG		tag;
+	int64		now_ms = rsn_clock_now();
+	bool		is_back = now_ms < worker->last_seen_ms - CLOCK_BACK_MS;
 
-	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
-	if (LockAcquire(&tag, RowExclusiveLock, true, true) ==
-		LOCKACQUIRE_NOT_AVAIL)
-		return true;
-	LockRelease(&tag, RowExclusiveLock, true);
-	return false;
+	worker->last_seen_ms = now_ms;
+	if (!is_back)
+		return false;
+	memset(worker->not_before_ms, 0, sizeof(worker->not_before_ms));
+	worker->look_not_before_ms = 0;
+	worker->runner.progress.prune_anew_at_ms = 0;
+	for (int i = 0; i < RSN_NSTEPS; i++)
+		(void) rsn_set_aside_release(&worker->runner.progress.set_aside[i],
+									 RSN_TIME_NEVER);
+	worker->must_look = true;
+	return true;
 }
 
 static void
@@ -322,6 +435,7 @@ reload_config(Worker *worker)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
+		rsn_settings_pin();
 
 		/* Who shortens the retention waits for the effect. */
 		worker->not_before_ms[RSN_STEP_EXPIRE] = 0;
@@ -348,10 +462,9 @@ sleep_until(Worker *worker, int64 wake_at_ms)
 		events = WaitLatch(MyLatch,
 						   WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						   wait_ms, wait_event);
-		if (must_yield())
-			rsn_runner_leave(&worker->runner, RSN_EXIT_YIELDED);
+		rsn_runner_yield(&worker->runner);
 		is_told = (events & WL_LATCH_SET) != 0;
-		is_woken = is_told ||
+		is_woken = is_told || note_clock(worker) ||
 			rsn_clock_wait_ms(wake_at_ms, 1) == 0 ||
 			pg_atomic_read_u32(&worker->runner.slot->must_poll) != 0;
 	}
@@ -361,12 +474,16 @@ sleep_until(Worker *worker, int64 wake_at_ms)
 	return is_told;
 }
 
-/* When to look next: as of the last look, or as commits have told since. */
+/*
+ * When to look next: as of the last look, or as commits have told since, unless the
+ * last look has failed.
+ */
 static int64
 next_look(const Worker *worker)
 {
-	return Min(worker->due_ms,
-			   (int64) pg_atomic_read_u64(&worker->runner.slot->told_ms));
+	int64		told_ms = (int64) pg_atomic_read_u64(&worker->runner.slot->told_ms);
+
+	return Max(Min(worker->due_ms, told_ms), worker->look_not_before_ms);
 }
 
 /*
@@ -393,18 +510,27 @@ is_paused(const Worker *worker)
 	return pg_atomic_read_u32(&worker->runner.slot->is_paused) != 0;
 }
 
+/* True when more can be due than what a look finds that goes on from the last one. */
+static bool
+is_full_look_wanted(const Worker *worker)
+{
+	const RsnSlot *slot = worker->runner.slot;
+
+	return worker->must_look || rsn_clock_now() >= worker->full_look_at_ms ||
+		pg_atomic_read_u32((pg_atomic_uint32 *) &slot->must_poll) != 0 ||
+		pg_atomic_read_u32((pg_atomic_uint32 *) &slot->must_reconcile) !=
+		RSN_RECONCILE_NO;
+}
+
 /*
  * True when something can be due that is not known: a turn that is only told of
  * offers does without asking for deadlines, leases and schedules.
  */
 static bool
-is_look_wanted(Worker *worker)
+is_look_wanted(const Worker *worker)
 {
-	return worker->must_look || rsn_runner_has_set_aside(&worker->runner) ||
-		rsn_clock_now() >= next_look(worker) ||
-		pg_atomic_read_u32(&worker->runner.slot->must_poll) != 0 ||
-		pg_atomic_read_u32(&worker->runner.slot->must_reconcile) !=
-		RSN_RECONCILE_NO;
+	return rsn_clock_now() >= worker->look_not_before_ms &&
+		(rsn_clock_now() >= next_look(worker) || is_full_look_wanted(worker));
 }
 
 /* Has all steps run but the one that is only run on demand. */
@@ -418,16 +544,29 @@ want_all(Worker *worker)
 	}
 }
 
-/* Begins a look at everything; from here on commits tell of every deadline. */
+/*
+ * Begins a look at everything that can be due; from here on commits tell of every
+ * deadline.
+ */
 static void
 begin_look(Worker *worker)
 {
-	pg_atomic_write_u64(&worker->runner.slot->wake_at_ms, RSN_TIME_NEVER);
+	RsnSlot    *slot = worker->runner.slot;
+	int64		from_ms;
+
+	worker->is_full_look = is_full_look_wanted(worker);
+	pg_atomic_write_u64(&slot->wake_at_ms, RSN_TIME_NEVER);
 	pg_memory_barrier();
-	pg_atomic_write_u64(&worker->runner.slot->told_ms, RSN_TIME_NEVER);
+	from_ms = (int64) pg_atomic_exchange_u64(&slot->told_ms, RSN_TIME_NEVER);
 	pg_memory_barrier();
+	if (worker->is_full_look)
+		from_ms = PG_INT64_MIN;
+	for (int i = 0; i < RSN_NSTEPS; i++)
+		worker->runner.progress.from_ms[i] =
+			Min(worker->runner.progress.from_ms[i], from_ms);
 	worker->must_look = false;
-	rsn_runner_forget(&worker->runner);
+	worker->has_busy = false;
+	rsn_runner_release(&worker->runner);
 	worker->looked_at_ms = rsn_clock_now();
 	want_all(worker);
 }
@@ -442,8 +581,7 @@ may_go_on(Worker *worker, bool is_looking)
 {
 	CHECK_FOR_INTERRUPTS();
 	reload_config(worker);
-	if (must_yield())
-		rsn_runner_leave(&worker->runner, RSN_EXIT_YIELDED);
+	rsn_runner_yield(&worker->runner);
 	if (is_looking)
 		want_all(worker);
 	return is_looking || !is_look_wanted(worker);
@@ -458,9 +596,11 @@ may_go_on(Worker *worker, bool is_looking)
 static void
 run_turn(Worker *worker)
 {
-	bool		is_looking = is_look_wanted(worker);
+	bool		is_looking;
 
+	(void) note_clock(worker);
 	worker->turn_began_ms = rsn_clock_wall();
+	is_looking = is_look_wanted(worker);
 	if (is_looking)
 		begin_look(worker);
 	while (!is_paused(worker) && run_steps(worker) &&
@@ -475,8 +615,7 @@ run_turn(Worker *worker)
 		return;
 	}
 	if (is_looking)
-		worker->due_ms = Min(due_time(worker),
-							 worker->looked_at_ms + LOOK_INTERVAL_MS);
+		worker->due_ms = Max(due_time(worker), worker->looked_at_ms + 1);
 	worker->due_ms = next_look(worker);
 	pg_atomic_write_u64(&worker->runner.slot->wake_at_ms, worker->due_ms);
 	if (sleep_until(worker, Min(worker->due_ms, next_planned(worker))))
@@ -509,13 +648,14 @@ resonate_worker_main(Datum main_arg)
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
+	rsn_settings_init();
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(main_arg),
 											  InvalidOid, 0);
+	rsn_settings_pin();
 
 	rsn_runner_init(&worker.runner, attach());
 	worker.must_look = true;
-	worker.locked_wait_ms = LOCKED_WAIT_MIN_MS;
 	(void) rsn_runner_try(&worker.runner, "start", keep_database_name,
 						  &database_name);
 	context.callback = name_database;

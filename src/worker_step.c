@@ -3,28 +3,45 @@
  * worker_step.c
  *	  One step of the worker: its transaction, and what becomes of a failure.
  *
- * A step that fails is tried again promise by promise, and those that fail alone
- * are set aside, so that one that cannot be dealt with keeps nobody else waiting.
+ * A step that fails is tried again row by row, and rows that fail alone are set
+ * aside, so that one that cannot be dealt with keeps nobody else waiting.  What
+ * is no fault of a row is tried again soon: see failure.h.  When several rows fail
+ * one after the other for such a reason, it is not they, and the step waits.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_database.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "clock.h"
 #include "guc.h"
+#include "worker_settings.h"
 #include "worker_step.h"
 
-/* For how long at least a promise that fails is set aside. */
+/* For how long at least a row is set aside that fails by its own fault. */
 #define SET_ASIDE_MS		60000
+
+/* For how long one is that somebody works on. */
+#define LOCKED_ASIDE_MS		1000
+
+/* So many failures in a row, none by fault of a row, are those of the step. */
+#define STREAK_MAX			3
+
+/* How long a step may go on row by row, as long as rows fail. */
+#define ONE_BY_ONE_MS		500
+
+/* How many errors a step reports at most; the log says that there were more. */
+#define REPORTS_MAX			10
 
 void
 rsn_runner_init(RsnRunner *runner, RsnSlot *slot)
@@ -34,9 +51,9 @@ rsn_runner_init(RsnRunner *runner, RsnSlot *slot)
 	runner->scratch = AllocSetContextCreate(TopMemoryContext,
 											"resonate worker step",
 											ALLOCSET_DEFAULT_SIZES);
-	runner->set_aside_context = AllocSetContextCreate(TopMemoryContext,
-													  "resonate set aside",
-													  ALLOCSET_SMALL_SIZES);
+	runner->error_context = AllocSetContextCreate(TopMemoryContext,
+												  "resonate worker error",
+												  ALLOCSET_SMALL_SIZES);
 }
 
 /* Ends this process for good; the launcher reads why. */
@@ -47,9 +64,26 @@ rsn_runner_leave(RsnRunner *runner, RsnWorkerExit reason)
 	proc_exit(0);
 }
 
+/*
+ * Leaves when somebody holds the lock that keeps others out of the database, as
+ * DROP DATABASE does.
+ */
+void
+rsn_runner_yield(RsnRunner *runner)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
+	if (LockAcquire(&tag, RowExclusiveLock, true, true) ==
+		LOCKACQUIRE_NOT_AVAIL)
+		rsn_runner_leave(runner, RSN_EXIT_YIELDED);
+	LockRelease(&tag, RowExclusiveLock, true);
+}
+
 static void
 begin(RsnRunner *runner, const char *activity)
 {
+	rsn_settings_allow_cancel();
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -62,6 +96,7 @@ end(RsnRunner *runner)
 {
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	rsn_settings_ignore_cancel();
 	pgstat_report_stat(true);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	MemoryContextReset(runner->scratch);
@@ -77,6 +112,25 @@ check_extension(RsnRunner *runner)
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	rsn_runner_leave(runner, RSN_EXIT_ABSENT);
+}
+
+/* Ends a transaction that has failed; returns its error, in the error context. */
+static ErrorData *
+abandon(RsnRunner *runner)
+{
+	ErrorData  *error;
+
+	rsn_settings_ignore_cancel();
+	MemoryContextSwitchTo(runner->error_context);
+	HOLD_INTERRUPTS();
+	error = CopyErrorData();
+	FlushErrorState();
+	AbortCurrentTransaction();
+	RESUME_INTERRUPTS();
+	pgstat_report_activity(STATE_IDLE, NULL);
+	MemoryContextReset(runner->scratch);
+	MemoryContextSwitchTo(runner->scratch);
+	return error;
 }
 
 /* Logs an error that is over as it was raised. */
@@ -99,26 +153,41 @@ log_error(ErrorData *error)
 }
 
 /*
- * Ends a transaction that has failed, and reports its error; the worker goes on.
- * If the extension was dropped in the middle of it, that is no error but a reason
- * to leave.
+ * If the extension was dropped in the middle of a transaction, its error is none
+ * but a reason to leave.  Whoever cannot even look stays.
  */
 static void
-abandon(RsnRunner *runner)
+leave_if_dropped(RsnRunner *runner)
 {
-	ErrorData  *error;
+	PG_TRY();
+	{
+		begin(runner, "look for the extension");
+		check_extension(runner);
+		end(runner);
+	}
+	PG_CATCH();
+	{
+		(void) abandon(runner);
+	}
+	PG_END_TRY();
+}
 
-	MemoryContextSwitchTo(runner->scratch);
-	HOLD_INTERRUPTS();
-	error = CopyErrorData();
-	FlushErrorState();
-	AbortCurrentTransaction();
-	RESUME_INTERRUPTS();
-
-	begin(runner, "look for the extension");
-	check_extension(runner);
-	log_error(error);
-	end(runner);
+/*
+ * Notes why a transaction has failed, and reports it, unless somebody merely works
+ * on what it wanted.
+ */
+static void
+note_failure(RsnRunner *runner, ErrorData *error)
+{
+	runner->failure = rsn_failure_of(error->sqlerrcode);
+	runner->is_canceled = error->sqlerrcode == ERRCODE_QUERY_CANCELED;
+	if (runner->failure != RSN_FAILURE_LOCKED)
+	{
+		leave_if_dropped(runner);
+		if (runner->nreported++ < REPORTS_MAX)
+			log_error(error);
+	}
+	MemoryContextReset(runner->error_context);
 }
 
 /* Does something in a transaction of its own; false when that failed. */
@@ -126,7 +195,7 @@ bool
 rsn_runner_try(RsnRunner *runner, const char *activity, RsnAction action,
 			   void *arg)
 {
-	volatile bool is_done = false;
+	ErrorData  *volatile error = NULL;
 
 	PG_TRY();
 	{
@@ -134,21 +203,22 @@ rsn_runner_try(RsnRunner *runner, const char *activity, RsnAction action,
 		check_extension(runner);
 		action(runner, arg);
 		end(runner);
-		is_done = true;
 	}
 	PG_CATCH();
 	{
-		abandon(runner);
+		error = abandon(runner);
 	}
 	PG_END_TRY();
-	return is_done;
+	if (error != NULL)
+		note_failure(runner, error);
+	return error == NULL;
 }
 
 /* A step, and what it is to do or has done. */
 typedef struct StepRun
 {
 	RsnStep		step;
-	text	   *id;				/* of the only promise it is for */
+	text	   *id;				/* of the only row it is for */
 	MemoryContext context;		/* to list ids in */
 	text	  **ids;
 	int			n;
@@ -178,91 +248,169 @@ list_ids(RsnRunner *runner, void *arg)
 
 	MemoryContextSwitchTo(run->context);
 	run->n = rsn_background_list(run->step, rsn_clock_now(),
-								 &runner->progress.set_aside, &run->ids);
+								 &runner->progress, &run->ids);
 }
 
-static void
+/* Until when a row is set aside that has just failed alone. */
+static int64
+aside_until(const RsnRunner *runner)
+{
+	int64		now_ms = rsn_clock_now();
+
+	switch (runner->failure)
+	{
+		case RSN_FAILURE_LOCKED:
+			return now_ms + LOCKED_ASIDE_MS;
+		case RSN_FAILURE_PASSING:
+			return now_ms + rsn_guc_retry_interval_ms;
+		case RSN_FAILURE_ROW:
+			break;
+	}
+	return now_ms + Max(SET_ASIDE_MS, rsn_guc_retry_interval_ms);
+}
+
+/* Sets a row aside that has failed alone; false when there are too many. */
+static bool
 set_aside(RsnRunner *runner, RsnStep step, text *id)
 {
-	MemoryContext old = MemoryContextSwitchTo(runner->set_aside_context);
-	RsnSetAside *aside = &runner->progress.set_aside;
-
-	if (aside->n == 0)
-		aside->ids = palloc(sizeof(text *));
-	else
-		aside->ids = repalloc(aside->ids, sizeof(text *) * (aside->n + 1));
-	aside->ids[aside->n++] = (text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(id));
-	MemoryContextSwitchTo(old);
-
-	runner->forget_at_ms = rsn_clock_now() +
-		Max(SET_ASIDE_MS, rsn_guc_retry_interval_ms);
+	if (!rsn_set_aside_add(&runner->progress.set_aside[step], id,
+						   aside_until(runner)))
+		return false;
+	if (runner->failure != RSN_FAILURE_ROW)
+		return true;
 	rsn_shared_count(RSN_COUNT_SET_ASIDE, 1);
-	ereport(WARNING,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("could not run step \"%s\" for \"%s\"",
-					rsn_step_name(step), text_to_cstring(id)),
-			 errdetail("It is set aside; others are not affected.")));
+	if (runner->nreported <= REPORTS_MAX)
+		ereport(WARNING,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("could not run step \"%s\" for \"%s\"",
+						rsn_step_name(step), text_to_cstring(id)),
+				 errdetail("It is set aside; others are not affected.")));
+	return true;
 }
 
-bool
-rsn_runner_has_set_aside(const RsnRunner *runner)
+/* When the first of those set aside is to be tried again, or RSN_TIME_NEVER. */
+int64
+rsn_runner_next_release(const RsnRunner *runner)
 {
-	return runner->progress.set_aside.n > 0;
+	int64		next_ms = RSN_TIME_NEVER;
+
+	for (int i = 0; i < RSN_NSTEPS; i++)
+		next_ms = Min(next_ms,
+					  rsn_set_aside_next(&runner->progress.set_aside[i]));
+	return next_ms;
 }
 
 /*
- * Forgets who was set aside when it is time to try them again, or when rows have
- * come that they may have missed.
+ * Has those set aside tried again whose time has come, or all when rows have come
+ * that they may have missed.  What reconciles is only run when it is asked for.
  */
 void
-rsn_runner_forget(RsnRunner *runner)
+rsn_runner_release(RsnRunner *runner)
 {
 	bool		has_foreign_rows =
 	pg_atomic_read_u32(&runner->slot->must_reconcile) ==
 	RSN_RECONCILE_FOREIGN_ROWS;
+	int64		until_ms = has_foreign_rows ? RSN_TIME_NEVER : rsn_clock_now();
+	bool		must_reconcile = false;
 
-	if (!rsn_runner_has_set_aside(runner) ||
-		(rsn_clock_now() < runner->forget_at_ms && !has_foreign_rows))
-		return;
-	MemoryContextReset(runner->set_aside_context);
-	runner->progress.set_aside.ids = NULL;
-	runner->progress.set_aside.n = 0;
-	pg_atomic_write_u32(&runner->slot->must_reconcile,
-						RSN_RECONCILE_MORE);
+	for (int i = 0; i < RSN_NSTEPS; i++)
+	{
+		if (rsn_set_aside_release(&runner->progress.set_aside[i],
+								  until_ms) == 0)
+			continue;
+		must_reconcile |= i == RSN_STEP_RECONCILE;
+		runner->progress.from_ms[i] = PG_INT64_MIN;
+	}
+	if (must_reconcile && !has_foreign_rows)
+		pg_atomic_write_u32(&runner->slot->must_reconcile,
+							RSN_RECONCILE_MORE);
+}
+
+/* How a step goes that is run row by row. */
+typedef struct OneByOne
+{
+	int			ndone;
+	int			nfailed;
+	int			streak;			/* of failures that are no fault of a row */
+	int64		until_ms;		/* when it has to end, if rows fail */
+} OneByOne;
+
+/* Takes one row; false when the others have to wait. */
+static bool
+take_one(RsnRunner *runner, StepRun *run, OneByOne *state)
+{
+	CHECK_FOR_INTERRUPTS();
+	rsn_runner_yield(runner);
+	if (rsn_runner_try(runner, rsn_step_name(run->step), run_for_one, run))
+	{
+		state->ndone++;
+		state->streak = 0;
+		return true;
+	}
+	if (runner->is_canceled || !set_aside(runner, run->step, run->id))
+		return false;
+	state->nfailed++;
+	state->streak = runner->failure == RSN_FAILURE_ROW ? 0
+		: state->streak + 1;
+	return state->streak < STREAK_MAX && rsn_clock_wall() < state->until_ms;
 }
 
 /*
- * After a failed step: takes its promises one by one, and sets aside those that
- * fail alone.  Answers how many promises it has dealt with.
+ * After a failed step: takes its rows one by one, and sets aside those that fail
+ * alone.  It has failed if it cannot be told which these are.
  */
-static int
-step_one_by_one(RsnRunner *runner, RsnStep step)
+static RsnStepEnd
+step_one_by_one(RsnRunner *runner, RsnStep step, int *n)
 {
 	StepRun		run = {.step = step};
+	OneByOne	state = {0};
 
 	run.context = AllocSetContextCreate(TopMemoryContext,
-										"resonate due promises",
+										"resonate due rows",
 										ALLOCSET_DEFAULT_SIZES);
-	if (!rsn_runner_try(runner, rsn_step_name(step), list_ids, &run))
-		run.n = 0;
-	for (int i = 0; i < run.n; i++)
+	state.until_ms = rsn_clock_wall() + ONE_BY_ONE_MS;
+	if (rsn_runner_try(runner, rsn_step_name(step), list_ids, &run))
 	{
-		CHECK_FOR_INTERRUPTS();
-		run.id = run.ids[i];
-		if (!rsn_runner_try(runner, rsn_step_name(step), run_for_one, &run))
-			set_aside(runner, step, run.id);
+		for (int i = 0; i < run.n; i++)
+		{
+			run.id = run.ids[i];
+			if (!take_one(runner, &run, &state))
+				break;
+		}
 	}
 	MemoryContextDelete(run.context);
-	return run.n;
+	if (runner->nreported > REPORTS_MAX)
+		ereport(WARNING,
+				(errmsg("step \"%s\" has failed %d times more",
+						rsn_step_name(step), runner->nreported - REPORTS_MAX)));
+	*n = state.ndone + state.nfailed;
+	return state.ndone + state.nfailed > 0 && state.streak < STREAK_MAX &&
+		!runner->is_canceled ? RSN_STEP_PARTLY : RSN_STEP_FAILED;
 }
 
-/* Runs a step; answers how many rows it took, or -1 when it failed. */
-int
-rsn_runner_step(RsnRunner *runner, RsnStep step)
+/*
+ * Runs a step, and says how many rows it took.  If it has to go row by row, the
+ * failure is that of the step as a whole.
+ */
+RsnStepEnd
+rsn_runner_step(RsnRunner *runner, RsnStep step, int *n)
 {
 	StepRun		run = {.step = step};
+	RsnFailure	failure;
+	RsnStepEnd	end;
 
+	runner->nreported = 0;
+	*n = 0;
 	if (rsn_runner_try(runner, rsn_step_name(step), run_whole, &run))
-		return run.n;
-	return rsn_background_has_ids(step) ? step_one_by_one(runner, step) : -1;
+	{
+		*n = run.n;
+		return RSN_STEP_DONE;
+	}
+	if (runner->is_canceled)
+		return RSN_STEP_FAILED;
+	failure = runner->failure;
+	end = step_one_by_one(runner, step, n);
+	runner->failure = end == RSN_STEP_PARTLY ? failure
+		: Max(failure, runner->failure);
+	return end;
 }

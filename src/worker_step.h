@@ -9,26 +9,38 @@
 #define RSN_WORKER_STEP_H
 
 #include "background.h"
+#include "failure.h"
 #include "shared.h"
 
 typedef struct RsnRunner
 {
 	RsnSlot    *slot;
 	MemoryContext scratch;		/* reset after each transaction */
-	MemoryContext set_aside_context;
+	MemoryContext error_context;	/* reset after each failure */
 	RsnProgress progress;
-	int64		forget_at_ms;	/* when to try those set aside again */
+	RsnFailure	failure;		/* why the last transaction failed */
+	bool		is_canceled;	/* and whether somebody wanted that */
+	int			nreported;		/* errors of this step, so far */
 } RsnRunner;
+
+/* How a step has ended. */
+typedef enum RsnStepEnd
+{
+	RSN_STEP_DONE,
+	RSN_STEP_PARTLY,			/* row by row, since it fails as a whole */
+	RSN_STEP_FAILED				/* nothing has happened */
+} RsnStepEnd;
 
 /* What is done in a transaction, in the scratch context. */
 typedef void (*RsnAction) (RsnRunner *runner, void *arg);
 
 extern void rsn_runner_init(RsnRunner *runner, RsnSlot *slot);
 extern void rsn_runner_leave(RsnRunner *runner, RsnWorkerExit reason);
+extern void rsn_runner_yield(RsnRunner *runner);
 extern bool rsn_runner_try(RsnRunner *runner, const char *activity,
 						   RsnAction action, void *arg);
-extern int	rsn_runner_step(RsnRunner *runner, RsnStep step);
-extern bool rsn_runner_has_set_aside(const RsnRunner *runner);
-extern void rsn_runner_forget(RsnRunner *runner);
+extern RsnStepEnd rsn_runner_step(RsnRunner *runner, RsnStep step, int *n);
+extern int64 rsn_runner_next_release(const RsnRunner *runner);
+extern void rsn_runner_release(RsnRunner *runner);
 
 #endif							/* RSN_WORKER_STEP_H */
