@@ -19,8 +19,8 @@
 #include "guc.h"
 
 bool		rsn_guc_debug = false;
-int			rsn_guc_default_timeout_ms = 10000;
 int			rsn_guc_delivered_retention_s = 60 * 60;
+int			rsn_guc_default_timeout_ms = 24 * 60 * 60 * 1000;
 int			rsn_guc_delivery_batch_size = 1000;
 int			rsn_guc_notify_payload = RSN_NOTIFY_STATE;
 int			rsn_guc_page_bytes = 16 * 1024 * 1024;
@@ -112,7 +112,8 @@ rsn_guc_init(void)
 	DefineCustomIntVariable("resonate.default_timeout",
 							"Sets the timeout of a promise that is created without one.",
 							NULL,
-							&rsn_guc_default_timeout_ms, 10000, 0, INT_MAX,
+							&rsn_guc_default_timeout_ms, 24 * 60 * 60 * 1000,
+							0, INT_MAX,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("resonate.delivered_retention",
@@ -192,7 +193,7 @@ rsn_guc_init(void)
 							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	define_batch_size("resonate.schedule_batch_size",
-					  "Sets how many occurrences of a schedule one transaction fires.",
+					  "Sets how many occurrences of schedules one transaction fires.",
 					  &rsn_guc_schedule_batch_size);
 
 	DefineCustomIntVariable("resonate.schedule_grace",

@@ -94,7 +94,7 @@ SELECT r.status, r.id FROM generate_series(1, 3) AS n, resonate.create_promise('
 -- deadline that has passed shows.
 BEGIN READ ONLY;
 SELECT status FROM resonate.get_promise('first');
-SET LOCAL resonate.test_clock = '4000000010000';
+SET LOCAL resonate.test_clock = '4000086400000';
 SELECT status, state, settled_at FROM resonate.get_promise('first');
 SELECT state FROM resonate.search_promises('first');
 \set SHOW_CONTEXT never

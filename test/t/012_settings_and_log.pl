@@ -25,7 +25,7 @@ WHERE name LIKE 'resonate.%' ORDER BY name COLLATE "C"
 END
 	<<'END' =~ s/\n\z//r, 'names, units, contexts and defaults');
 resonate.debug||superuser|off
-resonate.default_timeout|ms|user|10000
+resonate.default_timeout|ms|user|86400000
 resonate.delivery_batch_size||sighup|1000
 resonate.notify_payload||sighup|state
 resonate.preload_limit||user|100
