@@ -161,6 +161,10 @@ CREATE TABLE resonate.schedules (
 	next_run_at bigint NOT NULL,
 	last_run_at bigint,
 	promise_timeout bigint NOT NULL,
+	fired bigint NOT NULL DEFAULT 0,
+	missed bigint NOT NULL DEFAULT 0,
+	last_missed_at bigint,
+	next_civil bigint,
 	catch_up resonate.catch_up NOT NULL,
 	id text COLLATE "C" NOT NULL,
 	cron text COLLATE "C" NOT NULL,
@@ -178,10 +182,12 @@ CREATE TABLE resonate.schedules (
 			   (last_run_at IS NULL OR
 				(last_run_at >= created_at AND last_run_at < next_run_at))),
 	CONSTRAINT schedules_promise_timeout CHECK (promise_timeout >= 0),
+	CONSTRAINT schedules_counts CHECK (fired >= 0 AND missed >= 0),
 	CONSTRAINT schedules_data CHECK (param_data IS NULL OR param_text IS NULL)
 ) WITH (vacuum_truncate = false, toast.vacuum_truncate = false);
 
-CREATE INDEX schedules_due_idx ON resonate.schedules (next_run_at);
+-- In the order in which they are fired.
+CREATE INDEX schedules_due_idx ON resonate.schedules (next_run_at, id);
 
 CREATE INDEX messages_notify_idx
 	ON resonate.messages (due_at) WHERE address LIKE 'notify://%';
@@ -213,7 +219,7 @@ COMMENT ON TABLE resonate.awaiters IS
 COMMENT ON TYPE resonate.catch_up IS
 'Which of the occurrences that a schedule has missed are fired.';
 COMMENT ON TABLE resonate.schedules IS
-'Cron rules, each of which creates a promise at every occurrence. time_zone NULL is UTC.';
+'Cron rules, each of which creates a promise at every occurrence. time_zone NULL is UTC. next_civil is what a clock in the time zone was to show at next_run_at by the rules that it was computed with, as if it were UTC; NULL where there is no time zone.';
 
 SELECT pg_catalog.pg_extension_config_dump('resonate.promises', '');
 SELECT pg_catalog.pg_extension_config_dump('resonate.callbacks', '');

@@ -119,6 +119,7 @@ CREATE TYPE resonate.stats_result AS (
 	rows_set_aside bigint,
 	leases_ended bigint,
 	occurrences_fired bigint,
+	occurrences_missed bigint,
 	messages_expired bigint
 );
 COMMENT ON TYPE resonate.stats_result IS

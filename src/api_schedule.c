@@ -26,7 +26,7 @@
 #define SEARCH_LIMIT_MAX		1000
 
 /* Columns of the result types, of which the first is the status or cursor. */
-#define SCHEDULE_NCOLUMNS 14
+#define SCHEDULE_NCOLUMNS 17
 
 PG_FUNCTION_INFO_V1(resonate_create_schedule);
 PG_FUNCTION_INFO_V1(resonate_get_schedule);
@@ -49,6 +49,10 @@ set_schedule(Datum *values, bool *nulls, const RsnScheduleRow *row)
 	rsn_set_time(values, nulls, 12, row->next_run_at_ms);
 	if (row->last_run_at_ms >= 0)
 		rsn_set_time(values, nulls, 13, row->last_run_at_ms);
+	rsn_set_datum(values, nulls, 14, Int64GetDatum(row->fired));
+	rsn_set_datum(values, nulls, 15, Int64GetDatum(row->missed));
+	if (row->last_missed_at_ms >= 0)
+		rsn_set_time(values, nulls, 16, row->last_missed_at_ms);
 }
 
 /* A resonate.schedule_result; the schedule is NULL where there is none. */
@@ -101,25 +105,23 @@ invalid_value(const char *name, const text *value, const char *reason)
 			 errdetail("%s", reason)));
 }
 
-/* When the schedule will run first. */
-static int64
-check_rule(text *cron, text *time_zone, int64 now_ms)
+/* Has the schedule run first after now. */
+static void
+check_rule(RsnScheduleRow *row)
 {
 	RsnCronRule rule;
 	const char *reason;
-	int64		next_ms;
 
-	if (cron == NULL)
+	if (row->cron == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("%s must not be null", rsn_arg_where("cron", 0))));
-	if (!rsn_schedule_parse_rule(cron, NULL, &rule, &reason))
-		invalid_value("cron", cron, reason);
-	if (!rsn_schedule_parse_rule(cron, time_zone, &rule, &reason))
-		invalid_value("time_zone", time_zone, reason);
-	if (!rsn_schedule_next(&rule, now_ms, &next_ms))
-		invalid_value("cron", cron, "It has no occurrence any more.");
-	return next_ms;
+	if (!rsn_schedule_parse_rule(row->cron, NULL, &rule, &reason))
+		invalid_value("cron", row->cron, reason);
+	if (!rsn_schedule_parse_rule(row->cron, row->time_zone, &rule, &reason))
+		invalid_value("time_zone", row->time_zone, reason);
+	if (!rsn_schedule_start(row, &rule))
+		invalid_value("cron", row->cron, "It has no occurrence any more.");
 }
 
 /* The template of the ids of the promises. */
@@ -179,8 +181,9 @@ schedule_from_args(FunctionCallInfo fcinfo, RsnScheduleRow *row)
 	row->time_zone = RSN_ARG_TEXT(7);
 	row->catch_up = check_catch_up(RSN_ARG_TEXT(8));
 	row->created_at_ms = now_ms;
-	row->next_run_at_ms = check_rule(row->cron, row->time_zone, now_ms);
 	row->last_run_at_ms = -1;
+	row->last_missed_at_ms = -1;
+	check_rule(row);
 }
 
 static bool

@@ -31,6 +31,16 @@
 /* How often to begin pruning at the start. */
 #define PRUNE_ANEW_MS	60000
 
+/*
+ * For how long to fire schedules at once: a caller has asked for it, while the
+ * worker has deadlines to keep.
+ */
+#define FIRE_MS_WORKER	100
+#define FIRE_MS_CALLER	1000
+
+/* How many schedules to check at once against the rules of their time zones. */
+#define FOLLOW_ZONES_MAX 1000
+
 /* How long a step that failed for a caller is left to the worker. */
 #define FAILED_STEP_WAIT_MS 60000
 
@@ -95,14 +105,42 @@ look_from(const RsnProgress *progress, RsnStep step)
 		: PG_INT64_MIN;
 }
 
-static int
-step_schedule(int64 now_ms, int limit, const RsnSetAside *set_aside)
+static void
+count_fired(const RsnFired *fired)
 {
-	int			n = rsn_engine_fire_schedule(now_ms, limit, set_aside->ids,
-											 set_aside->n);
+	count(RSN_COUNT_OCCURRENCES, fired->occurrences);
+	count(RSN_COUNT_MISSED, fired->missed);
+}
 
-	count(RSN_COUNT_OCCURRENCES, n);
-	return n;
+/*
+ * The rules of time zones that a process knows stay the same as long as it
+ * lives, so a worker checks at its start whether they are what schedules were
+ * computed with.  Whoever fires one checks it anyway; what is to run earlier than
+ * was thought has to be found before.
+ */
+static int
+step_schedule(int64 now_ms, int limit, RsnProgress *progress)
+{
+	const RsnSetAside *set_aside = &progress->set_aside[RSN_STEP_SCHEDULE];
+	RsnFired	fired;
+
+	if (progress->is_worker && !progress->are_zones_followed)
+	{
+		int			n = rsn_engine_follow_zones(progress->zones_followed_to,
+												FOLLOW_ZONES_MAX);
+
+		progress->are_zones_followed = n < FOLLOW_ZONES_MAX;
+		progress->has_more = n > 0;
+		if (n > 0)
+			return n;
+	}
+	fired = rsn_engine_fire_schedules(now_ms, limit,
+									  progress->is_worker ? FIRE_MS_WORKER
+									  : FIRE_MS_CALLER,
+									  set_aside->ids, set_aside->n);
+	count_fired(&fired);
+	progress->has_more = fired.has_more;
+	return fired.processed;
 }
 
 static int
@@ -232,7 +270,7 @@ run_step(RsnStep step, int64 now_ms, int limit, RsnProgress *progress)
 	switch (step)
 	{
 		case RSN_STEP_SCHEDULE:
-			return step_schedule(now_ms, limit, set_aside);
+			return step_schedule(now_ms, limit, progress);
 		case RSN_STEP_TIMEOUT:
 			return step_timeout(now_ms, limit, progress);
 		case RSN_STEP_LEASE:
@@ -472,11 +510,14 @@ rsn_background_list(RsnStep step, int64 now_ms, RsnProgress *progress,
 void
 rsn_background_step_one(RsnStep step, int64 now_ms, text *id)
 {
+	RsnFired	fired;
+
 	switch (step)
 	{
 		case RSN_STEP_SCHEDULE:
-			rsn_engine_fire_one_schedule(id, now_ms,
-										 rsn_guc_schedule_batch_size);
+			fired = rsn_engine_fire_one_schedule(id, now_ms,
+												 rsn_guc_schedule_batch_size);
+			count_fired(&fired);
 			break;
 		case RSN_STEP_TIMEOUT:
 			count(RSN_COUNT_TIMED_OUT, rsn_engine_expire_one(id, now_ms));

@@ -14,7 +14,7 @@
 /* In the order in which they are tried. */
 typedef enum RsnStep
 {
-	RSN_STEP_SCHEDULE,			/* fire occurrences of a schedule (R7) */
+	RSN_STEP_SCHEDULE,			/* fire occurrences of schedules (R7) */
 	RSN_STEP_TIMEOUT,			/* settle promises past their deadline (R1) */
 	RSN_STEP_LEASE,				/* put tasks back whose lease has ended (R5) */
 	RSN_STEP_DISPATCH,			/* offer tasks (R6) */
@@ -41,6 +41,9 @@ typedef struct RsnProgress
 	bool		has_busy;		/* it has left out what others work on */
 	RsnPrunePosition pruned;
 	int64		prune_anew_at_ms;	/* when to begin at the start again */
+	bool		is_worker;		/* others wait for the end of the step */
+	bool		are_zones_followed; /* by all schedules, else up to an id */
+	char		zones_followed_to[RSN_SCHEDULE_ID_MAX + 1];
 } RsnProgress;
 
 extern void rsn_background_init(void);

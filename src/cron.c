@@ -768,7 +768,7 @@ count_civil_from_day(const RsnCron *cron, int64_t first_day, int64_t to_s)
 {
 	int64_t		day = floor_div(to_s, S_PER_DAY);
 	int64_t		per_day = (int64_t) count_members(cron->hours) *
-		count_members(cron->minutes) * count_members(cron->seconds);
+	count_members(cron->minutes) * count_members(cron->seconds);
 	int64_t		n = count_matching_days(cron, first_day, day) * per_day;
 
 	if (count_matching_days(cron, day, day + 1) > 0)

@@ -26,6 +26,15 @@ typedef struct RsnCreateRequest
 	int64		as_of_ms;		/* its birth; zero: now */
 } RsnCreateRequest;
 
+/* What firing schedules has done. */
+typedef struct RsnFired
+{
+	int			processed;		/* occurrences, or schedules without any */
+	int64		occurrences;	/* whose promises were created */
+	int64		missed;			/* occurrences that nobody can work on */
+	bool		has_more;		/* that is due */
+} RsnFired;
+
 typedef struct RsnSettleRequest
 {
 	RsnSettle	rule;			/* its key points into key */
@@ -170,8 +179,11 @@ extern RsnScheduleRow *rsn_engine_get_schedule(text *id);
 extern bool rsn_engine_delete_schedule(text *id);
 extern int	rsn_engine_search_schedules(Jsonb *tags, text *after_id, int limit,
 										RsnScheduleRow **rows);
-extern int	rsn_engine_fire_schedule(int64 now_ms, int limit,
-									 text *const *set_aside, int nset_aside);
-extern void rsn_engine_fire_one_schedule(text *id, int64 now_ms, int limit);
+extern RsnFired rsn_engine_fire_schedules(int64 now_ms, int limit, int limit_ms,
+										  text *const *set_aside,
+										  int nset_aside);
+extern RsnFired rsn_engine_fire_one_schedule(text *id, int64 now_ms,
+											 int limit);
+extern int	rsn_engine_follow_zones(char *after_id, int limit);
 
 #endif							/* RSN_ENGINE_H */

@@ -3,10 +3,12 @@
  * engine_schedule.c
  *	  Lock, read, decide, write: operations on schedules.
  *
- * Firing locks one schedule and takes a bounded batch of its occurrences.  The
- * promises and the new position of the schedule are stored by one transaction,
- * so nobody fires an occurrence twice and none is lost.  An occurrence is created as of
- * its own instant, so one that is past its own deadline by now is born settled.
+ * Firing goes in rounds.  Each locks a bounded number of schedules that are due,
+ * skipping those that others have locked, so it waits for no schedule whatever
+ * the order, and then takes a bounded number of their occurrences.  The promises
+ * and the new positions of the schedules are stored by one transaction, so nobody
+ * fires an occurrence twice and none is lost.  An occurrence is created as of its
+ * own instant, so one that is past its own deadline by now is born settled.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,6 +19,7 @@
 
 #include "clock.h"
 #include "engine_internal.h"
+#include "payload.h"
 #include "schedule.h"
 #include "wake.h"
 
@@ -76,89 +79,226 @@ rsn_engine_search_schedules(Jsonb *tags, text *after_id, int limit,
 	return n;
 }
 
-/* Creates the promises of occurrences; ids that exist already are adopted. */
-static void
-create_occurrences(const RsnScheduleRow *schedule, const int64 *occurrences,
-				   int n, int64 now_ms)
+/*
+ * A round takes at most so many schedules and occurrences: with more, there would
+ * be no end to a round where each insert is slow.
+ */
+#define ROUND_MAX		100
+
+/* No round begins after so many bytes of promises. */
+#define STEP_BYTES_MAX	(8 * 1024 * 1024)
+
+/* What the rounds of a step have done. */
+typedef struct Firing
 {
-	RsnCreateRequest *requests = palloc0(sizeof(RsnCreateRequest) *
-										 Max(n, 1));
+	int64		now_ms;
+	int64		bytes;			/* of the promises */
+	RsnCreateRequest *requests; /* of this round */
+	int			nrequests;
+	RsnFired	fired;
+} Firing;
+
+/* How much is stored for each occurrence. */
+static int64
+size_of_promise(const RsnScheduleRow *schedule)
+{
+	return RSN_PROMISE_ID_MAX + rsn_stored_size(schedule->promise_tags) +
+		rsn_payload_size(&schedule->param);
+}
+
+/* Adds the promises of occurrences to those of the round. */
+static void
+add_requests(Firing *firing, RsnScheduleRow *schedule,
+			 const int64 *occurrences, int n)
+{
+	int64		missed = schedule->missed;
 
 	for (int i = 0; i < n; i++)
-		rsn_schedule_make_request(schedule, occurrences[i], &requests[i]);
-	if (n > 0)
-		rsn_engine_create_missing(requests, n, now_ms);
+	{
+		RsnCreateRequest *request = &firing->requests[firing->nrequests++];
+
+		rsn_schedule_make_request(schedule, occurrences[i], request);
+
+		/* What a timer does at its deadline is not missed. */
+		if (request->rule.timeout_at_ms <= firing->now_ms &&
+			!request->rule.is_timer)
+			rsn_schedule_note_missed(schedule, occurrences[i], 1);
+	}
+	firing->fired.occurrences += n;
+	firing->fired.missed += schedule->missed - missed;
 }
 
 /*
- * Locks a schedule that is due.  They take turns, in order of their ids, so that
- * one with many missed occurrences does not keep the others waiting.
+ * Takes at most limit occurrences of a locked schedule that is due, fewer where
+ * they are large, and stores its new position.  True when more of them are due.
  */
-static RsnScheduleRow *
-lock_next_schedule(int64 now_ms, text *const *set_aside, int nset_aside)
+static bool
+take_occurrences(Firing *firing, RsnScheduleRow *schedule, int limit)
 {
-	static char previous[RSN_SCHEDULE_ID_MAX + 1];
-	RsnScheduleRow *schedule;
+	int64		size = size_of_promise(schedule);
+	int64		room = Max((STEP_BYTES_MAX - firing->bytes) / size, 1);
+	int64		missed = schedule->missed;
+	int64	   *occurrences;
+	int			n;
 
-	schedule = rsn_store_lock_due_schedule(now_ms, cstring_to_text(previous),
-										   set_aside, nset_aside);
-	if (schedule == NULL && previous[0] != '\0')
-		schedule = rsn_store_lock_due_schedule(now_ms, cstring_to_text(""),
-											   set_aside, nset_aside);
-	if (schedule != NULL)
-		text_to_cstring_buffer(schedule->id, previous, sizeof(previous));
-	return schedule;
+	limit = (int) Min(limit, room);
+	occurrences = palloc(sizeof(int64) * limit);
+	n = rsn_schedule_advance(schedule, firing->now_ms, limit, occurrences);
+	firing->fired.missed += schedule->missed - missed;
+	add_requests(firing, schedule, occurrences, n);
+	firing->fired.processed += Max(n, 1);
+	firing->bytes += n * size;
+	rsn_store_update_schedule(schedule);
+
+	/* The rules of its time zone may have moved it to before the next look. */
+	if (n == 0)
+		rsn_wake_note_deadline(schedule->next_run_at_ms);
+	return schedule->next_run_at_ms <= firing->now_ms;
 }
 
 /*
- * Fires at most limit occurrences of a locked schedule, if it is due; answers
- * how many.
+ * Locks at most limit schedules that are due: those that have been for longest,
+ * and, where there are more, half as many that have become so last.  So those
+ * that are far behind keep the others neither from being fired nor from being
+ * fired in time.
  */
 static int
-fire(RsnScheduleRow *schedule, int64 now_ms, int limit)
+lock_due(int64 now_ms, int limit, text *const *set_aside, int nset_aside,
+		 RsnDueSchedule *due)
 {
-	int64	   *occurrences = palloc(sizeof(int64) * limit);
-	int			n;
+	RsnDueSchedule *found;
+	int			wanted = limit < ROUND_MAX ? limit : limit - limit / 2;
+	int			n = rsn_store_lock_due_schedules(now_ms, wanted, set_aside,
+												 nset_aside, &found);
 
-	if (schedule->next_run_at_ms > now_ms)
-		return 0;
-	n = rsn_schedule_advance(schedule, now_ms, limit, occurrences);
-	rsn_store_begin();
-	rsn_store_update_schedule(schedule);
-	rsn_store_end();
-	create_occurrences(schedule, occurrences, n, now_ms);
-	return n;
+	memcpy(due, found, sizeof(RsnDueSchedule) * n);
+	if (n < wanted || n == limit)
+		return n;
+	wanted = rsn_store_lock_newest_schedules(now_ms, limit - n, &due[n - 1],
+											 set_aside, nset_aside, &found);
+	memcpy(due + n, found, sizeof(RsnDueSchedule) * wanted);
+	return n + wanted;
 }
 
 /*
- * Fires one schedule that is due, at most limit of its occurrences.  Answers how
- * many, at least one if there was such a schedule.
+ * Locks schedules that are due and takes occurrences of each, so that all of
+ * them have the same share.  True when more is due.
  */
-int
-rsn_engine_fire_schedule(int64 now_ms, int limit, text *const *set_aside,
-						 int nset_aside)
+static bool
+fire_round(Firing *firing, int limit, text *const *set_aside, int nset_aside)
 {
-	RsnScheduleRow *schedule;
+	RsnDueSchedule due[ROUND_MAX];
+	RsnCreateRequest requests[ROUND_MAX];
 	int			n;
+	int			left = limit;
+	bool		has_more;
 
+	firing->requests = requests;
+	firing->nrequests = 0;
 	rsn_store_begin();
-	schedule = lock_next_schedule(now_ms, set_aside, nset_aside);
+	n = lock_due(firing->now_ms, limit, set_aside, nset_aside, due);
+	has_more = n == limit;
+	for (int i = 0; i < n; i++)
+	{
+		RsnScheduleRow *schedule;
+		int			before = firing->fired.processed;
+
+		if (firing->bytes >= STEP_BYTES_MAX)
+		{
+			has_more = true;
+			break;
+		}
+		schedule = rsn_store_read_schedule(due[i].id);
+		if (schedule == NULL)
+			elog(ERROR, "schedule \"%s\" is gone although it was locked",
+				 text_to_cstring(due[i].id));
+		has_more |= take_occurrences(firing, schedule, left / (n - i));
+		left -= firing->fired.processed - before;
+	}
 	rsn_store_end();
-	if (schedule == NULL)
-		return 0;
-	n = fire(schedule, now_ms, limit);
-	return Max(n, 1);
+	rsn_engine_create_missing(requests, firing->nrequests, firing->now_ms);
+	return has_more;
+}
+
+/*
+ * Fires schedules that are due, at most limit occurrences of them; one that
+ * fires nothing counts for one.  Begins nothing after limit_ms.
+ */
+RsnFired
+rsn_engine_fire_schedules(int64 now_ms, int limit, int limit_ms,
+						  text *const *set_aside, int nset_aside)
+{
+	Firing		firing = {.now_ms = now_ms};
+	int64		began_ms = rsn_clock_wall();
+	bool		is_over = false;
+
+	firing.fired.has_more = true;
+	while (firing.fired.has_more && !is_over)
+	{
+		CHECK_FOR_INTERRUPTS();
+		firing.fired.has_more =
+			fire_round(&firing,
+					   Min(limit - firing.fired.processed, ROUND_MAX),
+					   set_aside, nset_aside);
+		is_over = firing.fired.processed >= limit ||
+			firing.bytes >= STEP_BYTES_MAX ||
+			rsn_clock_wall() - began_ms >= limit_ms;
+	}
+	return firing.fired;
 }
 
 /* Fires this schedule, if it is due and nobody else works on it. */
-void
+RsnFired
 rsn_engine_fire_one_schedule(text *id, int64 now_ms, int limit)
 {
+	Firing		firing = {.now_ms = now_ms};
+	RsnCreateRequest requests[ROUND_MAX];
 	RsnScheduleRow *schedule;
 
+	firing.requests = requests;
 	rsn_store_begin();
 	schedule = rsn_store_lock_schedule(id);
+	if (schedule != NULL && schedule->next_run_at_ms <= now_ms)
+		firing.fired.has_more = take_occurrences(&firing, schedule,
+												 Min(limit, ROUND_MAX));
 	rsn_store_end();
-	if (schedule != NULL)
-		(void) fire(schedule, now_ms, limit);
+	rsn_engine_create_missing(requests, firing.nrequests, now_ms);
+	return firing.fired;
+}
+
+/* Has a schedule follow the rules of its time zone, unless somebody works on it. */
+static void
+follow_zone(text *id)
+{
+	RsnScheduleRow *schedule = rsn_store_lock_schedule(id);
+
+	if (schedule == NULL || !rsn_schedule_follow_zone(schedule))
+		return;
+	rsn_store_update_schedule(schedule);
+	rsn_wake_note_deadline(schedule->next_run_at_ms);
+}
+
+/*
+ * Has at most limit schedules follow the rules of their time zones, which may
+ * have changed since their next runs were computed.  Goes on after an id, and
+ * sets it to the last one; returns how many it has looked at.
+ */
+int
+rsn_engine_follow_zones(char *after_id, int limit)
+{
+	RsnScheduleRow *rows;
+	int			n;
+
+	rsn_store_begin();
+	n = rsn_store_list_schedules(cstring_to_text(after_id), limit, &rows);
+	for (int i = 0; i < n; i++)
+	{
+		if (rsn_schedule_follow_zone(&rows[i]))
+			follow_zone(rows[i].id);
+	}
+	rsn_store_end();
+	if (n > 0)
+		text_to_cstring_buffer(rows[n - 1].id, after_id,
+							   RSN_SCHEDULE_ID_MAX + 1);
+	return n;
 }

@@ -82,13 +82,13 @@ decode_schedule(RsnDecoder *decoder, JsonbContainer *data,
 	row->catch_up = RSN_CATCH_UP_ALL;
 	row->created_at_ms = rsn_clock_now();
 	row->last_run_at_ms = -1;
+	row->last_missed_at_ms = -1;
 	if (decoder->error != NULL)
 		return;
 	check_template(decoder, row);
 	if (!rsn_schedule_parse_rule(row->cron, NULL, &rule, &reason))
 		rsn_decode_fail(decoder, "%s", reason);
-	else if (!rsn_schedule_next(&rule, row->created_at_ms,
-								&row->next_run_at_ms))
+	else if (!rsn_schedule_start(row, &rule))
 		rsn_decode_fail(decoder, "cron never comes again");
 }
 

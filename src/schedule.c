@@ -23,6 +23,18 @@
 #define ID_MARK			"{{.id}}"
 #define TIMESTAMP_MARK	"{{.timestamp}}"
 
+/*
+ * A change of the rules of a time zone does not move an occurrence by more; what
+ * is further away was not computed but written by somebody.
+ */
+#define ZONE_CHANGE_MAX_MS	(3 * INT64CONST(3600000))
+
+/* No clock is further from UTC. */
+#define ZONE_OFFSET_MAX_MS	(36 * INT64CONST(3600000))
+
+/* Missed occurrences are counted for the last 400 years. */
+#define COUNT_MAX_MS	(146097 * INT64CONST(86400000))
+
 /* The digits of the greatest timestamp. */
 #define TIMESTAMP_LEN_MAX 19
 
@@ -51,10 +63,45 @@ zone_of(const RsnCronRule *rule)
 }
 
 /* The first occurrence after an instant; false when there is none any more. */
-bool
-rsn_schedule_next(const RsnCronRule *rule, int64 after_ms, int64 *next_ms)
+static bool
+find_next(const RsnCronRule *rule, int64 after_ms, int64 *next_ms)
 {
 	return rsn_cron_next(&rule->cron, zone_of(rule), after_ms, next_ms);
+}
+
+/* What a clock in the time zone shows at an instant, as if it were UTC. */
+static int64
+civil_at(const RsnCronRule *rule, int64 at_ms)
+{
+	int64		until_s;
+
+	if (rule->is_utc || at_ms > PG_INT64_MAX - ZONE_OFFSET_MAX_MS)
+		return RSN_CIVIL_NONE;
+	return at_ms + INT64CONST(1000) *
+		rule->zone.offset_at(rule->zone.arg, at_ms / 1000, &until_s);
+}
+
+/* Has a schedule run next at an instant. */
+static void
+set_next_at(RsnScheduleRow *schedule, const RsnCronRule *rule, int64 at_ms)
+{
+	schedule->next_run_at_ms = at_ms;
+	schedule->next_civil_ms = civil_at(rule, at_ms);
+}
+
+/*
+ * Has a new schedule run first after its birth; false when its rule has no
+ * occurrence any more.
+ */
+bool
+rsn_schedule_start(RsnScheduleRow *schedule, const RsnCronRule *rule)
+{
+	int64		next_ms;
+
+	if (!find_next(rule, schedule->created_at_ms, &next_ms))
+		return false;
+	set_next_at(schedule, rule, next_ms);
+	return true;
 }
 
 /* The rule of a stored schedule, which was valid when it was stored. */
@@ -76,8 +123,113 @@ load_rule(const RsnScheduleRow *schedule, RsnCronRule *rule)
 static void
 set_next(RsnScheduleRow *schedule, const RsnCronRule *rule, int64 after_ms)
 {
-	if (!rsn_schedule_next(rule, after_ms, &schedule->next_run_at_ms))
-		schedule->next_run_at_ms = RSN_TIME_NEVER;
+	int64		next_ms;
+
+	if (!find_next(rule, after_ms, &next_ms))
+		next_ms = RSN_TIME_NEVER;
+	set_next_at(schedule, rule, next_ms);
+}
+
+/*
+ * The first occurrence that has not run at which the clock shows a civil time or
+ * a later one.
+ */
+static int64
+find_civil(const RsnScheduleRow *schedule, const RsnCronRule *rule,
+		   int64 civil_ms)
+{
+	int64		at_ms = schedule->next_run_at_ms - ZONE_CHANGE_MAX_MS;
+
+	at_ms = Max(at_ms, schedule->created_at_ms);
+	at_ms = Max(at_ms, schedule->last_run_at_ms);
+	do
+	{
+		if (!find_next(rule, at_ms, &at_ms))
+			return RSN_TIME_NEVER;
+	} while (civil_at(rule, at_ms) < civil_ms &&
+			 civil_at(rule, at_ms) != RSN_CIVIL_NONE);
+	return at_ms;
+}
+
+/* The occurrence that is nearest to when the schedule was to run. */
+static int64
+find_nearest(const RsnScheduleRow *schedule, const RsnCronRule *rule)
+{
+	int64		at_ms = schedule->next_run_at_ms;
+	int64		after_ms;
+	int64		before_ms;
+
+	if (!find_next(rule, at_ms, &after_ms))
+		after_ms = RSN_TIME_NEVER;
+	if (rsn_cron_last(&rule->cron, zone_of(rule),
+					  Max(schedule->created_at_ms, schedule->last_run_at_ms),
+					  at_ms, &before_ms) &&
+		at_ms - before_ms < after_ms - at_ms)
+		return before_ms;
+	return after_ms;
+}
+
+/*
+ * When a schedule is to run by the rules that its time zone has now: they may
+ * have changed since next_run_at was computed.  What had come by the clock of
+ * then has run, so the next is at the same time of the clock, or the first after
+ * it.  A rule for every hour goes by elapsed time and not by the clock.
+ */
+static int64
+find_moved(const RsnScheduleRow *schedule, const RsnCronRule *rule)
+{
+	int64		at_ms = schedule->next_run_at_ms;
+	int64		shown_ms = civil_at(rule, at_ms);
+	int64		wanted_ms = schedule->next_civil_ms;
+	int64		next_ms;
+	bool		is_elapsed = rsn_cron_is_elapsed(&rule->cron);
+
+	if (shown_ms == RSN_CIVIL_NONE)
+		return at_ms;
+	if (!is_elapsed && wanted_ms != RSN_CIVIL_NONE && wanted_ms != shown_ms &&
+		shown_ms >= wanted_ms - ZONE_CHANGE_MAX_MS &&
+		shown_ms <= wanted_ms + ZONE_CHANGE_MAX_MS)
+		return find_civil(schedule, rule, wanted_ms);
+	if (!find_next(rule, at_ms - 1, &next_ms))
+		next_ms = RSN_TIME_NEVER;
+	if (is_elapsed || next_ms == at_ms)
+		return next_ms;
+	return find_nearest(schedule, rule);
+}
+
+/* Follows the rules of the time zone; true when that changes the next run. */
+static bool
+follow_zone(RsnScheduleRow *schedule, const RsnCronRule *rule)
+{
+	int64		at_ms = find_moved(schedule, rule);
+
+	if (at_ms == schedule->next_run_at_ms)
+		return false;
+	set_next_at(schedule, rule, at_ms);
+	return true;
+}
+
+/* The same for a stored schedule; false also when it cannot be evaluated. */
+bool
+rsn_schedule_follow_zone(RsnScheduleRow *schedule)
+{
+	RsnCronRule rule;
+	const char *reason;
+
+	return schedule->time_zone != NULL &&
+		rsn_schedule_parse_rule(schedule->cron, schedule->time_zone, &rule,
+								&reason) &&
+		follow_zone(schedule, &rule);
+}
+
+/* Counts occurrences that nobody can work on, the last of them at an instant. */
+void
+rsn_schedule_note_missed(RsnScheduleRow *schedule, int64 at_ms, int64 n)
+{
+	if (n <= 0)
+		return;
+	schedule->missed += n;
+	schedule->last_missed_at_ms = at_ms;
 }
 
 /* All occurrences that are due, at most limit of them now. */
@@ -90,10 +242,26 @@ advance_all(RsnScheduleRow *schedule, const RsnCronRule *rule, int64 now_ms,
 	while (n < limit && schedule->next_run_at_ms <= now_ms)
 	{
 		occurrences[n++] = schedule->next_run_at_ms;
+		schedule->fired++;
 		schedule->last_run_at_ms = schedule->next_run_at_ms;
 		set_next(schedule, rule, schedule->last_run_at_ms);
 	}
 	return n;
+}
+
+/* Counts the occurrences that are due before the last one, which are left out. */
+static void
+skip_until(RsnScheduleRow *schedule, const RsnCronRule *rule, int64 last_ms)
+{
+	int64		after_ms = Max(schedule->next_run_at_ms - 1,
+							   last_ms - COUNT_MAX_MS);
+	int64		n = rsn_cron_count(&rule->cron, zone_of(rule), after_ms,
+								   last_ms - 1);
+	int64		skipped_ms;
+
+	if (n > 0 && rsn_cron_last(&rule->cron, zone_of(rule), after_ms,
+							   last_ms - 1, &skipped_ms))
+		rsn_schedule_note_missed(schedule, skipped_ms, n);
 }
 
 /* The latest occurrence that is due, unless it is too late for that. */
@@ -107,19 +275,24 @@ advance_last(RsnScheduleRow *schedule, const RsnCronRule *rule, int64 now_ms,
 	if (!rsn_cron_last(&rule->cron, zone_of(rule),
 					   schedule->next_run_at_ms - 1, now_ms, &last_ms))
 		last_ms = schedule->next_run_at_ms;
+	skip_until(schedule, rule, last_ms);
 	if (schedule->catch_up == RSN_CATCH_UP_LAST ||
 		now_ms - last_ms <= rsn_guc_schedule_grace_ms)
 	{
 		occurrences[n++] = last_ms;
+		schedule->fired++;
 		schedule->last_run_at_ms = last_ms;
 	}
+	else
+		rsn_schedule_note_missed(schedule, last_ms, 1);
 	set_next(schedule, rule, last_ms);
 	return n;
 }
 
 /*
  * The occurrences of a schedule that is due which are to be fired now, at most
- * limit of them; sets when it has run last, and when it is due next.
+ * limit of them; sets when it has run last, and when it is due next.  There is
+ * none if it is due by rules of its time zone that have changed.
  */
 int
 rsn_schedule_advance(RsnScheduleRow *schedule, int64 now_ms, int limit,
@@ -128,6 +301,8 @@ rsn_schedule_advance(RsnScheduleRow *schedule, int64 now_ms, int limit,
 	RsnCronRule rule;
 
 	load_rule(schedule, &rule);
+	if (follow_zone(schedule, &rule) && schedule->next_run_at_ms > now_ms)
+		return 0;
 	if (schedule->catch_up == RSN_CATCH_UP_ALL)
 		return advance_all(schedule, &rule, now_ms, limit, occurrences);
 	return advance_last(schedule, &rule, now_ms, occurrences);

@@ -21,10 +21,13 @@ typedef struct RsnCronRule
 
 extern bool rsn_schedule_parse_rule(const text *cron, const text *time_zone,
 									RsnCronRule *rule, const char **reason);
-extern bool rsn_schedule_next(const RsnCronRule *rule, int64 after_ms,
-							  int64 *next_ms);
+extern bool rsn_schedule_start(RsnScheduleRow *schedule,
+							   const RsnCronRule *rule);
+extern bool rsn_schedule_follow_zone(RsnScheduleRow *schedule);
 extern int	rsn_schedule_advance(RsnScheduleRow *schedule, int64 now_ms,
 								 int limit, int64 *occurrences);
+extern void rsn_schedule_note_missed(RsnScheduleRow *schedule, int64 at_ms,
+									 int64 n);
 extern int	rsn_schedule_id_len_max(const text *promise_id,
 									const text *schedule_id);
 extern void rsn_schedule_make_request(const RsnScheduleRow *schedule,

@@ -114,7 +114,22 @@ typedef struct RsnScheduleRow
 	int64		created_at_ms;
 	int64		next_run_at_ms;
 	int64		last_run_at_ms; /* -1: never */
+	int64		next_civil_ms;	/* what a clock shows at the next run, or
+								 * RSN_CIVIL_NONE */
+	int64		fired;			/* occurrences so far */
+	int64		missed;			/* that nobody could work on */
+	int64		last_missed_at_ms;	/* -1: none */
 } RsnScheduleRow;
+
+/* Where there is no time zone, or it is not known. */
+#define RSN_CIVIL_NONE PG_INT64_MIN
+
+/* A schedule that is due, and since when. */
+typedef struct RsnDueSchedule
+{
+	text	   *id;
+	int64		next_run_at_ms;
+} RsnDueSchedule;
 
 typedef struct RsnSearch
 {
@@ -300,10 +315,16 @@ extern const char *rsn_catch_up_name(RsnCatchUp catch_up);
 extern bool rsn_catch_up_from_name(const char *name, RsnCatchUp *catch_up);
 extern bool rsn_store_insert_schedule(const RsnScheduleRow *row);
 extern RsnScheduleRow *rsn_store_read_schedule(text *id);
-extern RsnScheduleRow *rsn_store_lock_due_schedule(int64 now_ms,
-												   text *after_id,
-												   text *const *set_aside,
-												   int nset_aside);
+extern int	rsn_store_lock_due_schedules(int64 now_ms, int limit,
+										 text *const *set_aside,
+										 int nset_aside, RsnDueSchedule **due);
+extern int	rsn_store_lock_newest_schedules(int64 now_ms, int limit,
+											const RsnDueSchedule *after,
+											text *const *set_aside,
+											int nset_aside,
+											RsnDueSchedule **due);
+extern int	rsn_store_list_schedules(text *after_id, int limit,
+									 RsnScheduleRow **rows);
 extern RsnScheduleRow *rsn_store_lock_schedule(text *id);
 extern void rsn_store_update_schedule(const RsnScheduleRow *row);
 extern bool rsn_store_delete_schedule(text *id);

@@ -104,10 +104,13 @@
 	" ORDER BY t.address LIMIT 1) FROM a WHERE a.address IS NOT NULL)"
 
 /* In the order that schedule_from_tuple reads. */
-#define SCHEDULE_COLUMNS \
+#define SCHEDULE_WITHOUT_PAYLOAD \
 	"s.created_at, s.next_run_at, s.last_run_at, s.promise_timeout, " \
+	"s.fired, s.missed, s.last_missed_at, s.next_civil, " \
 	"s.catch_up::pg_catalog.text, s.id, s.cron, s.time_zone, s.promise_id, " \
-	"s.promise_tags, s.param_headers, s.param_data, s.param_text"
+	"s.promise_tags"
+#define SCHEDULE_COLUMNS \
+	SCHEDULE_WITHOUT_PAYLOAD ", s.param_headers, s.param_data, s.param_text"
 
 /* The id as promises_state_idx has it. */
 #define HIDDEN_ID "(p.id OPERATOR(pg_catalog.||) '')"
@@ -540,14 +543,14 @@ const RsnQueryDef rsn_queries[] = {
 	/* Schedules. */
 
 	[RSN_QUERY_INSERT_SCHEDULE] = {
-		"INSERT INTO resonate.schedules (created_at, next_run_at,"
+		"INSERT INTO resonate.schedules (created_at, next_run_at, next_civil,"
 		" promise_timeout, catch_up, id, cron, time_zone, promise_id,"
 		" promise_tags, param_headers, param_data, param_text)"
-		" VALUES ($1, $2, $3, $4::resonate.catch_up, $5, $6, $7, $8, $9, $10,"
-		" $11, $12) ON CONFLICT DO NOTHING",
-		SPI_OK_INSERT, PLAN_ONCE, 12,
-		{INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-		JSONBOID, JSONBOID, BYTEAOID, TEXTOID}
+		" VALUES ($1, $2, $3, $4, $5::resonate.catch_up, $6, $7, $8, $9, $10,"
+		" $11, $12, $13) ON CONFLICT DO NOTHING",
+		SPI_OK_INSERT, PLAN_ONCE, 13,
+		{INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+		TEXTOID, JSONBOID, JSONBOID, BYTEAOID, TEXTOID}
 	},
 	[RSN_QUERY_READ_SCHEDULE] = {
 		"SELECT " SCHEDULE_COLUMNS " FROM resonate.schedules s"
@@ -559,17 +562,35 @@ const RsnQueryDef rsn_queries[] = {
 		" WHERE s.id" EQ "$1 FOR NO KEY UPDATE SKIP LOCKED",
 		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTOID}
 	},
-	[RSN_QUERY_LOCK_DUE_SCHEDULE] = {
-		"SELECT " SCHEDULE_COLUMNS " FROM resonate.schedules s"
-		" WHERE s.next_run_at" LE "$1 AND s.id OPERATOR(pg_catalog.>) $2"
-		" AND s.id" NE "ALL ($3)"
-		" ORDER BY s.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
-		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, TEXTOID, TEXTARRAYOID}
+	[RSN_QUERY_LOCK_DUE_SCHEDULES] = {
+		"SELECT s.next_run_at, s.id FROM resonate.schedules s"
+		" WHERE s.next_run_at" LE "$1 AND s.id" NE "ALL ($3)"
+		" ORDER BY s.next_run_at, s.id LIMIT $2"
+		" FOR NO KEY UPDATE SKIP LOCKED",
+		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, TEXTARRAYOID}
+	},
+	[RSN_QUERY_LOCK_NEWEST_SCHEDULES] = {
+		"SELECT s.next_run_at, s.id FROM resonate.schedules s"
+		" WHERE s.next_run_at" LE "$1 AND s.id" NE "ALL ($3)"
+		" AND ROW(s.next_run_at, s.id) OPERATOR(pg_catalog.>) ROW($4, $5)"
+		" ORDER BY s.next_run_at DESC, s.id DESC LIMIT $2"
+		" FOR NO KEY UPDATE SKIP LOCKED",
+		SPI_OK_SELECT, PLAN_ONCE, 5,
+		{INT8OID, INT8OID, TEXTARRAYOID, INT8OID, TEXTOID}
+	},
+	[RSN_QUERY_LIST_SCHEDULES] = {
+		"SELECT " SCHEDULE_WITHOUT_PAYLOAD ", NULL::pg_catalog.jsonb,"
+		" NULL::pg_catalog.bytea, NULL::pg_catalog.text"
+		" FROM resonate.schedules s"
+		" WHERE s.id OPERATOR(pg_catalog.>) $1 ORDER BY s.id LIMIT $2",
+		SPI_OK_SELECT, PLAN_ONCE, 2, {TEXTOID, INT8OID}
 	},
 	[RSN_QUERY_UPDATE_SCHEDULE] = {
-		"UPDATE resonate.schedules SET next_run_at = $2, last_run_at = $3"
+		"UPDATE resonate.schedules SET next_run_at = $2, last_run_at = $3,"
+		" next_civil = $4, fired = $5, missed = $6, last_missed_at = $7"
 		" WHERE id" EQ "$1",
-		SPI_OK_UPDATE, PLAN_ONCE, 3, {TEXTOID, INT8OID, INT8OID}
+		SPI_OK_UPDATE, PLAN_ONCE, 7,
+		{TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID}
 	},
 	[RSN_QUERY_DELETE_SCHEDULE] = {
 		"DELETE FROM resonate.schedules WHERE id" EQ "$1",

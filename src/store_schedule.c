@@ -16,7 +16,9 @@
 enum
 {
 	SCHEDULE_CREATED_AT = 1, SCHEDULE_NEXT_RUN_AT, SCHEDULE_LAST_RUN_AT,
-	SCHEDULE_PROMISE_TIMEOUT, SCHEDULE_CATCH_UP, SCHEDULE_ID, SCHEDULE_CRON,
+	SCHEDULE_PROMISE_TIMEOUT, SCHEDULE_FIRED, SCHEDULE_MISSED,
+	SCHEDULE_LAST_MISSED_AT, SCHEDULE_NEXT_CIVIL, SCHEDULE_CATCH_UP,
+	SCHEDULE_ID, SCHEDULE_CRON,
 	SCHEDULE_TIME_ZONE, SCHEDULE_PROMISE_ID, SCHEDULE_PROMISE_TAGS,
 	SCHEDULE_PARAM
 };
@@ -66,6 +68,12 @@ schedule_from_tuple(HeapTuple tuple, RsnScheduleRow *row)
 	row->created_at_ms = rsn_store_get_int64(tuple, SCHEDULE_CREATED_AT, 0);
 	row->next_run_at_ms = rsn_store_get_int64(tuple, SCHEDULE_NEXT_RUN_AT, 0);
 	row->last_run_at_ms = rsn_store_get_int64(tuple, SCHEDULE_LAST_RUN_AT, -1);
+	row->next_civil_ms = rsn_store_get_int64(tuple, SCHEDULE_NEXT_CIVIL,
+											 RSN_CIVIL_NONE);
+	row->fired = rsn_store_get_int64(tuple, SCHEDULE_FIRED, 0);
+	row->missed = rsn_store_get_int64(tuple, SCHEDULE_MISSED, 0);
+	row->last_missed_at_ms = rsn_store_get_int64(tuple,
+												 SCHEDULE_LAST_MISSED_AT, -1);
 	if (catch_up == NULL || !rsn_catch_up_from_name(catch_up, &row->catch_up))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -86,6 +94,15 @@ schedules_from_result(uint64 n)
 	return rows;
 }
 
+/* Adds a time, that value of it being the SQL NULL. */
+static void
+add_time(RsnArgs *args, int64 ms, int64 null_ms)
+{
+	rsn_args_add(args, Int64GetDatum(ms));
+	if (ms == null_ms)
+		args->nulls[args->n - 1] = 'n';
+}
+
 /* Inserts a new schedule; false when the id exists already. */
 bool
 rsn_store_insert_schedule(const RsnScheduleRow *row)
@@ -94,6 +111,7 @@ rsn_store_insert_schedule(const RsnScheduleRow *row)
 
 	rsn_args_add(&args, Int64GetDatum(row->created_at_ms));
 	rsn_args_add(&args, Int64GetDatum(row->next_run_at_ms));
+	add_time(&args, row->next_civil_ms, RSN_CIVIL_NONE);
 	rsn_args_add(&args, Int64GetDatum(row->promise_timeout_ms));
 	rsn_args_add(&args, CStringGetTextDatum(rsn_catch_up_name(row->catch_up)));
 	rsn_args_add_text(&args, row->id);
@@ -128,21 +146,68 @@ rsn_store_lock_schedule(text *id)
 	return one_schedule(RSN_QUERY_LOCK_SCHEDULE, id);
 }
 
-/* Locks the first due schedule after an id that nobody works on. */
-RsnScheduleRow *
-rsn_store_lock_due_schedule(int64 now_ms, text *after_id,
-							text *const *set_aside, int nset_aside)
+/* The due schedules of the last statement, in its order. */
+static int
+due_from_result(uint64 n, RsnDueSchedule **due)
+{
+	*due = rsn_store_alloc(sizeof(RsnDueSchedule) * Max(n, 1));
+	for (uint64 i = 0; i < n; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+
+		(*due)[i].next_run_at_ms = rsn_store_get_int64(tuple, 1, 0);
+		(*due)[i].id = rsn_store_get_text(tuple, 2);
+	}
+	return (int) n;
+}
+
+/* Locks those that have been due for longest and that nobody works on. */
+int
+rsn_store_lock_due_schedules(int64 now_ms, int limit, text *const *set_aside,
+							 int nset_aside, RsnDueSchedule **due)
 {
 	RsnArgs		args = {0};
 
 	rsn_args_add(&args, Int64GetDatum(now_ms));
-	rsn_args_add_text(&args, after_id);
+	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_texts(&args, set_aside, nset_aside);
-	return schedules_from_result(rsn_store_exec(RSN_QUERY_LOCK_DUE_SCHEDULE,
-												&args));
+	return due_from_result(rsn_store_exec(RSN_QUERY_LOCK_DUE_SCHEDULES, &args),
+						   due);
 }
 
-/* Stores when a locked schedule has run and will run. */
+/* Locks those after one in this order that have become due last. */
+int
+rsn_store_lock_newest_schedules(int64 now_ms, int limit,
+								const RsnDueSchedule *after,
+								text *const *set_aside, int nset_aside,
+								RsnDueSchedule **due)
+{
+	RsnArgs		args = {0};
+
+	rsn_args_add(&args, Int64GetDatum(now_ms));
+	rsn_args_add(&args, Int64GetDatum(limit));
+	rsn_args_add_texts(&args, set_aside, nset_aside);
+	rsn_args_add(&args, Int64GetDatum(after->next_run_at_ms));
+	rsn_args_add_text(&args, after->id);
+	return due_from_result(rsn_store_exec(RSN_QUERY_LOCK_NEWEST_SCHEDULES,
+										  &args), due);
+}
+
+/* Schedules in order of their ids, after one of them, without their params. */
+int
+rsn_store_list_schedules(text *after_id, int limit, RsnScheduleRow **rows)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	rsn_args_add_text(&args, after_id);
+	rsn_args_add(&args, Int64GetDatum(limit));
+	count = rsn_store_exec(RSN_QUERY_LIST_SCHEDULES, &args);
+	*rows = schedules_from_result(count);
+	return (int) count;
+}
+
+/* Stores what has become of a locked schedule. */
 void
 rsn_store_update_schedule(const RsnScheduleRow *row)
 {
@@ -150,9 +215,11 @@ rsn_store_update_schedule(const RsnScheduleRow *row)
 
 	rsn_args_add_text(&args, row->id);
 	rsn_args_add(&args, Int64GetDatum(row->next_run_at_ms));
-	rsn_args_add(&args, Int64GetDatum(row->last_run_at_ms));
-	if (row->last_run_at_ms < 0)
-		args.nulls[args.n - 1] = 'n';
+	add_time(&args, row->last_run_at_ms, -1);
+	add_time(&args, row->next_civil_ms, RSN_CIVIL_NONE);
+	rsn_args_add(&args, Int64GetDatum(row->fired));
+	rsn_args_add(&args, Int64GetDatum(row->missed));
+	add_time(&args, row->last_missed_at_ms, -1);
 	if (rsn_store_exec(RSN_QUERY_UPDATE_SCHEDULE, &args) != 1)
 		elog(ERROR, "schedule \"%s\" is gone although it was locked",
 			 text_to_cstring(row->id));

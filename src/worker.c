@@ -243,7 +243,7 @@ plan_after_run(Worker *worker, RsnStep step, int n, bool was_reading)
 		worker->runner.progress.from_ms[step] = worker->looked_at_ms + 1;
 	worker->has_busy |= step == RSN_STEP_DISPATCH &&
 		worker->runner.progress.has_busy;
-	if (n > 0 && (step == RSN_STEP_RECONCILE || step == RSN_STEP_SCHEDULE ||
+	if (n > 0 && (step == RSN_STEP_RECONCILE ||
 				  (was_reading && worker->runner.progress.has_more)))
 		want(worker, step);
 }

@@ -48,6 +48,7 @@ rsn_runner_init(RsnRunner *runner, RsnSlot *slot)
 {
 	memset(runner, 0, sizeof(RsnRunner));
 	runner->slot = slot;
+	runner->progress.is_worker = true;
 	runner->scratch = AllocSetContextCreate(TopMemoryContext,
 											"resonate worker step",
 											ALLOCSET_DEFAULT_SIZES);

@@ -38,21 +38,79 @@ func (s *State) fire(id string, now int64, limit int) (int, error) {
 			return 0, err
 		}
 	}
-	last := occurrences[len(occurrences)-1]
+	last := len(occurrences) - 1
 	switch {
-	case row.catchUp == "last":
-		occurrences = []int64{last}
-	case row.catchUp == "none" && now-last <= s.options.ScheduleGrace:
-		occurrences = []int64{last}
+	case row.catchUp == "last", row.catchUp == "none" && now-occurrences[last] <= s.options.ScheduleGrace:
+		row.miss(occurrences[:last])
+		occurrences = occurrences[last:]
 	case row.catchUp == "none":
+		row.miss(occurrences)
 		occurrences = nil
 	}
 	for _, at := range occurrences {
 		row.lastRunAt, row.hasLastRun = at, true
+		row.fired++
+		if saturatingAdd(at, row.timeout) <= now && row.tags["resonate:timer"] != "true" {
+			row.miss([]int64{at})
+		}
 		s.occur(&row, at, now)
 	}
 	s.putSchedule(&row)
 	return len(occurrences), nil
+}
+
+// miss notes that nobody could work on occurrences.
+func (row *schedule) miss(occurrences []int64) {
+	if n := len(occurrences); n > 0 {
+		row.missed += int64(n)
+		row.lastMissedAt = occurrences[n-1]
+	}
+}
+
+// The most occurrences, and schedules, that are taken before all that is due is
+// shared anew.
+const roundMax = 100
+
+// fireDue fires those of the due schedules that are wanted, limit occurrences at
+// the most; a schedule that fires none counts for one.  Each gets an equal share
+// of what those before it have left.
+func (s *State) fireDue(wanted func(id string) bool, now int64, limit int) (int, error) {
+	done := 0
+	for done < limit {
+		left := smaller(limit-done, roundMax)
+		var ids []string
+		for _, id := range s.dueSchedules(now) {
+			if wanted(id) {
+				ids = append(ids, id)
+			}
+		}
+		if len(ids) >= roundMax {
+			return 0, fmt.Errorf("many schedules are due: %w", ErrNotModelled)
+		}
+		if len(ids) == 0 {
+			break
+		}
+		ids = ids[:smaller(len(ids), left)]
+		for i, id := range ids {
+			n, err := s.fire(id, now, left/(len(ids)-i))
+			if err != nil {
+				return 0, err
+			}
+			if n == 0 {
+				n = 1
+			}
+			left -= n
+			done += n
+		}
+	}
+	return done, nil
+}
+
+func smaller(a, b int) int {
+	if a < b {
+		return a
+	}
+	return b
 }
 
 // occur creates the promise of an occurrence as of its instant; one that exists is
@@ -141,7 +199,7 @@ func (row *schedule) columns() map[string]any {
 		"promise_timeout": shownSpan(row.timeout), "param": row.param.typedValue(),
 		"param_headers": stringMap(row.param.headers), "param_data": row.param.typedData(),
 		"tags": stringMap(row.tags), "created_at": shownInstant(row.createdAt), "next_run_at": shownInstant(row.nextRunAt),
-		"last_run_at": nil,
+		"last_run_at": nil, "fired": row.fired, "missed": row.missed, "last_missed_at": nil,
 	}
 	if row.timeZone != nil {
 		result["time_zone"] = *row.timeZone
@@ -149,12 +207,15 @@ func (row *schedule) columns() map[string]any {
 	if row.hasLastRun {
 		result["last_run_at"] = shownInstant(row.lastRunAt)
 	}
+	if row.missed > 0 {
+		result["last_missed_at"] = shownInstant(row.lastMissedAt)
+	}
 	return result
 }
 
 var scheduleColumns = []string{
 	"id", "cron", "time_zone", "catch_up", "promise_id", "promise_timeout", "param", "param_headers", "param_data",
-	"tags", "created_at", "next_run_at", "last_run_at",
+	"tags", "created_at", "next_run_at", "last_run_at", "fired", "missed", "last_missed_at",
 }
 
 func scheduleResult(status int, id string, row *schedule) any {

@@ -45,7 +45,7 @@ func orElse(value, standard int64) int64 {
 }
 
 func (o Options) withDefaults() *Options {
-	o.DefaultTimeout = orElse(o.DefaultTimeout, 10_000)
+	o.DefaultTimeout = orElse(o.DefaultTimeout, 86_400_000)
 	o.RetryTimeout = orElse(o.RetryTimeout, 5_000)
 	o.RetryTimeoutMax = orElse(o.RetryTimeoutMax, 300_000)
 	o.VisibilityTimeout = orElse(o.VisibilityTimeout, 30_000)
@@ -179,6 +179,9 @@ type schedule struct {
 	nextRunAt  int64
 	lastRunAt  int64
 	hasLastRun bool
+
+	fired, missed int64
+	lastMissedAt  int64 // if any was
 
 	text   string
 	digest digest
@@ -345,9 +348,9 @@ func (s *State) String() string {
 }
 
 func (row *schedule) describe() string {
-	return fmt.Sprintf("schedule %q %q %s %s template %q timeout %d param %s tags %s created %d next %d last %s",
+	return fmt.Sprintf("schedule %q %q %s %s template %q timeout %d param %s tags %s created %d next %d last %s fired %d missed %d until %d",
 		row.id, row.cron, optional(row.timeZone), row.catchUp, row.template, row.timeout, row.param.describe(),
-		describeTags(row.tags), row.createdAt, row.nextRunAt, row.lastRun())
+		describeTags(row.tags), row.createdAt, row.nextRunAt, row.lastRun(), row.fired, row.missed, row.lastMissedAt)
 }
 
 func (row *schedule) lastRun() string {

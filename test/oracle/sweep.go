@@ -84,7 +84,8 @@ func (c *call) sweepLeases(starts []progress, now int64) ([]progress, error) {
 		})
 }
 
-// dueSchedules are those whose next run has come, the earliest first.
+// dueSchedules are those whose next run has come, the earliest first, in order of
+// their ids where that is the same.
 func (s *State) dueSchedules(now int64) []string {
 	var ids []string
 	for _, id := range s.scheduleIDs() {
@@ -96,25 +97,31 @@ func (s *State) dueSchedules(now int64) []string {
 	return ids
 }
 
-// sweepOneSchedule fires a batch of one schedule, and counts one if that made no
-// promise.  They take turns, so it may be any that is due.
-func (c *call) sweepOneSchedule(s *State, now int64) ([]progress, error) {
-	ids := s.dueSchedules(now)
-	if len(ids) == 0 {
-		return []progress{{s, 0}}, nil
+// sweepSchedules fires the schedules that are due, or, where others may have
+// locked some of them, each subset.
+func (c *call) sweepSchedules(s *State, now int64) ([]progress, error) {
+	subsets := []map[string]bool{{}}
+	for _, id := range s.dueSchedules(now) {
+		for _, subset := range subsets {
+			with := map[string]bool{id: true}
+			for other := range subset {
+				with[other] = true
+			}
+			subsets = append(subsets, with)
+		}
+		if !c.before.options.Concurrent && c.before.options.Partition == "" {
+			subsets = subsets[len(subsets)-1:]
+		}
+		if len(subsets) > maxChoices {
+			return nil, fmt.Errorf("too many schedules are due: %w", ErrNotModelled)
+		}
 	}
 	var result []progress
-	if c.before.options.Concurrent || c.before.options.Partition != "" {
-		result = append(result, progress{s, 0})
-	}
-	for _, id := range ids {
+	for _, subset := range subsets {
 		d := s.draft()
-		count, err := d.fire(id, now, c.before.options.BatchSize)
+		count, err := d.fireDue(func(id string) bool { return subset[id] }, now, c.before.options.BatchSize)
 		if err != nil {
 			return nil, err
-		}
-		if count == 0 {
-			count = 1
 		}
 		result = append(result, progress{d, count})
 	}
@@ -122,7 +129,7 @@ func (c *call) sweepOneSchedule(s *State, now int64) ([]progress, error) {
 }
 
 func (c *call) sqlProcessTimeouts() ([]outcome, error) {
-	branches, err := c.sweepOneSchedule(c.before, c.Now)
+	branches, err := c.sweepSchedules(c.before, c.Now)
 	if err == nil {
 		branches, err = c.sweepPromises(branches, c.Now)
 	}

@@ -31,8 +31,8 @@ func (c *call) sqlWorkerStep() ([]outcome, error) {
 		return nil, fmt.Errorf("a step whose answer was lost: %w", ErrNotModelled)
 	}
 	s, now := c.before, c.Now
-	if ids := s.dueSchedules(now); len(ids) > 0 {
-		return c.fireAny(ids, limit)
+	if len(s.dueSchedules(now)) > 0 {
+		return c.fireDue(limit)
 	}
 	steps := []struct {
 		name string
@@ -53,21 +53,11 @@ func (c *call) sqlWorkerStep() ([]outcome, error) {
 	return c.deliver(limit)
 }
 
-// fireAny fires one of the schedules, which take turns.
-func (c *call) fireAny(ids []string, limit int64) ([]outcome, error) {
-	var result []outcome
-	for _, id := range ids {
-		d := c.before.draft()
-		n, err := d.fire(id, c.Now, int(limit))
-		if err != nil {
-			return nil, err
-		}
-		if n == 0 {
-			n = 1
-		}
-		result = append(result, outcome{state: d, body: stepAnswer("schedule", int64(n))})
-	}
-	return result, nil
+// fireDue fires what is due of the schedules.
+func (c *call) fireDue(limit int64) ([]outcome, error) {
+	d := c.before.draft()
+	n, err := d.fireDue(func(string) bool { return true }, c.Now, int(limit))
+	return []outcome{{state: d, body: stepAnswer("schedule", int64(n))}}, err
 }
 
 func stepAnswer(name string, processed any) any {

@@ -36,7 +36,7 @@ SELECT * FROM resonate.get_schedule('nobody');
 -- The same definition again is no conflict, however it is written.
 SELECT status, id FROM resonate.create_schedule('least', '*/5 * * * *');
 SELECT status, id FROM resonate.create_schedule('least', '*/5 * * * *', NULL, NULL, NULL, NULL, NULL, NULL, NULL);
-SELECT status, id FROM resonate.create_schedule('least', '*/5 * * * *', '{{.id}}.{{.timestamp}}', '10 s', NULL, '{}',
+SELECT status, id FROM resonate.create_schedule('least', '*/5 * * * *', '{{.id}}.{{.timestamp}}', '24 hours', NULL, '{}',
 												'{"resonate:external": "true"}', NULL, 'all');
 SELECT status, next_run_at FROM resonate.create_schedule(
 	'most', '0 30 9 * * mon-fri', 'report/{{.timestamp}}/{{.id}}', '26 hours', '{ "to" : [ "a" , "b" ] }', '{"h": "1"}',
@@ -210,6 +210,155 @@ WHERE p.pronamespace = 'resonate'::regnamespace AND p.proname ~ '_schedules?$' A
 ORDER BY r.role, p.proname;
 
 DROP TABLE bad, before;
+
+--
+-- Many at once
+--
+
+-- A step takes all that are due, in order of their instants and ids.
+DELETE FROM resonate.schedules;
+DELETE FROM resonate.promises;
+SET resonate.test_clock = '4000000000000';
+SELECT count(*) FROM generate_series(1, 300) AS n, resonate.create_schedule('crowd' || n, '*/10 * * * * *');
+SET resonate.test_clock = '4000000010000';
+SELECT resonate.process_timeouts();
+SELECT count(*), min(fired), max(fired), min(next_run_at) FROM resonate.search_schedules("limit" => 1000);
+
+-- With a long backlog, one of them does not keep the others waiting.
+SET resonate.test_clock = '4000000000000';
+SELECT status FROM resonate.create_schedule('behind', '* * * * * *');
+SET resonate.test_clock = '4000003000000';
+DELETE FROM resonate.schedules WHERE id LIKE 'crowd%' AND id > 'crowd10';
+UPDATE resonate.schedules SET next_run_at = 4000003000000 WHERE id LIKE 'crowd%';
+SELECT step, processed FROM resonate.worker_step();
+SELECT id, fired FROM resonate.search_schedules() ORDER BY id LIKE 'crowd%', id;
+SELECT step, processed FROM resonate.worker_step("limit" => 10);
+SELECT fired FROM resonate.get_schedule('behind');
+
+-- More of them than are taken at once are far behind: those that have just become
+-- due do not wait until they are through.
+DELETE FROM resonate.schedules;
+SET resonate.test_clock = '4000000000000';
+SELECT count(*) FROM generate_series(1, 300) AS n, resonate.create_schedule('late' || n, '* * * * * *');
+SET resonate.test_clock = '4000000619999';
+SELECT status FROM resonate.create_schedule('just now', '* * * * *');
+SET resonate.test_clock = '4000000620000';
+SELECT step, processed FROM resonate.worker_step("limit" => 100);
+SELECT fired FROM resonate.get_schedule('just now');
+
+-- Nor do those that have waited for longest wait for ever.
+SELECT count(*) AS nsteps, sum(processed) FROM generate_series(1, 19) AS n, resonate.worker_step("limit" => 1000 + 0 * n);
+SELECT min(fired) > 20 AS are_all_fired FROM resonate.schedules WHERE id LIKE 'late%';
+
+-- The bytes of a step are bounded, too.
+DELETE FROM resonate.schedules;
+DELETE FROM resonate.promises;
+SET resonate.test_clock = '4000000000000';
+SELECT status FROM generate_series(1, 3) AS n,
+	resonate.create_schedule('large' || n, '* * * * * *', param => to_jsonb(repeat('x', 1000000)));
+SET resonate.test_clock = '4000000005000';
+SELECT step, processed FROM resonate.worker_step();
+SELECT step, processed FROM resonate.worker_step();
+SELECT step, processed FROM resonate.worker_step();
+SELECT id, fired FROM resonate.search_schedules();
+DELETE FROM resonate.promises;
+
+--
+-- What was missed
+--
+
+-- Occurrences that nobody could work on: their promises were born too late, or
+-- never.  A timer is not missed when it is past its deadline.
+DELETE FROM resonate.schedules;
+SET resonate.test_clock = '4000000000000';
+SELECT status FROM (VALUES
+	('default', 'all', NULL::interval, NULL::jsonb), ('short', 'all', '4 s', NULL),
+	('timer', 'all', '4 s', '{"resonate:timer": "true"}'), ('last', 'last', NULL, NULL), ('none', 'none', NULL, NULL),
+	('short last', 'last', '1 ms', NULL)) AS s (id, catch_up, timeout, tags)
+CROSS JOIN LATERAL resonate.create_schedule(s.id, '*/2 * * * * *', timeout => s.timeout, tags => s.tags, catch_up => s.catch_up);
+SET resonate.schedule_grace = '100 ms';
+SET resonate.test_clock = '4000000015000';
+SELECT resonate.process_timeouts() > 0 AS did;
+SELECT id, promise_timeout, catch_up, fired, missed, last_run_at, last_missed_at FROM resonate.search_schedules();
+SELECT split_part(id, '.', 1) AS schedule, state, count(*) FROM resonate.promises GROUP BY 1, 2 ORDER BY 1, 2;
+
+-- In time, nothing is.
+SET resonate.test_clock = '4000000016000';
+SELECT resonate.process_timeouts() > 0 AS did;
+SELECT id, fired, missed FROM resonate.search_schedules();
+SELECT status, fired, missed, last_missed_at FROM resonate.create_schedule('short', '*/2 * * * * *', timeout => '4 s');
+
+-- However many there were.
+SET resonate.test_clock = '5000000000000';
+SELECT count(*) FROM resonate.schedules WHERE catch_up = 'all' AND resonate.delete_schedule(id) = 2000;
+SELECT step, processed FROM resonate.worker_step();
+SELECT id, fired, missed, last_missed_at FROM resonate.search_schedules();
+RESET resonate.schedule_grace;
+
+-- A day or less of outage is survived without a timeout.
+DELETE FROM resonate.schedules;
+SET resonate.test_clock = '4000000000000';
+SELECT status, next_run_at FROM resonate.create_schedule('report', '0 7 * * mon-fri', time_zone => 'Europe/Berlin');
+SET resonate.test_clock = '4000079999999';
+SELECT resonate.process_timeouts();
+SELECT state, created_at, timeout_at FROM resonate.search_promises('report.*');
+SELECT fired, missed FROM resonate.get_schedule('report');
+
+--
+-- Rules of a time zone that have changed
+--
+
+-- What is stored looks as if the clock had been set otherwise: the next run is
+-- moved, and what a clock shows at it is not.  On 2096-10-02 Berlin has summer time.
+DELETE FROM resonate.schedules;
+DELETE FROM resonate.promises;
+SET resonate.test_clock = '4000000000000';
+CREATE TEMP TABLE moved (id text, cron text, by interval, has_civil boolean);
+INSERT INTO moved VALUES
+	('daily/early', '0 12 * * *', '-1 h', true), ('daily/late', '0 12 * * *', '1 h', true),
+	('daily/early/unknown', '0 12 * * *', '-1 h', false), ('daily/late/unknown', '0 12 * * *', '1 h', false),
+	('hours/early', '0 10-18 * * *', '-1 h', true), ('hours/late', '0 10-18 * * *', '1 h', true),
+	('half/early', '0 12 * * *', '-30 min', true), ('half/late', '0 12 * * *', '30 min', true),
+	('elapsed', '0 * * * *', '1 h', true), ('elapsed/half', '0 * * * *', '-30 min', true),
+	('same', '0 12 * * *', '0', true), ('same/unknown', '0 12 * * *', '0', false),
+	('yesterday', '0 12 * * *', '-1 day', true), ('utc', '0 10 * * *', '-30 min', false);
+SELECT count(*) FROM moved AS m, resonate.create_schedule(m.id, m.cron, time_zone => CASE WHEN m.id <> 'utc' THEN 'Europe/Berlin' END);
+UPDATE resonate.schedules AS s SET
+	next_run_at = s.next_run_at + (extract(epoch FROM m.by) * 1000)::bigint,
+	created_at = s.created_at - 2 * 86400000,
+	next_civil = CASE WHEN m.has_civil THEN s.next_civil END
+FROM moved AS m WHERE m.id = s.id;
+
+-- Each is fired when the clock in Berlin shows what it was to show, which is two hours
+-- ahead of UTC.
+CREATE FUNCTION pg_temp.fire_until(until bigint) RETURNS TABLE (schedule text, fired text) LANGUAGE plpgsql AS $$
+DECLARE
+	ms bigint;
+BEGIN
+	FOR ms IN SELECT generate_series(4000000000000, until, 600000) LOOP
+		PERFORM set_config('resonate.test_clock', ms::text, false);
+		PERFORM resonate.process_timeouts();
+	END LOOP;
+	RETURN QUERY SELECT regexp_replace(p.id, '\..*', ''),
+		string_agg(to_char(to_timestamp(p.created_at / 1000), 'DD HH24:MI'), ', ' ORDER BY p.created_at)
+		FROM resonate.promises AS p GROUP BY 1 ORDER BY 1;
+END
+$$;
+SELECT * FROM pg_temp.fire_until(4000015000000);
+SELECT id, next_run_at, fired, missed FROM resonate.search_schedules();
+DROP TABLE moved;
+
+-- What was fired by the old rules is not fired again by the new ones, which have
+-- the same time of the clock an hour later.
+DELETE FROM resonate.schedules;
+DELETE FROM resonate.promises;
+SET resonate.test_clock = '4000000000000';
+SELECT status FROM resonate.create_schedule('again', '0 12-14 * * *', time_zone => 'Europe/Berlin');
+SELECT count(*) FROM pg_temp.fire_until(4000012000000);
+UPDATE resonate.schedules SET last_run_at = last_run_at - 3600000, next_run_at = next_run_at - 3600000;
+DELETE FROM resonate.promises;
+SELECT * FROM pg_temp.fire_until(4000012000000);
+SELECT * FROM pg_temp.fire_until(4000086400000);
 DELETE FROM resonate.schedules;
 DELETE FROM resonate.tasks;
 DELETE FROM resonate.promises;
