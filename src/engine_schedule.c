@@ -156,6 +156,19 @@ take_occurrences(Firing *firing, RsnScheduleRow *schedule, int limit)
 	return schedule->next_run_at_ms <= firing->now_ms;
 }
 
+/* The same for a schedule that was locked by its id. */
+static bool
+take_by_id(Firing *firing, text *id, int limit)
+{
+	RsnScheduleRow *schedule = rsn_store_read_schedule(id);
+
+	if (schedule != NULL)
+		return take_occurrences(firing, schedule, limit);
+	elog(ERROR, "schedule \"%s\" is gone although it was locked",
+		 text_to_cstring(id));
+	return false;
+}
+
 /*
  * Locks at most limit schedules that are due: those that have been for longest,
  * and, where there are more, half as many that have become so last.  So those
@@ -200,7 +213,6 @@ fire_round(Firing *firing, int limit, text *const *set_aside, int nset_aside)
 	has_more = n == limit;
 	for (int i = 0; i < n; i++)
 	{
-		RsnScheduleRow *schedule;
 		int			before = firing->fired.processed;
 
 		if (firing->bytes >= STEP_BYTES_MAX)
@@ -208,11 +220,7 @@ fire_round(Firing *firing, int limit, text *const *set_aside, int nset_aside)
 			has_more = true;
 			break;
 		}
-		schedule = rsn_store_read_schedule(due[i].id);
-		if (schedule == NULL)
-			elog(ERROR, "schedule \"%s\" is gone although it was locked",
-				 text_to_cstring(due[i].id));
-		has_more |= take_occurrences(firing, schedule, left / (n - i));
+		has_more |= take_by_id(firing, due[i].id, left / (n - i));
 		left -= firing->fired.processed - before;
 	}
 	rsn_store_end();

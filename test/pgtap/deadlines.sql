@@ -152,7 +152,7 @@ SELECT is(ms(timeout_at), '5184001000', 'a day has 24 hours, whatever the sessio
 FROM resonate.create_promise('over the end of summer time', '60 days');
 SET LOCAL TimeZone = 'UTC';
 
-SELECT is(ms(timeout_at), '11000', 'the default timeout is ten seconds')
+SELECT is(ms(timeout_at), '86401000', 'the default timeout is a day')
 FROM resonate.create_promise('default timeout');
 SET LOCAL resonate.default_timeout = '5min';
 SELECT is(ms(timeout_at), '301000', 'unless configured otherwise')
@@ -171,7 +171,7 @@ FROM (VALUES
 	('{"timeout_at": 4000000002000}', '2000'),
 	('{"timeout_at": "2096-10-02 07:06:42+00"}', '2000'),
 	('{"timeout_at": "infinity"}', '9223372036854775807'), ('{"timeout_at": 0}', '-4000000000000'),
-	('{"timeout": null, "timeout_at": null}', '11000')
+	('{"timeout": null, "timeout_at": null}', '86401000')
 ) AS v (member, wanted)
 CROSS JOIN LATERAL resonate.create_promises(
 	jsonb_build_array(member || jsonb_build_object('id', 'batch ' || (member::text))));
