@@ -20,7 +20,7 @@
 #include "shared.h"
 #include "wake.h"
 
-#define STATS_NCOLUMNS	27
+#define STATS_NCOLUMNS	(17 + RSN_NCOUNTERS)
 #define PRUNE_LIMIT_DEFAULT	1000
 #define ROWS_LIMIT_MAX	100000
 

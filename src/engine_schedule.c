@@ -103,7 +103,9 @@ static int64
 size_of_promise(const RsnScheduleRow *schedule)
 {
 	return RSN_PROMISE_ID_MAX + rsn_stored_size(schedule->promise_tags) +
-		rsn_payload_size(&schedule->param);
+		rsn_stored_size(schedule->param.headers) +
+		rsn_stored_size(schedule->param.data) +
+		rsn_stored_size(schedule->param.text);
 }
 
 /* Adds the promises of occurrences to those of the round. */
