@@ -22,6 +22,9 @@
 
 #define STATS_NCOLUMNS	(17 + RSN_NCOUNTERS)
 #define PRUNE_LIMIT_DEFAULT	1000
+
+/* How many entries of history are looked at together. */
+#define PRUNE_ENTRIES	1000
 #define ROWS_LIMIT_MAX	100000
 
 PG_FUNCTION_INFO_V1(resonate_prune);
@@ -35,15 +38,23 @@ resonate_prune(PG_FUNCTION_ARGS)
 {
 	int			limit = rsn_check_limit(RSN_ARG_INT32(1, PRUNE_LIMIT_DEFAULT),
 										ROWS_LIMIT_MAX);
-	RsnPrunePosition start = {0};
+	RsnPrunePosition position = {0};
+	int64		settled_by_ms;
+	int			n = 0;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("%s must not be null",
 						rsn_arg_where("settled_before", 0))));
-	PG_RETURN_INT32(rsn_engine_prune(rsn_ms_from_timestamptz(PG_GETARG_TIMESTAMPTZ(0)),
-									 rsn_clock_now(), limit, NULL, 0, &start));
+	settled_by_ms = rsn_ms_from_timestamptz(PG_GETARG_TIMESTAMPTZ(0));
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		n += rsn_engine_prune(settled_by_ms, rsn_clock_now(), limit - n,
+							  PRUNE_ENTRIES, NULL, 0, &position);
+	} while (n < limit && position.has_more);
+	PG_RETURN_INT32(n);
 }
 
 static Datum

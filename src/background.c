@@ -28,8 +28,15 @@
 #include "shared.h"
 #include "worker_settings.h"
 
-/* How often to begin pruning at the start. */
+/*
+ * How often to begin pruning at the start: after that, or, where there is much that
+ * cannot go yet, after so many times what it has taken to look at it all.
+ */
 #define PRUNE_ANEW_MS	60000
+#define PRUNE_ANEW_FACTOR	10
+
+/* A part of pruning looks at as many entries of history as its limit, or at these. */
+#define PRUNE_ENTRIES_MIN	100
 
 /*
  * For how long to fire schedules at once: a caller has asked for it, while the
@@ -228,14 +235,21 @@ step_prune(int64 now_ms, int limit, RsnProgress *progress)
 
 	if (rsn_guc_retention_s < 0)
 		return 0;
-	if (now_ms >= progress->prune_anew_at_ms)
+	if (now_ms >= progress->prune_anew_at_ms && !progress->pruned.has_more)
 	{
 		memset(&progress->pruned, 0, sizeof(progress->pruned));
+		progress->pruning_since_ms = now_ms;
 		progress->prune_anew_at_ms = now_ms + PRUNE_ANEW_MS;
 	}
 	n = rsn_engine_prune(now_ms - (int64) rsn_guc_retention_s * 1000, now_ms,
-						 limit, set_aside->ids, set_aside->n,
-						 &progress->pruned);
+						 limit, Max(limit, PRUNE_ENTRIES_MIN),
+						 set_aside->ids, set_aside->n, &progress->pruned);
+	progress->has_more = progress->pruned.has_more;
+	if (progress->pruned.has_more)
+		progress->prune_anew_at_ms =
+			Max(progress->prune_anew_at_ms,
+				now_ms + PRUNE_ANEW_FACTOR * (now_ms -
+											  progress->pruning_since_ms));
 	count(RSN_COUNT_PRUNED, n);
 	return n;
 }

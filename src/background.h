@@ -40,10 +40,11 @@ typedef struct RsnProgress
 	bool		has_more;		/* the last step has not seen all that is due */
 	bool		has_busy;		/* it has left out what others work on */
 	RsnPrunePosition pruned;
-	int64		prune_anew_at_ms;	/* when to begin at the start again */
 	bool		is_worker;		/* others wait for the end of the step */
 	bool		are_zones_followed; /* by all schedules, else up to an id */
 	char		zones_followed_to[RSN_SCHEDULE_ID_MAX + 1];
+	int64		pruning_since_ms;	/* when it began there */
+	int64		prune_anew_at_ms;	/* when to begin there again */
 } RsnProgress;
 
 extern void rsn_background_init(void);

@@ -69,7 +69,8 @@ typedef struct RsnTaskOutcome
 typedef struct RsnPrunePosition
 {
 	int64		lapsed_from_ms; /* deadline of internal promises */
-	int64		created_from_ms[RSN_PROMISE_NSTATES];
+	RsnPruneMark marks[RSN_PROMISE_NSTATES];	/* what has been looked at */
+	bool		has_more;		/* that may be old enough */
 } RsnPrunePosition;
 
 /* Who takes a task, and for how long. */
@@ -123,8 +124,8 @@ extern int	rsn_engine_expire_due(int64 from_ms, int64 now_ms, int limit,
 								  text *const *set_aside, int nset_aside,
 								  bool *has_more);
 extern int	rsn_engine_expire_one(text *id, int64 now_ms);
-extern int	rsn_engine_prune(int64 settled_before_ms, int64 now_ms,
-							 int limit, text *const *set_aside,
+extern int	rsn_engine_prune(int64 settled_by_ms, int64 now_ms, int limit,
+							 int nentries, text *const *set_aside,
 							 int nset_aside, RsnPrunePosition *position);
 
 /* engine_settle.c */

@@ -520,34 +520,73 @@ rsn_engine_expire_one(text *id, int64 now_ms)
 }
 
 /*
- * Deletes at most limit promises that were settled by an instant.  Internal
- * promises have no armed deadline, so those that nobody has looked at since
- * theirs has passed are settled here first; the instant may lie ahead, but no
- * deadline passes before its time.  Begins at a position and moves it to where
- * the next call may go on.
+ * Internal promises have no armed deadline, so those that nobody has looked at
+ * since theirs has passed are settled before they can be pruned.
+ */
+static void
+expire_unseen(int64 due_ms, int limit, text *const *set_aside, int nset_aside,
+			  RsnPrunePosition *position)
+{
+	RsnPromiseRow *rows;
+	int			n = rsn_store_lock_due_promises(position->lapsed_from_ms, due_ms,
+												limit, false, set_aside, nset_aside,
+												&rows);
+
+	if (n > 0)
+		position->lapsed_from_ms = rows[n - 1].core.timeout_at_ms;
+	position->has_more |= n >= limit;
+	expire_rows(rows, n, false, due_ms);
+}
+
+/*
+ * Prunes what it finds in at most nentries entries of one state, and takes those
+ * off.  Returns how many rows.
+ */
+static int
+prune_state(RsnPromiseState state, int64 settled_by_ms, int limit,
+			int *nentries, RsnPrunePosition *position)
+{
+	RsnPruneMark *mark = &position->marks[state];
+	RsnPruneMark end = *mark;
+	int			nseen = rsn_store_pass_history(state, settled_by_ms, *nentries,
+											   &end);
+	int			n;
+
+	if (nseen == 0)
+		return 0;
+	position->has_more |= nseen >= *nentries;
+	*nentries -= nseen;
+	n = rsn_store_prune_promises(state, settled_by_ms, limit, mark, &end);
+	if (n < limit)
+		*mark = end;
+	position->has_more |= n >= limit;
+	return n;
+}
+
+/*
+ * Deletes at most limit promises that were settled by an instant, and looks at
+ * no more than nentries of history, whatever becomes of these.  The instant may
+ * lie ahead, but no deadline passes before its time.  Begins at a position and
+ * moves it to where the next call may go on.
  */
 int
-rsn_engine_prune(int64 settled_before_ms, int64 now_ms, int limit,
+rsn_engine_prune(int64 settled_by_ms, int64 now_ms, int limit, int nentries,
 				 text *const *set_aside, int nset_aside,
 				 RsnPrunePosition *position)
 {
-	RsnPromiseRow *rows;
-	int64		due_ms = Min(settled_before_ms, now_ms);
-	int			n;
+	int			n = 0;
 
+	position->has_more = false;
 	rsn_store_begin();
-	n = rsn_store_lock_due_promises(position->lapsed_from_ms, due_ms, limit,
-									false, set_aside, nset_aside, &rows);
-	if (n > 0)
-		position->lapsed_from_ms = rows[n - 1].core.timeout_at_ms;
-	expire_rows(rows, n, false, due_ms);
-	n = 0;
-	for (int i = 0; i < RSN_PROMISE_NSTATES && n < limit; i++)
+	expire_unseen(Min(settled_by_ms, now_ms), limit, set_aside, nset_aside,
+				  position);
+	for (int i = 0; i < RSN_PROMISE_NSTATES; i++)
 	{
-		if (i != RSN_PROMISE_PENDING)
-			n += rsn_store_prune_promises((RsnPromiseState) i,
-										  settled_before_ms, limit - n,
-										  &position->created_from_ms[i]);
+		if (i == RSN_PROMISE_PENDING)
+			continue;
+		if (n < limit && nentries > 0)
+			n += prune_state((RsnPromiseState) i, settled_by_ms, limit - n,
+							 &nentries, position);
 	}
 	rsn_store_end();
 	return n;

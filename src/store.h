@@ -174,6 +174,14 @@ typedef struct RsnIdSearch
 	int			limit;
 } RsnIdSearch;
 
+/* A place in history, in the order in which promises were created; zero is the start. */
+typedef struct RsnPruneMark
+{
+	int64		created_at_ms;
+	int			id_len;
+	char		id[RSN_PROMISE_ID_MAX];
+} RsnPruneMark;
+
 typedef struct RsnStateCounts
 {
 	int64		states[RSN_PROMISE_NSTATES];
@@ -227,14 +235,20 @@ extern int	rsn_store_search_promises_by_id(const RsnIdSearch *search,
 extern void rsn_store_delete_promise(text *id);
 extern int64 rsn_store_next_due(RsnDueKind kind, int64 from_ms,
 								text *const *set_aside, int nset_aside);
-extern int	rsn_store_prune_promises(RsnPromiseState state,
-									 int64 settled_before_ms, int limit,
-									 int64 *created_from_ms);
 extern void rsn_store_count(int64 now_ms, RsnStateCounts *counts);
 
 /* store_branch.c */
 extern int	rsn_store_branch(text *name, text *except_id, int limit,
 							 RsnPromiseRow **rows);
+
+/* store_prune.c */
+extern int	rsn_store_pass_history(RsnPromiseState state,
+								   int64 created_by_ms, int limit,
+								   RsnPruneMark *mark);
+extern int	rsn_store_prune_promises(RsnPromiseState state,
+									 int64 settled_by_ms, int limit,
+									 RsnPruneMark *from,
+									 const RsnPruneMark *to);
 
 /* store_message.c */
 extern bool rsn_store_may_have_callbacks(text *promise_id);

@@ -12,11 +12,9 @@
 #include "postgres.h"
 
 #include "access/genam.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -44,20 +42,6 @@ typedef struct Branch
 	int			limit;
 } Branch;
 
-static Relation
-open_index(void)
-{
-	Oid			index_id = get_relname_relid(BRANCH_INDEX,
-											 get_namespace_oid("resonate", false));
-
-	if (!OidIsValid(index_id))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("index \"%s.%s\" does not exist", "resonate",
-						BRANCH_INDEX)));
-	return index_open(index_id, AccessShareLock);
-}
-
 /* Adds the row, if it is of the branch: others can have the same hash. */
 static void
 add_row(Branch *branch, const Datum *values, const bool *nulls,
@@ -77,7 +61,7 @@ add_from_index(Branch *branch)
 {
 	RsnOpenTable *open = rsn_table_open_with_key(RSN_TABLE_PROMISES,
 												 AccessShareLock);
-	Relation	index = open_index();
+	Relation	index = rsn_table_open_index(BRANCH_INDEX);
 	IndexScanDesc scan;
 	ScanKeyData scan_key;
 	int			nentries = branch->limit * ENTRIES_PER_ROW;

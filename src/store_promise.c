@@ -78,12 +78,6 @@ check_row(const RsnPromiseRow *row)
 						text_to_cstring(row->id), violated)));
 }
 
-static text *
-state_text(RsnPromiseState state)
-{
-	return cstring_to_text(rsn_promise_state_name(state));
-}
-
 StaticAssertDecl(RSN_PROMISE_NSTORED <= RSN_TABLE_MAX_COLUMNS,
 				 "all columns of a promise have room");
 
@@ -420,43 +414,6 @@ rsn_store_search_promises(const RsnSearch *search, RsnPromiseRow **rows)
 	count = rsn_store_exec(RSN_QUERY_SEARCH, &args);
 	*rows = rsn_store_rows_from_result(count);
 	return (int) count;
-}
-
-/* Deletes what was kept for promises that are deleted, and is locked. */
-static void
-delete_held(text *const *ids, int n)
-{
-	RsnArgs		args = {0};
-
-	rsn_args_add_texts(&args, ids, n);
-	rsn_store_exec(RSN_QUERY_DELETE_HELD, &args);
-}
-
-/*
- * Deletes promises of one settled state, in the order in which they were created,
- * from an instant on that is moved to the last of them; answers how many.
- */
-int
-rsn_store_prune_promises(RsnPromiseState state, int64 settled_before_ms,
-						 int limit, int64 *created_from_ms)
-{
-	RsnArgs		args = {0};
-	text	  **ids;
-	int			n;
-
-	rsn_args_add_text(&args, state_text(state));
-	rsn_args_add(&args, Int64GetDatum(settled_before_ms));
-	rsn_args_add(&args, Int64GetDatum(limit));
-	rsn_args_add(&args, Int64GetDatum(*created_from_ms));
-	n = (int) rsn_store_exec(RSN_QUERY_PRUNE, &args);
-	for (int i = 0; i < n; i++)
-		*created_from_ms = Max(*created_from_ms,
-							   rsn_store_get_int64(SPI_tuptable->vals[i], 2,
-												   PG_INT64_MIN));
-	rsn_store_texts_from_result(n, &ids);
-	if (n > 0)
-		delete_held(ids, n);
-	return n;
 }
 
 /* Counts rows by stored state, and what is due at now. */

@@ -227,17 +227,19 @@ const RsnQueryDef rsn_queries[] = {
 	},
 
 	/*
-	 * A settled promise can have callbacks left by a restore.  They turn into
-	 * messages without changing the promise, and every snapshot sees the one
-	 * or the other.  Messages do not hold a promise, nor does what its task
-	 * has awaited: they go with it, unless somebody has locked them.
+	 * Of the range of history after ($4, $5) and up to ($6, $7).  A settled
+	 * promise can have callbacks left by a restore.  They turn into messages
+	 * without changing the promise, and every snapshot sees the one or the
+	 * other.  Messages do not hold a promise, nor does what its task has
+	 * awaited: they go with it, unless somebody has locked them.
 	 */
 	[RSN_QUERY_PRUNE] = {
 		"DELETE FROM resonate.promises d"
 		" WHERE d.ctid" EQ "ANY (ARRAY(SELECT p.ctid FROM resonate.promises p"
 		" WHERE p.state" EQ "$1::resonate.promise_state"
-		" AND p.created_at" GE "$4"
-		" AND p.created_at" LE "$2 AND p.settled_at" LE "$2"
+		" AND ROW(p.created_at, " HIDDEN_ID ") OPERATOR(pg_catalog.>) ROW($4, $5)"
+		" AND ROW(p.created_at, " HIDDEN_ID ")" LE "ROW($6, $7)"
+		" AND p.settled_at" LE "$2"
 		" AND NOT EXISTS (SELECT FROM resonate.messages m"
 		" WHERE m.promise_id" EQ "p.id"
 		" AND (m." IS_NOTIFY("address") " OR " IS_TAKEN("messages", "m") "))"
@@ -251,10 +253,11 @@ const RsnQueryDef rsn_queries[] = {
 		" WHERE r.id" EQ "(p.tags OPERATOR(pg_catalog.->>) 'resonate:origin')"
 		" AND r.settled_at IS NULL"
 		" AND (r.external OR r.timeout_at OPERATOR(pg_catalog.>) $2))"
-		" ORDER BY p.created_at LIMIT $3 FOR UPDATE SKIP LOCKED))"
+		" ORDER BY p.created_at, " HIDDEN_ID
+		" LIMIT $3 FOR UPDATE SKIP LOCKED))"
 		" RETURNING d.id, d.created_at",
-		SPI_OK_DELETE_RETURNING, PLAN_ONCE, 4,
-		{TEXTOID, INT8OID, INT8OID, INT8OID}
+		SPI_OK_DELETE_RETURNING, PLAN_ONCE, 7,
+		{TEXTOID, INT8OID, INT8OID, INT8OID, TEXTOID, INT8OID, TEXTOID}
 	},
 	[RSN_QUERY_DELETE_HELD] = {
 		"WITH a AS (DELETE FROM resonate.awaiters w"

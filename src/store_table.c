@@ -148,6 +148,20 @@ rsn_table_ids(RsnTable table)
 	return &ids[table];
 }
 
+/* Opens one of our indexes that is no primary key. */
+Relation
+rsn_table_open_index(const char *name)
+{
+	Oid			index_id = get_relname_relid(name,
+											 get_namespace_oid("resonate", false));
+
+	if (!OidIsValid(index_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("index \"%s.%s\" does not exist", "resonate", name)));
+	return index_open(index_id, AccessShareLock);
+}
+
 /* Opens a table with the lock that a statement would take, or a stronger one. */
 RsnOpenTable *
 rsn_table_open(RsnTable table, LOCKMODE lock_mode)

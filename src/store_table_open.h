@@ -52,6 +52,7 @@ extern void rsn_table_open_estate(void);
 extern void rsn_table_new_snapshot(void);
 extern const RsnTableIds *rsn_table_ids(RsnTable table);
 extern RsnOpenTable *rsn_table_open(RsnTable table, LOCKMODE lock_mode);
+extern Relation rsn_table_open_index(const char *name);
 extern RsnOpenTable *rsn_table_open_with_key(RsnTable table,
 											 LOCKMODE lock_mode);
 

@@ -189,10 +189,10 @@ plan_clearing(Worker *worker, RsnStep step, int n, int64 began_ms)
 	int64		now_ms = rsn_clock_now();
 	int64		rest_ms = CLEAR_BUSY_INTERVAL_MS;
 
-	if (n == 0)
-		rest_ms = CLEAR_IDLE_INTERVAL_MS;
-	else if (worker->runner.progress.has_more)
+	if (worker->runner.progress.has_more)
 		rest_ms = Min(now_ms - began_ms, CLEAR_BUSY_INTERVAL_MS);
+	else if (n == 0)
+		rest_ms = CLEAR_IDLE_INTERVAL_MS;
 	want(worker, step);
 	worker->not_before_ms[step] = now_ms + rest_ms;
 }
