@@ -24,8 +24,6 @@
 #include "store_table_open.h"
 #include "tags.h"
 
-#define BRANCH_INDEX "promises_branch_idx"
-
 /*
  * How many entries to look at for each row that is wanted: that of its birth, that
  * of its settlement, and as many of rows that are dead and not vacuumed yet.
@@ -61,7 +59,7 @@ add_from_index(Branch *branch)
 {
 	RsnOpenTable *open = rsn_table_open_with_key(RSN_TABLE_PROMISES,
 												 AccessShareLock);
-	Relation	index = rsn_table_open_index(BRANCH_INDEX);
+	Relation	index = rsn_table_open_index(RSN_BRANCH_INDEX);
 	IndexScanDesc scan;
 	ScanKeyData scan_key;
 	int			nentries = branch->limit * ENTRIES_PER_ROW;

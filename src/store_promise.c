@@ -13,7 +13,9 @@
 #include "utils/builtins.h"
 
 #include "clock.h"
+#include "id.h"
 #include "store_plan.h"
+#include "tags.h"
 
 /*
  * The name of an invariant that a row violates, or NULL: those of the pure rules
@@ -128,6 +130,19 @@ set_progress(RsnNewTuple *new, const RsnPromiseRow *row)
 	set_payload(new, RSN_COL_VALUE_HEADERS, &row->value);
 }
 
+/* The index of branches has no entry of those that are in none but their own. */
+static const char *
+index_left_out(const RsnPromiseRow *row)
+{
+	text	   *branch;
+
+	if (row->tags == NULL)
+		return NULL;
+	branch = rsn_tags_branch(row->tags);
+	return branch == NULL || rsn_id_equals(branch, row->id)
+		? RSN_BRANCH_INDEX : NULL;
+}
+
 /* Inserts a new promise; false when the id exists already. */
 bool
 rsn_store_insert_promise(const RsnPromiseRow *row)
@@ -137,6 +152,7 @@ rsn_store_insert_promise(const RsnPromiseRow *row)
 	check_row(row);
 	set_birth(&new, row);
 	set_progress(&new, row);
+	new.unindexed = index_left_out(row);
 	return rsn_table_insert(RSN_TABLE_PROMISES, &new, true);
 }
 
@@ -148,6 +164,7 @@ rsn_store_settle_promise(RsnPromiseRow *row)
 
 	check_row(row);
 	set_progress(&new, row);
+	new.unindexed = index_left_out(row);
 	rsn_table_update(RSN_TABLE_PROMISES, &row->tid, &new);
 }
 
@@ -162,6 +179,7 @@ rsn_store_try_settle_promise(RsnPromiseRow *row)
 
 	check_row(row);
 	set_progress(&new, row);
+	new.unindexed = index_left_out(row);
 	return rsn_table_try_update(RSN_TABLE_PROMISES, &row->tid, &new);
 }
 

@@ -22,6 +22,8 @@ typedef enum RsnTable
 
 #define RSN_NTABLES (RSN_TABLE_AWAITERS + 1)
 
+#define RSN_BRANCH_INDEX "promises_branch_idx"
+
 /* How deep triggers of others may call us while they fire for our writes. */
 #define RSN_STORE_DEPTH_MAX 16
 
@@ -56,6 +58,8 @@ typedef struct RsnNewTuple
 	Datum		values[RSN_TABLE_MAX_COLUMNS];
 	bool		nulls[RSN_TABLE_MAX_COLUMNS];
 	bool		is_set[RSN_TABLE_MAX_COLUMNS];
+	const char *unindexed;		/* a partial index whose predicate is known
+								 * not to hold; NULL: none */
 } RsnNewTuple;
 
 extern void rsn_tuple_set(RsnNewTuple *tuple, int column, Datum value,

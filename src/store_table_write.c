@@ -128,6 +128,24 @@ fill_written(RsnOpenTable *open, const RsnNewTuple *tuple,
 	ExecStoreVirtualTuple(slot);
 }
 
+/*
+ * Leaves an index out whose predicate the row is known not to meet.  To evaluate it
+ * would take its preparation for each statement, which costs more.
+ */
+static void
+leave_out_unindexed(ResultRelInfo *target, const char *name)
+{
+	for (int i = 0; i < target->ri_NumIndices; i++)
+	{
+		Relation	index = target->ri_IndexRelationDescs[i];
+
+		if (index->rd_index->indisready)
+			target->ri_IndexRelationInfo[i]->ii_ReadyForInserts =
+				name == NULL ||
+				strcmp(RelationGetRelationName(index), name) != 0;
+	}
+}
+
 /* Begins a write; triggers that fire see a query of their own. */
 static void
 begin_write(RsnOpenTable *open)
@@ -282,6 +300,7 @@ rsn_table_insert(RsnTable table, const RsnNewTuple *tuple, bool may_exist)
 	PreventCommandIfReadOnly("INSERT");
 	open = open_target_with_indexes(table);
 	fill_written(open, tuple, NULL);
+	leave_out_unindexed(open->target, tuple->unindexed);
 	begin_write(open);
 	is_inserted = insert_written(table, may_exist);
 	end_write(open);
@@ -341,6 +360,7 @@ begin_update(RsnTable table, const ItemPointerData *tid,
 	fetch_again(table, tid);
 	fill_written(open, tuple, open->found);
 	note_changed_keys(open->target, tuple->is_set);
+	leave_out_unindexed(open->target, tuple->unindexed);
 	begin_write(open);
 }
 
