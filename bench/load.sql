@@ -1,14 +1,17 @@
 --
--- Fills a database that has the extension with history and with work to do:
+-- Fills a database that has the extension, and sdk.sql, with what SDKs have written:
 --
---	psql -v settled=5000000 -v pending=1000000 -f load.sql
+--	psql -v workflows=100000 -v running=10000 -f load.sql
 --
--- Settled promises of the last five days, which is less than the retention, and
--- pending tasks, which have been waiting for a worker to come on one of a
--- hundred addresses.  No deadline comes soon.
+-- Workflows of ten promises: the root, eight steps in its branch, and a call of a
+-- function elsewhere.  They were made in the last five days, which is less than the
+-- retention, and are over, but for the newest ones: those wait for their call, which
+-- has been waiting for a worker to come on one of a hundred addresses.  No deadline
+-- comes soon.
 --
 \set ON_ERROR_STOP on
-\set address '''poll://any@group-'' || i % 100'
+\set address '''poll://any@group-'' || w % 100'
+\set day 86400000::bigint
 
 BEGIN;
 
@@ -16,52 +19,42 @@ BEGIN;
 -- not concern it.  Indexes stay: to make them afterwards is hardly faster.
 SET LOCAL session_replication_role = replica;
 
--- Three of five were made by typed calls, one was executed as a task, and one
--- is a step inside such an execution.
 INSERT INTO resonate.promises (created_at, timeout_at, settled_at, state, timer,
 	external, targeted, task_version, id, tags, param_data, value_data)
-SELECT created_at, created_at + 86400000,
-	created_at + CASE WHEN is_late THEN 86400000 ELSE 1000 + i % 60000 END,
-	CASE WHEN is_late THEN 'rejected_timedout'
-		 WHEN i % 50 < 5 THEN 'rejected'
+SELECT created_at, created_at + 30 * :day,
+	CASE WHEN is_over THEN created_at + 1000 + w % 60000 END,
+	CASE WHEN NOT is_over THEN 'pending' WHEN w % 50 < 5 THEN 'rejected'
 		 ELSE 'resolved' END::resonate.promise_state,
-	false, kind <> 'step', kind = 'task', CASE WHEN kind = 'task' THEN 1 END,
-	'history-' || lpad(i::text, 9, '0'),
-	CASE kind
-		WHEN 'typed' THEN '{"resonate:external": "true"}'
-		WHEN 'task' THEN jsonb_build_object('resonate:target', :address,
-			'resonate:scope', 'global', 'resonate:origin', origin)
-		WHEN 'step' THEN jsonb_build_object('resonate:scope', 'local',
-			'resonate:origin', origin)
-	END,
+	false, is_targeted, is_targeted,
+	CASE WHEN is_over AND is_targeted THEN 1 END, id,
+	sdk.tags(root, id, CASE WHEN is_targeted THEN :address END),
 	'{"amount": 250}'::bytea,
-	CASE WHEN NOT is_late THEN '{"approved": true}'::bytea END
-FROM (SELECT i,
-		(extract(epoch FROM now()) * 1000)::bigint - 5 * 86400000::bigint
-			+ 4 * 86400000::bigint * i / :settled AS created_at,
-		CASE i % 5 WHEN 3 THEN 'task' WHEN 4 THEN 'step' ELSE 'typed' END AS kind,
-		i % 49 = 0 AS is_late,
-		'root-' || i / 50 AS origin
-	  FROM generate_series(1, :settled) AS i) AS settled;
-
-INSERT INTO resonate.promises (created_at, timeout_at, state, timer, external,
-	targeted, id, tags, param_data)
-SELECT created_at, created_at + 30 * 86400000::bigint, 'pending', false, true,
-	true, 'waiting-' || lpad(i::text, 9, '0'),
-	jsonb_build_object('resonate:target', :address, 'resonate:scope', 'global'),
-	'{"amount": 250}'::bytea
-FROM (SELECT i,
-		(extract(epoch FROM now()) * 1000)::bigint - 86400000::bigint
-			+ 86400000::bigint * i / :pending AS created_at
-	  FROM generate_series(1, :pending) AS i) AS waiting;
+	CASE WHEN is_over THEN '{"approved": true}'::bytea END
+FROM (SELECT w, root, created_at, s IN (0, 9) AS is_targeted,
+		w <= :workflows - :running OR s BETWEEN 1 AND 8 AS is_over,
+		CASE s WHEN 0 THEN root ELSE root || '.' || s END AS id
+	  FROM generate_series(1, :workflows) AS w,
+		generate_series(0, 9) AS s,
+		LATERAL (SELECT 'workflow-' || lpad(w::text, 7, '0'),
+			(extract(epoch FROM now()) * 1000)::bigint - 5 * :day
+				+ 4 * :day * w / :workflows) AS r (root, created_at)) AS promises;
 
 INSERT INTO resonate.tasks (clock_at, timeout_at, version, resumes, setbacks,
 	state, id, address)
-SELECT created_at, timeout_at, 0, 0, 0, 'pending', id, tags ->> 'resonate:target'
+SELECT CASE WHEN id LIKE '%.9' THEN created_at END, timeout_at,
+	CASE WHEN id LIKE '%.9' THEN 0 ELSE 1 END, 0, 0,
+	CASE WHEN id LIKE '%.9' THEN 'pending' ELSE 'suspended' END::resonate.task_state,
+	id, tags ->> 'resonate:target'
 FROM resonate.promises
 WHERE targeted AND state = 'pending'
 ORDER BY id;
 
+INSERT INTO resonate.awaiters (awaited_id, awaiter_id)
+SELECT id, tags ->> 'resonate:origin'
+FROM resonate.promises
+WHERE targeted AND state = 'pending' AND id LIKE '%.9'
+ORDER BY id;
+
 COMMIT;
 
-VACUUM ANALYZE resonate.promises, resonate.tasks;
+VACUUM ANALYZE resonate.promises, resonate.tasks, resonate.awaiters;
