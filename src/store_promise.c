@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "id.h"
+#include "payload.h"
 #include "store_plan.h"
 #include "tags.h"
 
@@ -138,7 +139,7 @@ index_left_out(const RsnPromiseRow *row)
 
 	if (row->tags == NULL)
 		return NULL;
-	branch = rsn_tags_branch(row->tags);
+	branch = rsn_tags_branch(rsn_stored_jsonb(row->tags));
 	return branch == NULL || rsn_id_equals(branch, row->id)
 		? RSN_BRANCH_INDEX : NULL;
 }

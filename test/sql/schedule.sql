@@ -247,7 +247,7 @@ SELECT step, processed FROM resonate.worker_step("limit" => 100);
 SELECT fired FROM resonate.get_schedule('just now');
 
 -- Nor do those that have waited for longest wait for ever.
-SELECT count(*) AS nsteps, sum(processed) FROM generate_series(1, 19) AS n, resonate.worker_step("limit" => 1000 + 0 * n);
+SELECT count(*) AS nsteps, sum(processed) FROM generate_series(1, 190) AS n, resonate.worker_step("limit" => 100 + 0 * n);
 SELECT min(fired) > 20 AS are_all_fired FROM resonate.schedules WHERE id LIKE 'late%';
 
 -- The bytes of a step are bounded, too.
