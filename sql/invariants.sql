@@ -127,7 +127,9 @@ task_names AS (
 		max('stored_task_timeout_is_that_of_promise') FILTER (
 			WHERE t.timeout_at <> p.timeout_at),
 		max('stored_task_counters_not_negative') FILTER (
-			WHERE least(t.version, t.resumes, t.setbacks) < 0)])
+			WHERE least(t.version, t.resumes, t.setbacks, t.offers) < 0),
+		max('stored_task_offers_only_while_pending') FILTER (
+			WHERE t.state <> 'pending' AND t.offers > 0)])
 	FROM resonate.tasks AS t
 	LEFT JOIN resonate.promises AS p ON p.id = t.id
 ),

@@ -134,6 +134,7 @@ CREATE TABLE resonate.tasks (
 	id text COLLATE "C" NOT NULL,
 	address text COLLATE "C" NOT NULL,
 	pid text COLLATE "C",
+	offers integer,
 	CONSTRAINT tasks_pkey PRIMARY KEY (id)
 ) WITH (vacuum_truncate = false, toast.vacuum_truncate = false);
 
@@ -213,7 +214,7 @@ COMMENT ON TABLE resonate.messages IS
 COMMENT ON TYPE resonate.task_state IS
 'States of a task that is not fulfilled.';
 COMMENT ON TABLE resonate.tasks IS
-'The obligations to execute the pending promises that have the tag resonate:target. clock_at is the next offer of a pending task, and the end of the lease of an acquired one. The row is deleted when the promise settles.';
+'The obligations to execute the pending promises that have the tag resonate:target. clock_at is the next offer of a pending task, and the end of the lease of an acquired one; offers counts those that nobody has taken, NULL for none. The row is deleted when the promise settles.';
 COMMENT ON TABLE resonate.awaiters IS
 'Which tasks wait for a pending promise. The settlement of the promise deletes the row and resumes the task.';
 COMMENT ON TYPE resonate.catch_up IS

@@ -9,10 +9,20 @@
 
 #include "common/hashfn.h"
 
+#include "address.h"
 #include "clock.h"
 #include "engine_internal.h"
 #include "guc.h"
 #include "id.h"
+
+/* True for an address that the worker itself notifies of each offer. */
+static bool
+is_told_unasked(const text *address)
+{
+	return rsn_address_parse(VARDATA_ANY(address),
+							 VARSIZE_ANY_EXHDR(address)).kind ==
+		RSN_ADDRESS_NOTIFY;
+}
 
 /*
  * How long a task waits after setbacks.  The jitter comes from what the task is,
@@ -32,6 +42,7 @@ rsn_engine_retry_policy(const RsnTaskRow *row)
 								rsn_guc_retry_timeout_ms);
 	policy.backoff = rsn_guc_retry_backoff;
 	policy.jitter = 0.2 * ((double) hash / (double) PG_UINT32_MAX);
+	policy.offer_backoff = is_told_unasked(row->address) ? policy.backoff : 1;
 	return policy;
 }
 

@@ -170,7 +170,7 @@ rsn_guc_init(void)
 
 	DefineCustomRealVariable("resonate.retry_backoff",
 							 "Sets by what the wait grows each time a task is released or its lease ends again.",
-							 "1 keeps it at resonate.retry_timeout.",
+							 "Also each time that nobody takes a task which the worker offers with NOTIFY.  1 keeps it at resonate.retry_timeout.",
 							 &rsn_guc_retry_backoff, 2.0, 1.0, 100.0,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
 

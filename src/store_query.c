@@ -70,7 +70,7 @@
 /* In the order that task_from_tuple reads. */
 #define TASK_COLUMNS \
 	"t.clock_at, t.timeout_at, t.ttl, t.version, t.resumes, t.setbacks, " \
-	"t.state, t.id, t.address, t.pid, t.ctid"
+	"t.state, t.id, t.address, t.pid, t.offers, t.ctid"
 
 /* The bounds are those of the prefix, in an order that the index has. */
 #define IS_NOTIFY_TASK \
@@ -468,12 +468,14 @@ const RsnQueryDef rsn_queries[] = {
 		" ORDER BY t.id LIMIT $6)"
 		" UNION ALL (SELECT NULL::pg_catalog.int8, t.timeout_at,"
 		" NULL::pg_catalog.int8, t.version, 0, 0, NULL::resonate.task_state,"
-		" t.id, t.address, NULL::pg_catalog.text, t.ctid FROM resonate.tasks t"
+		" t.id, t.address, NULL::pg_catalog.text, NULL::pg_catalog.int4, t.ctid"
+		" FROM resonate.tasks t"
 		" WHERE $2 AND t.id OPERATOR(pg_catalog.>) $4"
 		" AND t.timeout_at" LE "$5 ORDER BY t.id LIMIT $6)"
 		" UNION ALL (SELECT NULL::pg_catalog.int8, p.timeout_at,"
 		" NULL::pg_catalog.int8, p.task_version, 0, 0,"
-		" NULL::resonate.task_state, p.id, '', NULL::pg_catalog.text, p.ctid FROM resonate.promises p"
+		" NULL::resonate.task_state, p.id, '', NULL::pg_catalog.text,"
+		" NULL::pg_catalog.int4, p.ctid FROM resonate.promises p"
 		" WHERE $2 AND p.id OPERATOR(pg_catalog.>) $4"
 		" AND p.task_version IS NOT NULL ORDER BY p.id LIMIT $6)) AS f"
 		" ORDER BY f.id LIMIT $6",

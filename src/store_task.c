@@ -20,7 +20,8 @@
 enum
 {
 	TASK_CLOCK_AT, TASK_TIMEOUT_AT, TASK_TTL, TASK_VERSION, TASK_RESUMES,
-	TASK_SETBACKS, TASK_STATE, TASK_ID, TASK_ADDRESS, TASK_PID, TASK_CTID
+	TASK_SETBACKS, TASK_STATE, TASK_ID, TASK_ADDRESS, TASK_PID, TASK_OFFERS,
+	TASK_CTID
 };
 
 /* How many tasks ahead of the first a dequeue looks, to leave the way of others. */
@@ -82,6 +83,7 @@ row_from_values(const Datum *values, const bool *nulls,
 	core->ttl_ms = get_int64(values, nulls, TASK_TTL);
 	core->clock_at_ms = get_int64(values, nulls, TASK_CLOCK_AT);
 	core->timeout_at_ms = DatumGetInt64(values[TASK_TIMEOUT_AT]);
+	core->offers = nulls[TASK_OFFERS] ? 0 : DatumGetInt32(values[TASK_OFFERS]);
 }
 
 static void
@@ -150,6 +152,8 @@ set_progress(RsnNewTuple *new, const RsnTaskRow *row)
 												  core->state)),
 				  false);
 	rsn_tuple_set_varlena(new, TASK_PID, row->pid);
+	rsn_tuple_set(new, TASK_OFFERS, Int32GetDatum(core->offers),
+				  core->offers == 0);
 }
 
 /* Inserts the task of a promise that this transaction has inserted. */

@@ -30,7 +30,8 @@
  *		 1. ACQUIRED exactly when there is a pid, a ttl and version >= 1
  *		 2. the clock is zero unless PENDING or ACQUIRED
  *		 3. SUSPENDED, FULFILLED: no resumes
- *		 4. version, resumes, setbacks >= 0
+ *		 4. version, resumes, setbacks, offers >= 0
+ *		 5. no offers unless PENDING
  *----------
  *
  *-------------------------------------------------------------------------
@@ -75,6 +76,7 @@ clear_lease(RsnTask *task)
 	task->has_pid = false;
 	task->ttl_ms = 0;
 	task->clock_at_ms = 0;
+	task->offers = 0;
 }
 
 static void
@@ -92,31 +94,49 @@ make_acquired(RsnTask *task, int64_t ttl_ms, int64_t now_ms)
 	task->has_pid = true;
 	task->version++;
 	task->resumes = 0;
+	task->offers = 0;
 	task->ttl_ms = ttl_ms;
 	task->clock_at_ms = rsn_deadline_after(now_ms, ttl_ms);
+}
+
+/* The n-th of a row of waits, the first of which is exactly what the protocol says. */
+static int64_t
+growing_wait(const RsnRetryPolicy *policy, double backoff, int32_t n)
+{
+	double		wait = (double) policy->timeout_ms;
+
+	for (int32_t i = 1; i < n && backoff > 1; i++)
+	{
+		wait *= backoff;
+		if (wait >= (double) policy->timeout_max_ms)
+			break;
+	}
+	if (wait > (double) policy->timeout_max_ms)
+		wait = (double) policy->timeout_max_ms;
+	if (n > 1)
+		wait -= wait * policy->jitter;
+	return (int64_t) wait;
 }
 
 /* The wait after a setback: none after the first, then growing. */
 static int64_t
 setback_wait(const RsnTask *task, const RsnRetryPolicy *policy)
 {
-	double		wait = (double) policy->timeout_ms;
-
 	if (task->setbacks <= 1)
 		return 0;
-	for (int32_t i = 2; i < task->setbacks && policy->backoff > 1; i++)
-	{
-		wait *= policy->backoff;
-		if (wait >= (double) policy->timeout_max_ms)
-			break;
-	}
-	if (wait > (double) policy->timeout_max_ms)
-		wait = (double) policy->timeout_max_ms;
+	return growing_wait(policy, policy->backoff, task->setbacks - 1);
+}
 
-	/* The first wait is exactly what the protocol says. */
-	if (task->setbacks > 2)
-		wait -= wait * policy->jitter;
-	return (int64_t) wait;
+/*
+ * The wait after an offer.  Who asks for tasks is offered them as often as the
+ * protocol says; whom we tell unasked, less and less often.
+ */
+static int64_t
+offer_wait(const RsnTask *task, const RsnRetryPolicy *policy)
+{
+	if (policy->offer_backoff <= 1)
+		return policy->timeout_ms;
+	return growing_wait(policy, policy->offer_backoff, task->offers);
 }
 
 /* Back into the queue without having got further. */
@@ -345,7 +365,9 @@ rsn_task_offer(const RsnTask *stored, const RsnRetryPolicy *policy,
 	if (!rsn_task_is_alive(stored, now_ms) ||
 		stored->state != RSN_TASK_PENDING || stored->clock_at_ms > now_ms)
 		return decide_unchanged(stored, RSN_STATUS_OK, now_ms);
-	next.clock_at_ms = rsn_deadline_after(now_ms, policy->timeout_ms);
+	if (next.offers < INT32_MAX)
+		next.offers++;
+	next.clock_at_ms = rsn_deadline_after(now_ms, offer_wait(&next, policy));
 	return decide_change(&next);
 }
 
@@ -367,8 +389,11 @@ rsn_task_check(const RsnTask *task)
 	if (task->resumes != 0 && (task->state == RSN_TASK_SUSPENDED ||
 							   task->state == RSN_TASK_FULFILLED))
 		return "suspended_or_fulfilled_has_no_resumes";
-	if (task->version < 0 || task->resumes < 0 || task->setbacks < 0)
+	if (task->version < 0 || task->resumes < 0 || task->setbacks < 0 ||
+		task->offers < 0)
 		return "counters_not_negative";
+	if (task->offers != 0 && task->state != RSN_TASK_PENDING)
+		return "offers_only_while_pending";
 	if ((unsigned) task->state >= RSN_TASK_NSTATES)
 		return "state_is_known";
 	return NULL;

@@ -36,6 +36,7 @@ typedef struct RsnTask
 	int64_t		clock_at_ms;	/* pending: next offer; acquired: end of the
 								 * lease; else zero */
 	int64_t		timeout_at_ms;	/* the deadline of its promise */
+	int32_t		offers;			/* while pending: those that nobody has taken */
 } RsnTask;
 
 /* How long to wait before a task is offered again. */
@@ -45,6 +46,7 @@ typedef struct RsnRetryPolicy
 	int64_t		timeout_max_ms; /* not less than timeout_ms */
 	double		backoff;		/* factor for each further setback, >= 1 */
 	double		jitter;			/* what part of the wait to leave out, 0 to 1 */
+	double		offer_backoff;	/* factor for each further offer; to 1: none */
 } RsnRetryPolicy;
 
 /* What the promises that a task wants to wait for are like. */

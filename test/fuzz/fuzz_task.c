@@ -55,6 +55,7 @@ take_policy(Input *input)
 		policy.timeout_max_ms = policy.timeout_ms;
 	policy.backoff = 1.0 + take_byte(input) / 255.0 * 99.0;
 	policy.jitter = take_byte(input) / 255.0;
+	policy.offer_backoff = take_bool(input) ? policy.backoff : 1;
 	return policy;
 }
 
@@ -127,7 +128,7 @@ is_same(const RsnTask *a, const RsnTask *b)
 		a->version == b->version && a->resumes == b->resumes &&
 		a->setbacks == b->setbacks && a->ttl_ms == b->ttl_ms &&
 		a->clock_at_ms == b->clock_at_ms &&
-		a->timeout_at_ms == b->timeout_at_ms;
+		a->timeout_at_ms == b->timeout_at_ms && a->offers == b->offers;
 }
 
 static bool
@@ -227,6 +228,8 @@ check_changed(const RsnTask *before, const Command *command,
 				next->setbacks == INT32_MAX);
 	else
 		REQUIRE(next->setbacks == before->setbacks || next->setbacks == 0);
+	REQUIRE(next->offers == 0 || next->offers == before->offers ||
+			command->op == OP_OFFER);
 	check_clock(before, command, next);
 }
 
@@ -339,6 +342,8 @@ age(Input *input, RsnTask *task)
 		task->version = 1 + take_size32(input) % INT32_MAX;
 	if (task->state != RSN_TASK_SUSPENDED)
 		task->resumes = take_size32(input);
+	if (task->state == RSN_TASK_PENDING)
+		task->offers = take_size32(input);
 	REQUIRE(rsn_task_check(task) == NULL);
 }
 

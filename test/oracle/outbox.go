@@ -148,17 +148,22 @@ func (c *call) sqlDequeueExecute() ([]outcome, error) {
 }
 
 func (c *call) offer(p *promise, t *task) candidate {
-	setClock := func(s *State, clock, clockMax int64) {
+	setClock := func(s *State, offers int, clock, clockMax int64) {
 		changed := *t
-		changed.clock, changed.clockMax = clock, clockMax
+		changed.offers, changed.clock, changed.clockMax = offers, clock, clockMax
 		s.putTask(p, &changed)
 	}
-	again := saturatingAdd(c.Now, c.before.options.RetryTimeout)
+	o := c.before.options
+	again := saturatingAdd(c.Now, o.RetryTimeout)
+	earliest := again
+	if isNotify(p.tags["resonate:target"]) && t.offers > 0 {
+		earliest, again = o.growingWait(t.offers, c.Now)
+	}
 	return candidate{
 		key: p.id, since: t.clock, latest: t.clockMax, isSure: t.clockMax <= c.Now, isInOrder: true,
 		row:   map[string]any{"task_id": p.id, "version": t.version},
-		take:  func(s *State) { setClock(s, again, again) },
-		leave: func(s *State) { setClock(s, c.Now+1, t.clockMax) },
+		take:  func(s *State) { setClock(s, t.offers+1, earliest, again) },
+		leave: func(s *State) { setClock(s, t.offers, c.Now+1, t.clockMax) },
 	}
 }
 

@@ -284,18 +284,23 @@ func (s *State) setBack(t *task, now int64) *task {
 	if back.setbacks < 2 {
 		return back
 	}
-	wait := math.Min(float64(o.RetryTimeout)*math.Pow(o.RetryBackoff, float64(back.setbacks-2)), float64(o.RetryTimeoutMax))
-	back.clockMax = saturatingAdd(now, int64(wait))
-	back.clock = back.clockMax
-	if back.setbacks > 2 {
-		// Less an unspecified part of up to a fifth.
-		back.clock = saturatingAdd(now, int64(wait*0.8))
-	}
+	back.clock, back.clockMax = o.growingWait(back.setbacks-2, now)
 	// From here on the wait is the longest, however many follow.
-	if wait == float64(o.RetryTimeoutMax) && o.RetryBackoff > 1 {
+	if back.clockMax == saturatingAdd(now, o.RetryTimeoutMax) && o.RetryBackoff > 1 {
 		back.setbacks = maxSetbacks(o)
 	}
 	return back
+}
+
+// growingWait tells when a wait is over that follows n others, at the earliest and at
+// the latest: all but the first are shorter by an unspecified part of up to a fifth.
+func (o *Options) growingWait(n int, now int64) (int64, int64) {
+	wait := math.Min(float64(o.RetryTimeout)*math.Pow(o.RetryBackoff, float64(n)), float64(o.RetryTimeoutMax))
+	latest := saturatingAdd(now, int64(wait))
+	if n == 0 {
+		return latest, latest
+	}
+	return saturatingAdd(now, int64(wait*0.8)), latest
 }
 
 // maxSetbacks is how many setbacks lead to the longest wait.

@@ -153,6 +153,8 @@ type task struct {
 	clock    int64
 	clockMax int64
 	setbacks int
+	// Offers of a pending task that nobody has taken.
+	offers int
 }
 
 type messageKey struct{ promise, kind, id string }
@@ -386,8 +388,8 @@ func (p *promise) describe() string {
 	fmt.Fprintf(&b, " external %t keys %s %s param %s value %s tags %s", p.external, optional(p.keyForCreate),
 		optional(p.keyForComplete), p.param.describe(), p.value.describe(), describeTags(p.tags))
 	if t := p.task; t != nil {
-		fmt.Fprintf(&b, " task %s v%d resumes %d pid %q ttl %d clock %d..%d setbacks %d", t.state, t.version,
-			t.resumes, t.pid, t.ttl, t.clock, t.clockMax, t.setbacks)
+		fmt.Fprintf(&b, " task %s v%d resumes %d pid %q ttl %d clock %d..%d setbacks %d offers %d", t.state, t.version,
+			t.resumes, t.pid, t.ttl, t.clock, t.clockMax, t.setbacks, t.offers)
 	}
 	if len(p.awaiters) > 0 {
 		fmt.Fprintf(&b, " awaiters %q", p.awaiters)

@@ -184,6 +184,8 @@ FROM (VALUES
 	('{"clock_at": null}', 'clock_only_while_pending_or_acquired'),
 	('{"state": "halted"}', 'clock_only_while_pending_or_acquired'),
 	('{"state": "suspended", "clock_at": null, "resumes": 1}', 'suspended_or_fulfilled_has_no_resumes'),
+	('{"offers": 1}', 'nothing'), ('{"offers": -1}', 'counters_not_negative'),
+	('{"offers": 1, "state": "halted", "clock_at": null}', 'offers_only_while_pending'),
 	('{"setbacks": -1}', 'counters_not_negative'), ('{"version": -1}', 'counters_not_negative')
 ) AS v (changes, wanted);
 

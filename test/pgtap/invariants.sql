@@ -259,6 +259,8 @@ INSERT INTO cases VALUES
 	 $$UPDATE resonate.tasks SET setbacks = -1 WHERE id = 'offered'$$, '{}'),
 	('stored_task_counters_not_negative',
 	 $$UPDATE resonate.tasks SET version = -1 WHERE id = 'offered'$$, '{}'),
+	('stored_task_offers_only_while_pending',
+	 $$UPDATE resonate.tasks SET offers = 1 WHERE id = 'halted'$$, '{}'),
 	('stored_awaited_promise_is_pending',
 	 $$INSERT INTO resonate.awaiters VALUES ('resolved', 'halted')$$, '{}'),
 	('stored_awaited_promise_is_pending',

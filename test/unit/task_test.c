@@ -16,6 +16,9 @@
 
 #include "tap.h"
 
+/* What a literal does not name is zero. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 #define LENGTH_OF(array) ((int) (sizeof(array) / sizeof((array)[0])))
 
 /* Plausible times, in order, and leases. */
@@ -143,6 +146,8 @@ find_difference(const RsnTask *a, const RsnTask *b)
 		return "clock_at_ms";
 	if (a->timeout_at_ms != b->timeout_at_ms)
 		return "timeout_at_ms";
+	if (a->offers != b->offers)
+		return "offers";
 	return NULL;
 }
 
@@ -433,7 +438,7 @@ static const Situation situations[] = {
 	RSN_STATUS_OK, RSN_STATUS_OK,
 	{
 		{RSN_STATUS_OK, EFFECT_FROM_NOW,
-		{RSN_TASK_PENDING, false, 3, 2, 1, 0, RETRY, DEADLINE}},
+		{RSN_TASK_PENDING, false, 3, 2, 1, 0, RETRY, DEADLINE,.offers = 1}},
 		KEPT(RSN_STATUS_OK),
 		KEPT(RSN_STATUS_OK),
 		KEPT(RSN_STATUS_OK),
@@ -895,7 +900,7 @@ static const Extreme extremes[] = {
 	{"offer beyond the end", OP_OFFER,
 		{RSN_TASK_PENDING, false, 1, 0, 0, 0, NEVER - 1, NEVER},
 		NEVER - 1, 1000, RSN_STATUS_OK, true,
-	{RSN_TASK_PENDING, false, 1, 0, 0, 0, NEVER, NEVER}},
+	{RSN_TASK_PENDING, false, 1, 0, 0, 0, NEVER, NEVER,.offers = 1}},
 
 	{"the last version but one, taken", OP_TAKE,
 		{RSN_TASK_PENDING, false, INT32_MAX - 1, 0, 0, 0, 0, NEVER},
@@ -991,6 +996,58 @@ test_extremes(void)
 	expect(rsn_task_new_pending(NEVER, NEVER - 1).clock_at_ms == NEVER - 1,
 		   "an offer at the end", &extremes[0].next, 1);
 	tap_end("births at the end of time");
+}
+
+/*
+ * Offers
+ */
+
+/* Expects a row of offers to wait for these times; returns what is left. */
+static RsnTask
+expect_offers(RsnTask task, const RsnRetryPolicy *policy,
+			  const int64_t *waits_ms, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		int64_t		now_ms = task.clock_at_ms;
+
+		task = rsn_task_offer(&task, policy, now_ms).next;
+		expect(task.clock_at_ms == now_ms + waits_ms[i], "the wait", &task,
+			   now_ms);
+		expect(task.offers == i + 1, "offers are counted", &task, now_ms);
+	}
+	return task;
+}
+
+static void
+test_offers(void)
+{
+	static const RsnRetryPolicy told = {RETRY, 8000, 2.0, 0.25,.offer_backoff = 2.0};
+	static const RsnRetryPolicy slow = {RETRY, 8000, 2.0, 0.0,.offer_backoff = 1.5};
+	static const int64_t growing_ms[] = {1000, 1500, 3000, 6000, 6000, 6000};
+	static const int64_t slow_ms[] = {1000, 1500, 2250, 3375, 5062, 7593, 8000};
+	static const int64_t same_ms[] = {1000, 1000, 1000, 1000};
+	RsnTask		task = rsn_task_new_pending(INT64_MAX, CLOCK);
+
+	tap_begin();
+	expect_offers(task, &plain_policy, same_ms, LENGTH_OF(same_ms));
+	expect_offers(task, &slow, slow_ms, LENGTH_OF(slow_ms));
+	task = expect_offers(task, &told, growing_ms, LENGTH_OF(growing_ms));
+
+	task = rsn_task_take(&task, TTL, CLOCK).next;
+	expect(task.offers == 0, "who takes it ends the row", &task, CLOCK);
+	task = rsn_task_release(&task, 1, &told, CLOCK).next;
+	task = expect_offers(task, &told, growing_ms, 2);
+	task = rsn_task_halt(&task, CLOCK).next;
+	expect(task.offers == 0, "and so does who halts it", &task, CLOCK);
+	task = rsn_task_continue(&task, CLOCK).next;
+	expect_offers(task, &told, growing_ms, 3);
+
+	task.offers = INT32_MAX;
+	task = rsn_task_offer(&task, &told, task.clock_at_ms).next;
+	expect(task.offers == INT32_MAX && rsn_task_check(&task) == NULL,
+		   "they are counted as far as they can be", &task, CLOCK);
+	tap_end("offers that nobody takes");
 }
 
 /*
@@ -2015,6 +2072,7 @@ main(void)
 	test_jitter();
 	test_progress();
 	test_extremes();
+	test_offers();
 	test_check();
 	test_check_step();
 	test_state_names();
