@@ -90,7 +90,7 @@ CREATE TYPE resonate.step_result AS (
 	next_due_at timestamptz
 );
 COMMENT ON TYPE resonate.step_result IS
-'What one background step did: schedule, timeout, lease, dispatch, deliver, reconcile, expire, prune or idle; how many rows; and when the next one is due.';
+'What one background step did: clock, schedule, timeout, lease, dispatch, deliver, reconcile, expire, prune or idle; how many rows; and when the next one is due.';
 
 CREATE TYPE resonate.stats_result AS (
 	pending bigint,

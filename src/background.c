@@ -52,6 +52,7 @@
 #define FAILED_STEP_WAIT_MS 60000
 
 static const char *const step_names[] = {
+	[RSN_STEP_CLOCK] = "clock",
 	[RSN_STEP_SCHEDULE] = "schedule",
 	[RSN_STEP_TIMEOUT] = "timeout",
 	[RSN_STEP_LEASE] = "lease",
@@ -262,6 +263,7 @@ rsn_background_limit(RsnStep step)
 	{
 		case RSN_STEP_SCHEDULE:
 			return rsn_guc_schedule_batch_size;
+		case RSN_STEP_CLOCK:
 		case RSN_STEP_TIMEOUT:
 		case RSN_STEP_LEASE:
 		case RSN_STEP_RECONCILE:
@@ -283,6 +285,8 @@ run_step(RsnStep step, int64 now_ms, int limit, RsnProgress *progress)
 
 	switch (step)
 	{
+		case RSN_STEP_CLOCK:
+			return rsn_engine_set_clocks_right(now_ms, limit);
 		case RSN_STEP_SCHEDULE:
 			return step_schedule(now_ms, limit, progress);
 		case RSN_STEP_TIMEOUT:
@@ -507,7 +511,7 @@ rsn_background_list(RsnStep step, int64 now_ms, RsnProgress *progress,
 	int			limit = rsn_background_limit(step);
 	int			n;
 
-	if (step == RSN_STEP_EXPIRE)
+	if (step == RSN_STEP_EXPIRE || step == RSN_STEP_CLOCK)
 		return 0;
 	rsn_store_begin();
 	if (step == RSN_STEP_RECONCILE)
@@ -556,6 +560,7 @@ rsn_background_step_one(RsnStep step, int64 now_ms, text *id)
 			 */
 			(void) rsn_engine_expire_one(id, now_ms);
 			break;
+		case RSN_STEP_CLOCK:
 		case RSN_STEP_EXPIRE:
 			break;
 	}

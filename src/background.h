@@ -14,7 +14,9 @@
 /* In the order in which they are tried. */
 typedef enum RsnStep
 {
-	RSN_STEP_SCHEDULE,			/* fire occurrences of schedules (R7) */
+	RSN_STEP_CLOCK,				/* set right what a clock that was ahead has
+								 * left */
+	RSN_STEP_SCHEDULE,			/* fire occurrences of a schedule (R7) */
 	RSN_STEP_TIMEOUT,			/* settle promises past their deadline (R1) */
 	RSN_STEP_LEASE,				/* put tasks back whose lease has ended (R5) */
 	RSN_STEP_DISPATCH,			/* offer tasks (R6) */

@@ -173,6 +173,9 @@ extern int	rsn_engine_dequeue_notify_tasks(int limit, int64 now_ms,
 extern int	rsn_engine_dequeue_notify_task(text *id, int64 now_ms,
 										   RsnTaskRow **row);
 
+/* engine_clock.c */
+extern int	rsn_engine_set_clocks_right(int64 now_ms, int limit);
+
 /* engine_schedule.c */
 extern RsnScheduleRow *rsn_engine_create_schedule(RsnScheduleRow *row,
 												  bool *is_created);

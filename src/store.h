@@ -324,6 +324,12 @@ extern int	rsn_store_take_awaiters(text *const *awaited_ids, int n,
 extern int	rsn_store_try_lock_promises(text *const *ids, int n,
 										RsnPromiseRow **rows);
 
+/* store_clock.c */
+extern int	rsn_store_lock_tasks_ahead(int64 now_ms, int64 latest_ms,
+									   int limit, RsnTaskRow **rows);
+extern int	rsn_store_set_messages_right(int64 now_ms, int64 due_at_ms,
+										 int limit);
+
 /* store_schedule.c */
 extern const char *rsn_catch_up_name(RsnCatchUp catch_up);
 extern bool rsn_catch_up_from_name(const char *name, RsnCatchUp *catch_up);

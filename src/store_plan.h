@@ -61,6 +61,8 @@ typedef enum RsnQuery
 	RSN_QUERY_AWAITERS,
 	RSN_QUERY_TAKE_AWAITERS,
 	RSN_QUERY_TRY_LOCK_PROMISES,
+	RSN_QUERY_LOCK_TASKS_AHEAD,
+	RSN_QUERY_SET_MESSAGES_RIGHT,
 	RSN_QUERY_INSERT_SCHEDULE,
 	RSN_QUERY_READ_SCHEDULE,
 	RSN_QUERY_LOCK_SCHEDULE,
@@ -169,5 +171,6 @@ extern void rsn_store_row_from_values(const Datum *values, const bool *nulls,
 extern void rsn_store_row_from_tuple(HeapTuple tuple, int offset,
 									 RsnPromiseRow *row);
 extern RsnPromiseRow *rsn_store_rows_from_result(uint64 n);
+extern RsnTaskRow *rsn_store_tasks_from_result(uint64 n);
 
 #endif							/* RSN_STORE_PLAN_H */

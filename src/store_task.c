@@ -111,8 +111,8 @@ rsn_store_check_task_values(const Datum *values, const bool *nulls)
 }
 
 /* The tasks of the last statement, in its order; NULL for none. */
-static RsnTaskRow *
-tasks_from_result(uint64 n)
+RsnTaskRow *
+rsn_store_tasks_from_result(uint64 n)
 {
 	RsnTaskRow *rows = NULL;
 
@@ -282,7 +282,7 @@ rsn_store_lock_tasks_and_awaiters(text *const *ids, int n,
 	rsn_args_add_texts(&args, awaited_ids, nawaited);
 	rsn_args_add_texts(&args, ids, n);
 	count = rsn_store_exec(RSN_QUERY_LOCK_TASKS_AND_AWAITERS, &args);
-	*rows = tasks_from_result(count);
+	*rows = rsn_store_tasks_from_result(count);
 	return (int) count;
 }
 
@@ -295,7 +295,7 @@ rsn_store_lock_tasks_of_pid(text *pid, RsnTaskRow **rows)
 
 	rsn_args_add_text(&args, pid);
 	count = rsn_store_exec(RSN_QUERY_LOCK_TASKS_OF_PID, &args);
-	*rows = tasks_from_result(count);
+	*rows = rsn_store_tasks_from_result(count);
 	return (int) count;
 }
 
@@ -316,7 +316,7 @@ rsn_store_lock_ended_leases(int64 from_ms, int64 now_ms, int limit,
 	rsn_args_add_texts(&args, set_aside, nset_aside);
 	rsn_args_add(&args, Int64GetDatum(from_ms));
 	count = rsn_store_exec(RSN_QUERY_LOCK_ENDED_LEASES, &args);
-	*rows = tasks_from_result(count);
+	*rows = rsn_store_tasks_from_result(count);
 	return (int) count;
 }
 
@@ -502,7 +502,7 @@ rsn_store_search_tasks(RsnTaskState state, bool is_any_state, text *after_id,
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
 	count = rsn_store_exec(RSN_QUERY_SEARCH_TASKS, &args);
-	*rows = tasks_from_result(count);
+	*rows = rsn_store_tasks_from_result(count);
 	return (int) count;
 }
 

@@ -17,6 +17,7 @@
  *		ACQUIRED -> SUSPENDED		rsn_task_suspend
  *		ACQUIRED -> ACQUIRED		rsn_task_heartbeat; rsn_task_suspend that
  *									finds an awaited promise settled
+ *		either -> itself			rsn_task_set_right
  *		SUSPENDED -> PENDING		rsn_task_resume
  *		any but FULFILLED -> HALTED	rsn_task_halt
  *		HALTED -> PENDING			rsn_task_continue
@@ -368,6 +369,35 @@ rsn_task_offer(const RsnTask *stored, const RsnRetryPolicy *policy,
 	if (next.offers < INT32_MAX)
 		next.offers++;
 	next.clock_at_ms = rsn_deadline_after(now_ms, offer_wait(&next, policy));
+	return decide_change(&next);
+}
+
+/*
+ * The clock was set by one that was ahead, if it is later than it can be: a lease is
+ * then a full one from now, and the next offer is now, unless it was put off until a
+ * given instant.
+ */
+RsnTaskDecision
+rsn_task_set_right(const RsnTask *stored, const RsnRetryPolicy *policy,
+				   int64_t delay_until_ms, int64_t now_ms)
+{
+	bool		is_acquired = stored->state == RSN_TASK_ACQUIRED;
+	int64_t		wait_ms = is_acquired ? stored->ttl_ms : policy->timeout_max_ms;
+	int64_t		right_ms = is_acquired ? rsn_deadline_after(now_ms, wait_ms) : now_ms;
+	int64_t		latest_ms;
+	RsnTask		next = *stored;
+
+	latest_ms = rsn_deadline_after(rsn_deadline_after(now_ms, wait_ms),
+								   RSN_TASK_CLOCK_TOLERANCE_MS);
+	if (!is_acquired && delay_until_ms > now_ms)
+	{
+		right_ms = delay_until_ms;
+		if (latest_ms < delay_until_ms)
+			latest_ms = delay_until_ms;
+	}
+	if (!rsn_task_is_alive(stored, now_ms) || stored->clock_at_ms <= latest_ms)
+		return decide_unchanged(stored, RSN_STATUS_OK, now_ms);
+	next.clock_at_ms = right_ms;
 	return decide_change(&next);
 }
 

@@ -25,6 +25,9 @@ typedef enum RsnTaskState
 
 #define RSN_TASK_NSTATES 5
 
+/* By what the clocks of sessions that write at the same time may differ. */
+#define RSN_TASK_CLOCK_TOLERANCE_MS 10000
+
 typedef struct RsnTask
 {
 	RsnTaskState state;
@@ -103,6 +106,11 @@ extern RsnTaskDecision rsn_task_end_lease(const RsnTask *stored,
 extern RsnTaskDecision rsn_task_offer(const RsnTask *stored,
 									  const RsnRetryPolicy *policy,
 									  int64_t now_ms);
+
+extern RsnTaskDecision rsn_task_set_right(const RsnTask *stored,
+										  const RsnRetryPolicy *policy,
+										  int64_t delay_until_ms,
+										  int64_t now_ms);
 
 extern const char *rsn_task_check(const RsnTask *task);
 extern const char *rsn_task_check_step(const RsnTask *before,

@@ -413,11 +413,14 @@ static bool
 note_clock(Worker *worker)
 {
 	int64		now_ms = rsn_clock_now();
-	bool		is_back = now_ms < worker->last_seen_ms - CLOCK_BACK_MS;
+	int64		back_ms = worker->last_seen_ms - now_ms;
 
 	worker->last_seen_ms = now_ms;
-	if (!is_back)
+	if (back_ms <= CLOCK_BACK_MS)
 		return false;
+	ereport(LOG,
+			(errmsg("the clock of the server was set back by %lld seconds",
+					(long long) (back_ms / 1000))));
 	memset(worker->not_before_ms, 0, sizeof(worker->not_before_ms));
 	worker->look_not_before_ms = 0;
 	worker->runner.progress.prune_anew_at_ms = 0;
@@ -425,6 +428,7 @@ note_clock(Worker *worker)
 		(void) rsn_set_aside_release(&worker->runner.progress.set_aside[i],
 									 RSN_TIME_NEVER);
 	worker->must_look = true;
+	want(worker, RSN_STEP_CLOCK);
 	return true;
 }
 
@@ -533,13 +537,13 @@ is_look_wanted(const Worker *worker)
 		(rsn_clock_now() >= next_look(worker) || is_full_look_wanted(worker));
 }
 
-/* Has all steps run but the one that is only run on demand. */
+/* Has all steps run but those that are only run on demand. */
 static void
 want_all(Worker *worker)
 {
 	for (int i = 0; i < RSN_NSTEPS; i++)
 	{
-		if (i != RSN_STEP_RECONCILE)
+		if (i != RSN_STEP_RECONCILE && i != RSN_STEP_CLOCK)
 			want(worker, (RsnStep) i);
 	}
 }
@@ -656,6 +660,7 @@ resonate_worker_main(Datum main_arg)
 
 	rsn_runner_init(&worker.runner, attach());
 	worker.must_look = true;
+	want(&worker, RSN_STEP_CLOCK);
 	(void) rsn_runner_try(&worker.runner, "start", keep_database_name,
 						  &database_name);
 	context.callback = name_database;

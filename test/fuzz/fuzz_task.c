@@ -29,6 +29,7 @@ typedef enum Op
 	OP_RESUME,
 	OP_END_LEASE,
 	OP_OFFER,
+	OP_SET_RIGHT,
 	NOPS
 } Op;
 
@@ -39,6 +40,7 @@ typedef struct Command
 	int32_t		resumes;
 	int64_t		ttl_ms;
 	int64_t		now_ms;
+	int64_t		delay_until_ms;
 	bool		is_holder;
 	RsnAwaited	awaited;
 } Command;
@@ -77,6 +79,8 @@ take_command(Input *input, const RsnTask *task)
 	command.resumes = command.op == OP_RESUME ? take_size32(input) : 1;
 	if (command.resumes == 0)
 		command.resumes = 1;
+	if (command.op == OP_SET_RIGHT)
+		command.delay_until_ms = take_size(input);
 	command.is_holder = take_bool(input);
 	command.awaited.is_unfit = take_choice(input, 4) == 1;
 	command.awaited.is_settled = take_choice(input, 4) == 1;
@@ -114,6 +118,9 @@ decide(const RsnTask *task, const Command *command,
 			return rsn_task_resume(task, command->resumes, now_ms);
 		case OP_END_LEASE:
 			return rsn_task_end_lease(task, policy, now_ms);
+		case OP_SET_RIGHT:
+			return rsn_task_set_right(task, policy, command->delay_until_ms,
+									  now_ms);
 		case OP_OFFER:
 		case NOPS:
 			break;
@@ -192,12 +199,15 @@ static void
 check_clock(const RsnTask *before, const Command *command,
 			const RsnTask *next)
 {
-	bool		is_leased = command->op == OP_HEARTBEAT ||
-	next->version != before->version;
+	bool		is_leased = next->state == RSN_TASK_ACQUIRED;
 
 	if (next->clock_at_ms == before->clock_at_ms || next->clock_at_ms == 0)
 		return;
 	REQUIRE(next->clock_at_ms >= command->now_ms);
+	if (command->op == OP_SET_RIGHT)
+		REQUIRE(next->clock_at_ms < before->clock_at_ms);
+	if (next->clock_at_ms == command->delay_until_ms)
+		return;
 	if (is_leased)
 		REQUIRE(next->clock_at_ms == INT64_MAX ||
 				next->clock_at_ms - next->ttl_ms == command->now_ms);
@@ -293,6 +303,7 @@ check_repetition(const RsnTask *after, const Command *command,
 			break;
 		case OP_HALT:
 		case OP_END_LEASE:
+		case OP_SET_RIGHT:
 			REQUIRE(!again.is_changed && again.status == first->status);
 			break;
 		case OP_OFFER:

@@ -92,6 +92,7 @@ SELECT is((resonate.resolve('v', '{"a": [1]}', '{"h": "1"}')).status, 2010, 'a v
 SELECT is((resonate.reject('n', 'null')).status, 2010, 'a JSON null');
 SELECT is((resonate.cancel('e')).status, 2010, 'no value');
 SELECT at(70000);
+SELECT is((resonate.worker_step()).step, 'clock', 'what was received later has to be set right first');
 SELECT is(brief(resonate.worker_step()), 'timeout 2', 'two deadlines');
 SELECT results_eq(
 	$$SELECT promise_id, callback_id, address, attempt, ms(visible_at), state, value,

@@ -1051,6 +1051,75 @@ test_offers(void)
 }
 
 /*
+ * Clocks that were set by a clock that was ahead
+ */
+
+typedef struct AheadCase
+{
+	const char *name;
+	RsnTask		stored;
+	int64_t		delay_until_ms;
+	int64_t		right_ms;		/* the clock afterwards */
+} AheadCase;
+
+/* How far the clock was ahead, and what is tolerated of the longest wait, 8000. */
+#define JUMP 28800000
+#define FAR (JUMP + DEADLINE)
+#define LONGEST (CLOCK + 8000 + RSN_TASK_CLOCK_TOLERANCE_MS)
+
+static const AheadCase ahead_cases[] = {
+	{"an offer", {RSN_TASK_PENDING, false, 0, 0, 0, 0, JUMP, FAR,.offers = 1}, 0,
+	CLOCK},
+	{"an offer after the longest wait",
+	{RSN_TASK_PENDING, false, 1, 0, 9, 0, LONGEST, FAR}, 0, LONGEST},
+	{"one a moment later",
+	{RSN_TASK_PENDING, false, 1, 0, 9, 0, LONGEST + 1, FAR}, 0, CLOCK},
+	{"an offer put off for so long",
+	{RSN_TASK_PENDING, false, 0, 0, 0, 0, JUMP, FAR}, JUMP, JUMP},
+	{"an offer put off for less",
+	{RSN_TASK_PENDING, false, 0, 0, 0, 0, JUMP, FAR,.offers = 1}, JUMP / 2, JUMP / 2},
+	{"an offer put off for less than that takes",
+	{RSN_TASK_PENDING, false, 0, 0, 0, 0, JUMP, FAR}, CLOCK - 1, CLOCK},
+	{"a lease", {RSN_TASK_ACQUIRED, true, 1, 0, 0, TTL, JUMP + TTL, FAR}, 0,
+	CLOCK + TTL},
+	{"a lease that is put off",
+	{RSN_TASK_ACQUIRED, true, 1, 0, 0, TTL, JUMP + TTL, FAR}, JUMP, CLOCK + TTL},
+	{"a long lease", {RSN_TASK_ACQUIRED, true, 1, 0, 0, JUMP, CLOCK + JUMP, FAR}, 0,
+	CLOCK + JUMP},
+	{"a lease for ever",
+	{RSN_TASK_ACQUIRED, true, 1, 0, 0, INT64_MAX, INT64_MAX, FAR}, 0, INT64_MAX},
+	{"a suspended task", {RSN_TASK_SUSPENDED, false, 1, 0, 0, 0, 0, FAR}, 0, 0},
+	{"a halted task", {RSN_TASK_HALTED, false, 1, 0, 0, 0, 0, FAR}, 0, 0}
+};
+
+static void
+test_clocks_ahead(void)
+{
+	for (int i = 0; i < LENGTH_OF(ahead_cases); i++)
+	{
+		const AheadCase *item = &ahead_cases[i];
+		bool		is_wrong = item->stored.clock_at_ms != item->right_ms;
+		RsnTask		right = item->stored;
+		RsnTask		lapsed = item->stored;
+		RsnTaskDecision actual;
+
+		tap_begin();
+		right.clock_at_ms = item->right_ms;
+		actual = rsn_task_set_right(&item->stored, &plain_policy,
+									item->delay_until_ms, CLOCK);
+		expect_decision(&actual, RSN_STATUS_OK, is_wrong, &right, CLOCK);
+		actual = rsn_task_set_right(&right, &plain_policy,
+									item->delay_until_ms, CLOCK);
+		expect_decision(&actual, RSN_STATUS_OK, false, &right, CLOCK);
+		lapsed.timeout_at_ms = CLOCK;
+		actual = rsn_task_set_right(&lapsed, &plain_policy,
+									item->delay_until_ms, CLOCK);
+		expect(!actual.is_changed, "past the deadline", &actual.next, CLOCK);
+		tap_end("%s, set by a clock that was ahead", item->name);
+	}
+}
+
+/*
  * Invariants
  */
 
@@ -2073,6 +2142,7 @@ main(void)
 	test_progress();
 	test_extremes();
 	test_offers();
+	test_clocks_ahead();
 	test_check();
 	test_check_step();
 	test_state_names();

@@ -1,0 +1,77 @@
+/*-------------------------------------------------------------------------
+ *
+ * engine_clock.c
+ *	  Lock, read, decide, write: what a clock that was ahead has left.
+ *
+ * The clock of a server can jump ahead and come back.  Deadlines that it has passed
+ * are stored, and final.  But leases, offers and messages are hidden until an instant
+ * that was computed from it, which may be hours away; those are told by lying further
+ * ahead than anything can that was set by the present clock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "clock.h"
+#include "engine_internal.h"
+#include "guc.h"
+#include "payload.h"
+#include "tags.h"
+#include "wake.h"
+
+/* Until when the tags of its promise keep a task from being offered; zero: not. */
+static int64
+delay_of(const RsnTaskRow *row)
+{
+	RsnPromiseRow *promise = rsn_store_read_promise(row->id);
+	RsnTraits	traits;
+	const char *reason;
+
+	if (promise == NULL || !rsn_tags_traits(rsn_stored_jsonb(promise->tags),
+												   &traits, &reason))
+		return 0;
+	return traits.offer_at_ms;
+}
+
+/*
+ * Sets at most limit tasks and as many messages right; returns how many.  Reads all
+ * leases and the tasks that wait to be offered, so it is for when there is a reason.
+ */
+int
+rsn_engine_set_clocks_right(int64 now_ms, int limit)
+{
+	int64		from_ms = rsn_deadline_after(now_ms, RSN_TASK_CLOCK_TOLERANCE_MS);
+	int64		latest_ms = rsn_deadline_after(from_ms,
+											   Max(rsn_guc_retry_timeout_max_ms,
+												   rsn_guc_retry_timeout_ms));
+	RsnTaskRow *rows;
+	int			ntasks = 0;
+	int			nmessages;
+	int			n;
+
+	rsn_store_begin();
+	n = rsn_store_lock_tasks_ahead(from_ms, latest_ms, limit, &rows);
+	for (int i = 0; i < n; i++)
+	{
+		RsnRetryPolicy policy = rsn_engine_retry_policy(&rows[i]);
+		RsnTaskDecision decision = rsn_task_set_right(&rows[i].core, &policy,
+													  delay_of(&rows[i]),
+													  now_ms);
+
+		rsn_engine_write_task(&rows[i], &decision, now_ms);
+		ntasks += decision.is_changed ? 1 : 0;
+	}
+	nmessages = rsn_store_set_messages_right(from_ms, now_ms, limit);
+	rsn_store_end();
+	if (nmessages > 0)
+	{
+		rsn_wake_note_message();
+		rsn_wake_note_offer(NULL);
+	}
+	if (ntasks + nmessages > 0)
+		ereport(LOG,
+				(errmsg("%d tasks and %d messages were set to a time that the clock of the server has not reached",
+						ntasks, nmessages),
+				 errdetail("The clock must have been ahead.  They are set right.")));
+	return ntasks + nmessages;
+}

@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * store_clock.c
+ *	  The statements on what was set by a clock that was ahead.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "store_plan.h"
+
+/*
+ * Locks tasks of which one of these holds, and may be others, which skips what others
+ * have locked: the lease ends later than one that begins at now; it was offered or
+ * held before and is offered again after latest; it was born after now and is to be
+ * offered then.
+ */
+int
+rsn_store_lock_tasks_ahead(int64 now_ms, int64 latest_ms, int limit,
+						   RsnTaskRow **rows)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	rsn_args_add(&args, Int64GetDatum(now_ms));
+	rsn_args_add(&args, Int64GetDatum(latest_ms));
+	rsn_args_add(&args, Int64GetDatum(limit));
+	count = rsn_store_exec(RSN_QUERY_LOCK_TASKS_AHEAD, &args);
+	*rows = rsn_store_tasks_from_result(count);
+	return (int) count;
+}
+
+/*
+ * Has messages due at an instant that were written or received after now and are due
+ * after that; returns how many.
+ */
+int
+rsn_store_set_messages_right(int64 now_ms, int64 due_at_ms, int limit)
+{
+	RsnArgs		args = {0};
+
+	rsn_args_add(&args, Int64GetDatum(now_ms));
+	rsn_args_add(&args, Int64GetDatum(due_at_ms));
+	rsn_args_add(&args, Int64GetDatum(limit));
+	return (int) rsn_store_exec(RSN_QUERY_SET_MESSAGES_RIGHT, &args);
+}

@@ -1,0 +1,138 @@
+-- The clock of the server jumps ahead by hours, and comes back: what was dequeued,
+-- received or leased in between is not hidden until it would have come back by itself.
+\ir helpers.psql
+
+SELECT no_plan();
+
+SELECT 8 * 3600 * 1000 AS jump, setting::bigint AS hidden FROM pg_settings
+WHERE name = 'resonate.visibility_timeout' \gset
+SELECT setting::bigint AS retry FROM pg_settings WHERE name = 'resonate.retry_timeout' \gset
+SELECT setting::bigint AS longest FROM pg_settings WHERE name = 'resonate.retry_timeout_max' \gset
+
+CREATE FUNCTION step() RETURNS text LANGUAGE plpgsql AS
+$$
+DECLARE
+	result text;
+BEGIN
+	LOOP
+		SELECT w.step || ' ' || w.processed INTO result FROM resonate.worker_step() AS w;
+		EXIT WHEN result NOT LIKE 'dispatch %';
+	END LOOP;
+	RETURN result;
+END
+$$;
+CREATE FUNCTION make(id text, tags jsonb) RETURNS integer LANGUAGE sql AS
+$$
+	SELECT (resonate.create_promise(id, '10 d', tags => tags)).status
+$$;
+CREATE FUNCTION target(address text) RETURNS jsonb LANGUAGE sql AS
+$$
+	SELECT jsonb_build_object('resonate:target', address)
+$$;
+CREATE FUNCTION dequeued(address text) RETURNS text LANGUAGE sql AS
+$$
+	SELECT coalesce(string_agg(task_id, ' ' ORDER BY task_id), 'none') FROM resonate.dequeue_execute(address)
+$$;
+CREATE FUNCTION received(address text, visibility interval DEFAULT NULL) RETURNS text LANGUAGE sql AS
+$$
+	SELECT coalesce(string_agg(promise_id, ' ' ORDER BY promise_id), 'none')
+	FROM resonate.receive(address, visibility => visibility)
+$$;
+CREATE FUNCTION listen(id text, address text) RETURNS integer LANGUAGE sql AS
+$$
+	SELECT (resonate.resonate_rpc(jsonb_build_object('kind', 'promise.register_listener',
+		'head', jsonb_build_object('corrId', 'c', 'version', '2026-04-01'),
+		'data', jsonb_build_object('awaited', id, 'address', address))) -> 'head' ->> 'status')::integer
+$$;
+CREATE FUNCTION clocks() RETURNS text LANGUAGE sql AS
+$$
+	SELECT string_agg(id || ' ' || clock_at - 4000000000000, ', ' ORDER BY id) FROM resonate.tasks
+$$;
+
+--
+-- Tasks
+--
+
+SELECT is(make('dequeued', target('poll://any@a')), 2010, 'a task');
+SELECT is(make('told', target('notify://chan')), 2010, 'a task');
+SELECT is(make('delayed', target('poll://any@a') || jsonb_build_object('resonate:delay', (4000000000000 + :jump / 2)::text)),
+		  2010, 'a task for later');
+SELECT is(make('put off', target('poll://any@a') || jsonb_build_object('resonate:delay', (4000000000000 + 2 * :jump)::text)),
+		  2010, 'a task for much later');
+SELECT is((resonate.create_promise_and_task(id, 'me', ttl, '10 d', tags => target('poll://any@a'))).status, 2010, 'a lease')
+FROM (VALUES ('held', interval '1 min'), ('held for long', '1 d'), ('released', '1 min'), ('kept', '1 min'), ('woken', '1 min'))
+AS v (id, ttl);
+SELECT is(make('awaited', NULL), 2010, 'a promise');
+SELECT is((resonate.suspend_task('woken', 1, '{awaited}')).status, 2000, 'which a task waits for');
+SELECT is(step(), 'idle 0', 'nothing is wrong');
+
+SELECT at(:jump);
+SELECT is((resonate.heartbeat_tasks('me', ARRAY[id], ARRAY[1])), 1, 'a heartbeat')
+FROM unnest('{held, held for long, released}'::text[]) AS id;
+SELECT is(dequeued('poll://any@a'), 'delayed dequeued', 'two are dequeued');
+SELECT is((resonate.release_task('released', 1)).status, 2000, 'one is given back');
+SELECT is((resonate.resolve('awaited')).status, 2010, 'one is woken');
+SELECT is(make('born', target('poll://any@a')), 2010, 'one is created');
+SELECT is((resonate.create_promise_and_task('taken', 'me', '1 min', '10 d', tags => target('poll://any@a'))).status,
+		  2010, 'one is created and held');
+
+SELECT at(100);
+SELECT is(dequeued('poll://any@a'), 'none', 'all are hidden');
+SELECT is(step(), 'clock 8', 'a step sets them right');
+SELECT is(clocks(), format('born 100, delayed %s, dequeued 100, held 60100, held for long %s, kept 60000, put off %s, '
+						   'released 100, taken 60100, told %s, woken 100', :jump / 2, 86400000 + 100, 2 * :jump, :retry),
+		  'what was dequeued is due, leases are full ones from now, and delays are kept');
+SELECT is(dequeued('poll://any@a'), 'born dequeued released woken', 'visible at once');
+SELECT is(step(), 'idle 0', 'and nothing is left to do');
+SELECT is((resonate.fulfill_task('held', 1, 'resolved')).status, 2000, 'a holder has kept its lease');
+SELECT at(60100);
+SELECT is(step(), 'lease 2', 'which ends in time otherwise');
+
+-- Waits that the settings explain are no errors, however often one looks.
+SELECT at(60200);
+SELECT is((resonate.acquire_task('released', 1, 'me', '1 min')).status, 2000, 'acquired');
+UPDATE resonate.tasks SET setbacks = 20 WHERE id = 'released';
+SELECT is((resonate.release_task('released', 2)).status, 2000, 'and given back after many setbacks');
+SELECT clock_at AS before FROM resonate.tasks WHERE id = 'released' \gset
+SELECT cmp_ok(:before - 4000000060200, '>=', (:longest * 0.8)::bigint, 'a long wait');
+SELECT is(step(), 'idle 0', 'is no error');
+SELECT is((SELECT clock_at FROM resonate.tasks WHERE id = 'released'), :before, 'and stays');
+DELETE FROM resonate.tasks;
+DELETE FROM resonate.promises;
+
+--
+-- Messages
+--
+
+SELECT at(0);
+SELECT is(make(id, NULL), 2010, 'a promise') FROM unnest('{l, l2, c, long, n}'::text[]) AS id;
+SELECT is(listen(id, 'poll://uni@g/1'), 200, 'a listener') FROM unnest('{l, l2}'::text[]) AS id;
+SELECT is((resonate.create_callback(id, 'c', address)).status, 2010, 'a callback')
+FROM (VALUES ('c', 'poll://any@c'), ('long', 'poll://any@long'), ('n', 'notify://chan')) AS v (id, address);
+SELECT is((resonate.resolve(id)).status, 2010, 'settled') FROM unnest('{l, c, long}'::text[]) AS id;
+SELECT is(received('poll://any@long', '1 d'), 'long', 'received, to be kept for a day');
+SELECT at(:jump);
+SELECT is((SELECT count(*) FROM resonate.dequeue_unblock('poll://uni@g/1')), 1::bigint, 'dequeued');
+SELECT is(received('poll://any@c'), 'c', 'received');
+SELECT is((resonate.resolve(id)).status, 2010, 'settled') FROM unnest('{l2, n}'::text[]) AS id;
+SELECT at(1000);
+SELECT is((SELECT count(*) FROM resonate.dequeue_unblock('poll://uni@g/1')), 0::bigint, 'hidden');
+SELECT is(received('poll://any@c'), 'none', 'all of them');
+SELECT is(step(), 'clock 4', 'a step sets them right');
+SELECT is((SELECT count(*) FROM resonate.dequeue_unblock('poll://uni@g/1')), 2::bigint, 'visible at once,');
+SELECT is(received('poll://any@c'), 'c', 'what was received,');
+SELECT is(step(), 'deliver 1', 'and what is to be sent');
+SELECT is(received('poll://any@long'), 'none', 'what was received before for long is not');
+SELECT is(step(), 'idle 0', 'nor later');
+
+-- Deadlines that have passed are final.
+DELETE FROM resonate.messages;
+DELETE FROM resonate.promises;
+SELECT is((resonate.create_promise('final', '1 h')).status, 2010, 'a promise');
+SELECT at(:jump);
+SELECT is(step(), 'timeout 1', 'past its deadline');
+SELECT at(2000);
+SELECT is(step(), 'idle 0', 'stays as it is');
+SELECT is((resonate.get_promise('final')).state, 'rejected_timedout', 'settled');
+SELECT finish();
+ROLLBACK;
