@@ -10,6 +10,7 @@
 #: format        update typedefs.list and indent the C files in place
 #: format-check  show what format would change, and fail if that is anything
 #: demo          run the demonstration in a private cluster (DIR=... selects the directory whose files are hashed)
+#: roots         try demo and check in fresh roots of Debian (ROOTS="trixie:bare:demo ..." for a part), as root
 #: bench         measure it against plain SQL in a private cluster (ONLY=paths,growth for a part, QUICK=1 to see that it runs)
 #: dst           simulate it, decided by one seed (SEED=n TICKS=n SCENARIO=default|fault|lazy|crash SEEDS=n JOBS=n)
 #: linearizability  check that concurrent histories are linearizable (SEED=n HISTORIES=n OPS=n SESSIONS=n)
@@ -25,7 +26,7 @@ EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).
 
 # These targets must work where there is no server to ask for PGXS yet, and
 # check has another meaning there, so PGXS is left out when one is asked for.
-DEV_GOALS   = check unit lint format format-check demo bench dst \
+DEV_GOALS   = check unit lint format format-check demo roots bench dst \
 	linearizability defects soak docs dist help
 OTHER_GOALS = $(filter-out $(DEV_GOALS),$(MAKECMDGOALS))
 
@@ -38,20 +39,26 @@ check:
 	@scripts/check.sh $(SUITES)
 
 unit:
+	@scripts/setup.sh unit
 	@scripts/unit.sh
 
 lint:
 	@scripts/check.sh lint
 
 format:
+	@scripts/setup.sh lint
 	@scripts/format.sh
 
 format-check:
+	@scripts/setup.sh lint
 	@scripts/format.sh --check
 
 demo:
-	@scripts/setup.sh
+	@scripts/setup.sh demo
 	@demo/run.sh "$$DIR"
+
+roots:
+	@scripts/roots.sh $(ROOTS)
 
 bench:
 	@scripts/setup.sh bench
@@ -59,16 +66,16 @@ bench:
 
 # What the command line sets is in the environment of these scripts.
 dst:
-	@scripts/setup.sh
+	@scripts/setup.sh simulation
 	@test/dst/run.sh
 
 linearizability:
-	@scripts/setup.sh
+	@scripts/setup.sh linearizability
 	@RSN_SEED="$(SEED)" RSN_HISTORIES="$(HISTORIES)" RSN_OPS="$(OPS)" \
 		RSN_SESSIONS="$(SESSIONS)" test/linearizability/run.sh
 
 defects:
-	@scripts/setup.sh
+	@scripts/setup.sh defects
 	@test/defects/run.sh $(ONLY)
 
 soak:

@@ -15,14 +15,19 @@ set -euo pipefail
 
 # Before the working directory changes, for DIR may be relative to it.  Any
 # character may be in it, even a newline at the end.
-directory=${1:-$("$(rsn_find_pg_config)" --includedir-server)}
-IFS= read -r -d '' directory < <(realpath -mz -- "$directory")
+directory=${1:-}
+[[ -z $directory ]] ||
+	IFS= read -r -d '' directory < <(realpath -mz -- "$directory")
 rsn_enter demo/run.sh "$directory"
+
+rsn_private_server
+[[ -n $directory ]] ||
+	directory=$(realpath -- "$("$PG_CONFIG" --includedir-server)")
 
 # First what is quick to refuse.
 python3 demo/files.py "$directory" "$RSN_WORKDIR/files.json"
 
-echo "Building the extension and starting a private server with it."
+echo "Building the extension for $("$RSN_PG_CONFIG" --version), and starting a private server with it."
 rsn_build_and_install "-j$(nproc)"
 # Unlike the tests, the demonstration promises something about disks.
 rsn_cluster_start demo "fsync = on"

@@ -3,8 +3,10 @@
 # check.sh [SUITE...]
 #
 # Runs the given suites, or all of them, and ends with the line
-# "N passed, N failed".  Fails unless something passed and nothing failed.
+# "N passed, N failed", or "N passed, N failed, N skipped" if suites were skipped.
+# Fails unless something passed and nothing failed.
 #
+#	setup		test/setup: what setup.sh looks for, and what it does about it
 #	build		the extension compiles without warnings, with and without
 #				assertions
 #	lint		scripts/lint.sh
@@ -23,13 +25,14 @@
 #	docs		docs/reference.md is what the database says
 #
 # A suite that stops early, takes too long or reports nothing counts as a
-# failed test: what is not seen to pass has failed.  The exceptions are "sdk",
-# where there is no Node.js or no network, and those in Go, where its modules
-# cannot be fetched: they are reported as skipped, unless CI is set.
+# failed test: what is not seen to pass has failed.  So does one for which a package
+# is missing that setup.sh could not install.  The exceptions are "sdk", where there
+# is no Node.js or no network, and those in Go, where it or its modules cannot be
+# fetched: they are reported as skipped, unless CI is set.
 #
 set -euo pipefail
 
-all_suites=(build lint unit model regress isolation pgtap tap fuzz oracle
+all_suites=(setup build lint unit model regress isolation pgtap tap fuzz oracle
 	simulation linearizability sdk docs)
 suites=("${@:-${all_suites[@]}}")
 
@@ -40,8 +43,11 @@ for suite in "${suites[@]}"; do
 	fi
 done
 
-[[ -n ${RSN_WORKDIR:-} ]] ||
-	"$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+# What is missing concerns the suite that needs it, and no other.
+if [[ -z ${RSN_WORKDIR:-} ]]; then
+	RSN_LACKING=$("$(dirname "${BASH_SOURCE[0]}")/setup.sh" --report build "${suites[@]}")
+	export RSN_LACKING
+fi
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -50,7 +56,12 @@ rsn_enter scripts/check.sh "${suites[@]}"
 limit_s=${RSN_TIMEOUT:-900}
 total_passed=0
 total_failed=0
+total_skipped=0
 is_built=
+
+# Those that need the network, where there may be none.
+may_be_skipped="oracle simulation linearizability sdk"
+need_no_build="setup build lint unit model"
 
 # What the current suite reports.
 passed=0
@@ -183,6 +194,7 @@ suite_build()
 	mkdir "$work"
 	cp -R Makefile resonate.control sql src "$work/"
 	rsn_private_server
+	summary+="# $("$PG_CONFIG" --version)"$'\n'
 	if run make -s -C "$work" PG_CONFIG="$PG_CONFIG" with_llvm=no WERROR=1; then
 		ok "builds without assertions"
 	else
@@ -201,6 +213,14 @@ suite_lint()
 	local status=0
 
 	run scripts/lint.sh || status=$?
+	count_plain "$status"
+}
+
+suite_setup()
+{
+	local status=0
+
+	run test/setup/run.sh || status=$?
 	count_plain "$status"
 }
 
@@ -397,6 +417,23 @@ suite_docs()
 	stop
 }
 
+# Runs the functions of one suite, if they can run.
+run_functions()
+{
+	local lacking
+
+	lacking=$(sed -n "s/^$1: //p" <<<"${RSN_LACKING:-}")
+	if [[ -n $lacking && " $may_be_skipped " == *" $1 "* && -z ${CI:-} ]]; then
+		skipped="it lacks $lacking"
+	elif [[ -n $lacking ]]; then
+		not_ok "what the suite $1 needs is there; it lacks $lacking"
+	elif [[ -z $is_built && " $need_no_build " != *" $1 "* ]]; then
+		not_ok "there is no extension to test"
+	else
+		"suite_$1"
+	fi
+}
+
 # Runs one suite, and prints its summary; all of its output if it failed.
 run_suite()
 {
@@ -408,20 +445,10 @@ run_suite()
 	summary=
 	log=$RSN_WORKDIR/suite.$1.log
 	: >"$log"
-	case $1 in
-		build | lint | unit)
-			"suite_$1"
-			;;
-		*)
-			if [[ -n $is_built ]]; then
-				"suite_$1"
-			else
-				not_ok "there is no extension to test"
-			fi
-			;;
-	esac
+	run_functions "$1"
 	if [[ -n $skipped ]]; then
 		printf '%-10s skipped: %s\n' "$1" "$skipped"
+		total_skipped=$((total_skipped + 1))
 		return
 	fi
 	if [[ $((passed + failed)) -eq 0 ]]; then
@@ -445,13 +472,18 @@ run_suite()
 
 shopt -s nullglob
 
-# Everything but the unit tests needs the build.
-if [[ ${suites[*]} != unit && " ${suites[*]} " != *" build "* ]]; then
-	suites=(build "${suites[@]}")
-fi
+# What needs no build may run without; lint looks at what was built.
+for suite in "${suites[@]}"; do
+	if [[ $suite == lint || " $need_no_build " != *" $suite "* ]]; then
+		suites+=(build)
+		break
+	fi
+done
 for suite in "${all_suites[@]}"; do
 	[[ " ${suites[*]} " != *" $suite "* ]] || run_suite "$suite"
 done
 
-echo "$total_passed passed, $total_failed failed"
+totals="$total_passed passed, $total_failed failed"
+[[ $total_skipped -eq 0 ]] || totals+=", $total_skipped skipped"
+echo "$totals"
 [[ $total_failed -eq 0 && $total_passed -gt 0 ]]

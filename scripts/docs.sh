@@ -4,7 +4,7 @@
 #
 set -euo pipefail
 [[ -n ${RSN_WORKDIR:-} ]] ||
-	"$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+	"$(dirname "${BASH_SOURCE[0]}")/setup.sh" docs
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 RSN_OUTDIR=$RSN_ROOT/docs

@@ -14,8 +14,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 options=(-bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 -nfc1 -i4
 	-l79 -lp -lpl -nip -npro -sac -tpg -ts4)
 
-command -v pg_bsd_indent >/dev/null ||
-	rsn_die "pg_bsd_indent is not installed; try scripts/setup.sh"
+indent=$(rsn_find_indent) ||
+	rsn_die "there is no pg_bsd_indent; run \"scripts/setup.sh lint\""
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -39,7 +39,7 @@ indent()
 	[[ $1 != test/* && " ${rsn_pure_modules[*]} " != *" $module "* ]] ||
 		typedefs=$work/typedefs.pure
 	sed -E 's,/\* +---,/*---X_X,' "$1" >"$work/in.c"
-	pg_bsd_indent "$work/in.c" "$work/out.c" "${options[@]}" \
+	"$indent" "$work/in.c" "$work/out.c" "${options[@]}" \
 		"-U$typedefs" || return
 	sed -E -e 's,/\*---X_X,/* ---,' \
 		-e 's,^([A-Za-z_][^[:blank:]]*)[[:blank:]]+\*$,\1 *,' \

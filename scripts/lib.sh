@@ -62,6 +62,11 @@ rsn_pure_modules=(promise task address cron json)
 
 RSN_ROOT=${RSN_ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
 
+# Where programs are looked for first: Debian's packages belong to the system's
+# interpreters, not to others that may come earlier in the search path.  A test
+# has other directories.
+RSN_SYSTEM_PATH=${RSN_SYSTEM_PATH:-/usr/sbin:/usr/bin:/sbin:/bin}
+
 rsn_at_exit_commands=()
 rsn_job_pid=
 
@@ -71,22 +76,8 @@ rsn_die()
 	exit 1
 }
 
-# The pg_config of the server to use: the caller's, or any with PGXS.
-rsn_find_pg_config()
-{
-	local config
-
-	for config in ${PG_CONFIG:+"$PG_CONFIG"} pg_config \
-		/usr/lib/postgresql/*/bin/pg_config; do
-		if [[ -f "$("$config" --pgxs 2>/dev/null)" ]]; then
-			command -v "$config"
-			return
-		fi
-		[[ -z ${PG_CONFIG:-} ]] ||
-			rsn_die "PG_CONFIG=$PG_CONFIG has no server development files"
-	done
-	rsn_die "no pg_config with server development files; try scripts/setup.sh"
-}
+# shellcheck source=scripts/server.sh
+. "${BASH_SOURCE[0]%/*}/server.sh"
 
 # The unprivileged user that runs everything when root calls.
 rsn_find_user()
@@ -183,6 +174,16 @@ rsn_catch_signals()
 	trap 'exit 129' HUP
 }
 
+# Takes along the headers that are only unpacked, for the unprivileged user.
+rsn_copy_headers()
+{
+	local unpacked
+
+	! rsn_has_headers "$RSN_PG_CONFIG" || return 0
+	unpacked=$(rsn_unpacked_headers "$RSN_PG_CONFIG")
+	cp -R "$unpacked" "$1"
+}
+
 rsn_enter()
 {
 	local script=$1 work user name status=0
@@ -197,8 +198,7 @@ rsn_enter()
 		return
 	fi
 
-	PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
-	RSN_PG_CONFIG=$(rsn_find_pg_config)
+	PATH="$RSN_SYSTEM_PATH:$PATH"
 
 	# Not below TMPDIR: the path of a socket must stay short.
 	work=$(mktemp -d /tmp/resonate.XXXXXX)
@@ -207,6 +207,9 @@ rsn_enter()
 	rsn_catch_signals
 	mkdir "$work/tree" "$work/home" "$work/out" "$work/tmp"
 	rsn_copy_tree "$work/tree"
+	# What needs no server does without.
+	RSN_PG_CONFIG=$(rsn_find_pg_config 2>"$work/no_server") || RSN_PG_CONFIG=
+	[[ -z $RSN_PG_CONFIG ]] || rsn_copy_headers "$work/unpacked"
 	if [[ $(id -u) -eq 0 ]]; then
 		user=$(rsn_find_user)
 		chown -R "$user:" "$work"
@@ -268,11 +271,13 @@ rsn_job()
 
 # Makes the private server, once.  Programs find their other files relative to
 # their own real path, so they are copied, at the same place below a private
-# root; all else may be links.
+# root; all else may be links.  Headers that are not installed are copied from
+# where they were unpacked.
 rsn_private_server()
 {
-	local root=$RSN_WORKDIR/pg option directory
+	local root=$RSN_WORKDIR/pg unpacked=$RSN_WORKDIR/unpacked option directory
 
+	[[ -n $RSN_PG_CONFIG ]] || rsn_die "$(<"$RSN_WORKDIR/no_server")"
 	PG_CONFIG=$root$("$RSN_PG_CONFIG" --bindir)/pg_config
 	export PG_CONFIG
 	if [[ ! -x $PG_CONFIG ]]; then
@@ -286,6 +291,9 @@ rsn_private_server()
 			[[ $("$PG_CONFIG" "$option") == "$root$directory" ]] ||
 				rsn_die "this server does not work from another place"
 		done
+		if [[ -d $unpacked ]]; then
+			cp -R "$unpacked/." "$root/"
+		fi
 		for option in --libdir --includedir --pkgincludedir \
 			--includedir-server --localedir; do
 			directory=$("$RSN_PG_CONFIG" "$option")

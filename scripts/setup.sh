@@ -1,165 +1,465 @@
 #!/usr/bin/env bash
 #
-# setup.sh [bench | soak]
+# setup.sh [--report] PURPOSE...
 #
-# Installs the packages that `make check` and `make demo` need, or `make bench`,
-# or `make soak`, on Debian and its derivatives.  Does nothing, and asks for no rights, when
-# everything is there already, however it was installed.
+# Installs the packages that the purposes need, on Debian and its derivatives.
+# A purpose is demo, bench, soak, defects, or a suite of scripts/check.sh.  Does
+# nothing, and asks for no rights, when everything is there already, however it
+# was installed.  What is looked for is what is used: the header and not its
+# package, the module in the interpreter that will run, as the user that will run
+# it.
+#
+# Fails if something is missing in the end, and says what.  With --report it
+# fails never, and prints one line "PURPOSE: MISSING, ..." for each purpose that
+# lacks something.
 #
 set -euo pipefail
 
-# System programs first: the packages below belong to the system's
-# interpreters, not to others that may come earlier in the search path.
-PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+PATH="$RSN_SYSTEM_PATH:$PATH"
 
-purpose=${1:-check}
-missing=()
+# What each purpose needs; each word is a function need_WORD below.
+declare -A needs=(
+	[demo]="build python_driver"
+	[setup]=""
+	[build]="build"
+	[lint]="build symbols patch indent cppcheck shellcheck python"
+	[unit]="sanitizers prove"
+	[model]="compiler spin"
+	[regress]="build"
+	[isolation]="build"
+	[pgtap]="build prove pgtap"
+	[tap]="build prove ipc_run"
+	[fuzz]="build sanitizers"
+	[oracle]="build go"
+	[simulation]="build go"
+	[linearizability]="build go"
+	[sdk]="build node"
+	[docs]="build"
+	[defects]="build go patch"
+	[bench]="build python_driver gnuplot"
+	[soak]="build go prove ipc_run sanitizers fuzzer sqlsmith"
+)
 
-# What only test/sdk needs, which is skipped without: never a reason to fail.
-optional=()
-
-# want PACKAGE COMMAND...: the package is missing unless the command succeeds.
-want()
-{
-	local package=$1
-
+is_report=
+if [[ ${1:-} == --report ]]; then
+	is_report=yes
 	shift
-	"$@" >/dev/null 2>&1 || missing+=("$package")
+fi
+for purpose in "$@"; do
+	[[ -n ${needs[$purpose]+set} ]] ||
+		rsn_die "there is no purpose \"$purpose\"; they are: ${!needs[*]}"
+done
+purposes=("$@")
+
+# ---- what is there
+
+work=$(mktemp -d)
+chmod 755 "$work"
+trap 'rm -rf "$work"' EXIT
+
+# Runs a command as it will be run: by an unprivileged user if root calls, in
+# a clean environment, where this script may not be readable.
+runner=()
+if [[ $(id -u) -eq 0 ]]; then
+	user=$(rsn_find_user)
+	runner=(setpriv "--reuid=$user" "--regid=$(id -g "$user")" --init-groups)
+fi
+try()
+{
+	(cd "$work" && "${runner[@]}" env -i "PATH=$PATH" "HOME=$work" \
+		LC_ALL=C.UTF-8 "$@") </dev/null >"$work/output" 2>&1
 }
 
 has()
 {
-	command -v "$1"
+	# shellcheck disable=SC2016  # the inner shell's
+	try sh -c 'command -v "$1"' sh "$1"
 }
 
-# The major version of the server that has its development files installed.
-server_version()
+# lack THING: notes that a package is missing, or a file that is in no package.
+found=()
+lack()
 {
-	local config
-
-	for config in ${PG_CONFIG:+"$PG_CONFIG"} pg_config \
-		/usr/lib/postgresql/*/bin/pg_config; do
-		if [[ -f "$("$config" --pgxs 2>/dev/null)" ]]; then
-			"$config" --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/'
-			return
-		fi
-	done
+	found+=("$1")
 }
 
-# The major version that the distribution calls "postgresql".
-distribution_version()
+# Compiles and runs a program with the given options.
+compiles()
 {
-	apt-cache depends postgresql 2>/dev/null |
-		sed -n 's/.*Depends: postgresql-\([0-9][0-9]*\)$/\1/p' | head -n 1
+	# shellcheck disable=SC2016  # the inner shell's
+	try sh -c 'program=$(mktemp -d) || exit
+		echo "#include <stdio.h>
+			int main(void) { return puts(\"\") < 0; }" |
+			gcc "$@" -x c -o "$program/a" - && "$program/a"
+		status=$?; rm -rf "$program"; exit $status' sh "$@"
 }
 
-server_files()
+need_compiler()
 {
-	local config bindir
-
-	for config in ${PG_CONFIG:+"$PG_CONFIG"} pg_config \
-		/usr/lib/postgresql/*/bin/pg_config; do
-		[[ -f "$("$config" --pgxs)" ]] || continue
-		bindir=$("$config" --bindir)
-		[[ -x $bindir/$1 ]] && return
-	done
-	return 1
-}
-
-pgtap_files()
-{
-	local config
-
-	for config in ${PG_CONFIG:+"$PG_CONFIG"} pg_config \
-		/usr/lib/postgresql/*/bin/pg_config; do
-		[[ -f "$("$config" --pgxs)" ]] || continue
-		[[ -f "$("$config" --sharedir)/extension/pgtap.control" ]] && return
-		return 1
-	done
-	return 1
-}
-
-# Fills missing[] and optional[]; $1 is the major version to ask for.
-look()
-{
-	missing=()
-	want gcc has gcc
-	want libc6-dev test -f /usr/include/stdio.h
-	want make has make
-	want patch has patch
-	want binutils has nm
-	want perl has prove
-	want "postgresql-server-dev-$1" test -n "$(server_version)"
-	want "postgresql-$1" server_files postgres
-	want "postgresql-$1-pgtap" pgtap_files
-	want libtap-parser-sourcehandler-pgtap-perl has pg_prove
-	want libipc-run-perl perl -MIPC::Run -e 1
-	want pg-bsd-indent has pg_bsd_indent
-	want cppcheck has cppcheck
-	want shellcheck has shellcheck
-	want python3 has python3
-	want python3-psycopg2 python3 -c 'import psycopg2'
-	[[ $purpose != bench ]] || want gnuplot-nox has gnuplot
-	[[ $purpose != soak ]] || want sqlsmith has sqlsmith
-	[[ $purpose == bench ]] || want spin has spin
-	[[ $purpose == bench ]] || want golang-go has go
-
-	optional=()
-	[[ $purpose != bench ]] || return 0
-	has node >/dev/null || optional+=(nodejs)
-	has npm >/dev/null || optional+=(npm)
-}
-
-look "$(server_version)"
-if [[ ${#missing[@]} -eq 0 && ${#optional[@]} -eq 0 ]]; then
-	exit 0
-fi
-
-if ! command -v apt-get >/dev/null; then
-	[[ ${#missing[@]} -ne 0 ]] || exit 0
-	echo "setup: this needs the equivalents of these Debian packages:" >&2
-	printf '  %s\n' "${missing[@]}" "${optional[@]}" >&2
-	exit 1
-fi
-
-as_root=()
-if [[ $(id -u) -ne 0 ]]; then
-	if ! command -v sudo >/dev/null; then
-		[[ ${#missing[@]} -ne 0 ]] || exit 0
-		echo "setup: not root, and there is no sudo; as root, run" >&2
-		echo "  apt-get install ${missing[*]} ${optional[*]}" >&2
-		exit 1
+	if ! has gcc; then
+		lack gcc
+		lack libc6-dev
+	elif ! compiles; then
+		lack libc6-dev
 	fi
+}
+
+need_build()
+{
+	need_compiler
+	has make || lack make
+	need_server
+}
+
+need_server()
+{
+	local line
+
+	if [[ -n $config ]]; then
+		while read -r line; do
+			lack "$line"
+		done < <(rsn_server_lacks "$config")
+	else
+		lack "postgresql${version:+-$version}"
+		lack "postgresql-server-dev-${version:-all}"
+	fi
+}
+
+need_pgtap()
+{
+	local file packaged
+
+	has pg_prove || lack libtap-parser-sourcehandler-pgtap-perl
+	if [[ -z $config ]]; then
+		lack "postgresql-${version:-NN}-pgtap"
+		return
+	fi
+	file=$("$config" --sharedir)/extension/pgtap.control
+	[[ ! -f $file ]] || return 0
+	if packaged=$(rsn_packaged_version "$config"); then
+		lack "postgresql-$packaged-pgtap"
+	else
+		lack "$file"
+	fi
+}
+
+# It is in a package of its own up to the server's version 15.
+need_indent()
+{
+	! rsn_find_indent >/dev/null 2>&1 || return 0
+	if [[ ${version:-0} -ge 16 ]]; then
+		lack "postgresql-server-dev-$version"
+	else
+		lack pg-bsd-indent
+	fi
+}
+
+# The sanitizers' libraries belong to the compiler's version.
+need_sanitizers()
+{
+	local compiler
+
+	need_compiler
+	if has gcc && compiles && ! compiles -fsanitize=address,undefined; then
+		try gcc -dumpversion
+		read -r compiler <"$work/output"
+		lack "libgcc-${compiler%%.*}-dev"
+	fi
+}
+
+need_symbols()
+{
+	has nm || lack binutils
+}
+
+need_patch()
+{
+	has patch || lack patch
+}
+
+need_prove()
+{
+	try prove --version || lack perl
+}
+
+need_ipc_run()
+{
+	try perl -MIPC::Run -e 1 || lack libipc-run-perl
+}
+
+need_cppcheck()
+{
+	try cppcheck --version || lack cppcheck
+}
+
+need_shellcheck()
+{
+	try shellcheck --version || lack shellcheck
+}
+
+need_python()
+{
+	try python3 -c 'import json' || lack python3
+}
+
+# The package brings the system's interpreter, which is then the first.
+need_python_driver()
+{
+	try python3 -c 'import psycopg2' || lack python3-psycopg2
+}
+
+need_spin()
+{
+	try spin -V || lack spin
+}
+
+# Modules are fetched from the network.
+need_certificates()
+{
+	[[ -s /etc/ssl/certs/ca-certificates.crt ]] || lack ca-certificates
+}
+
+need_go()
+{
+	try go version || lack golang-go
+	need_certificates
+}
+
+need_node()
+{
+	try node --version || lack nodejs
+	try npm --version || lack npm
+	need_certificates
+}
+
+need_gnuplot()
+{
+	has gnuplot || lack gnuplot-nox
+}
+
+need_sqlsmith()
+{
+	has sqlsmith || lack sqlsmith
+}
+
+need_fuzzer()
+{
+	has clang || lack clang
+	has llvm-cov || lack llvm
+	# shellcheck disable=SC2016  # the inner shell's
+	try sh -c 'ls "$(clang -print-runtime-dir)"/*fuzzer*' || lack libclang-rt-dev
+}
+
+# ---- which server, and everything together
+
+# The newest version of the server that the archive has and that is supported;
+# first the one that the distribution calls "postgresql".
+archive_version()
+{
+	local version
+
+	version=$({ apt-cache depends postgresql 2>/dev/null || :; } |
+		sed -n 's/.*Depends: postgresql-\([0-9][0-9]*\)$/\1/p' | tail -n 1)
+	! rsn_is_supported "$version" || { echo "$version"; return; }
+	for ((version = rsn_newest_server; version >= rsn_oldest_server; version--)); do
+		! has_candidate "postgresql-$version" || { echo "$version"; return; }
+	done
+}
+
+# The server to complete: the one that will be used, or the newest of which the
+# server itself is there, or none, and then the archive's version.
+choose_server()
+{
+	local candidate
+
+	if [[ -n ${PG_CONFIG:-} ]]; then
+		config=$PG_CONFIG
+	elif ! config=$(rsn_find_pg_config 2>/dev/null); then
+		config=
+		while read -r candidate; do
+			if [[ -x $("$candidate" --bindir)/postgres ]]; then
+				config=$candidate
+				break
+			fi
+		done < <(rsn_servers)
+	fi
+	if [[ -n $config ]]; then
+		version=$(rsn_server_version "$config")
+	else
+		version=$(archive_version)
+	fi
+}
+
+# Sets lacking[PURPOSE], one line for each thing, and missing, all of them once.
+examine()
+{
+	local purpose need
+
+	# Programs may have come, and others may have been found elsewhere before.
+	hash -r
+	choose_server
+	lacking=()
+	for purpose in "${purposes[@]}"; do
+		found=()
+		for need in ${needs[$purpose]}; do
+			"need_$need"
+		done
+		lacking[$purpose]=$(printf '%s\n' "${found[@]}" | sort -u)
+	done
+	mapfile -t missing < <(printf '%s\n' "${lacking[@]}" | sed '/^$/d' | sort -u)
+}
+
+# ---- installation
+
+has_candidate()
+{
+	[[ $(apt-cache policy "$1" 2>/dev/null) =~ Candidate:\ [^\(] ]]
+}
+
+# Prints the rest of the missing things: those that are in the archive (yes), or
+# not (no).
+missing_packages()
+{
+	local thing is_there
+
+	for thing in "${missing[@]}"; do
+		is_there=no
+		[[ $thing == */* ]] || ! has_candidate "$thing" || is_there=yes
+		[[ $is_there != "$1" ]] || echo "$thing"
+	done
+}
+
+# Sets as_root to what makes a command run as root; false if nothing does.
+become_root()
+{
+	as_root=()
+	if [[ $(id -u) -eq 0 ]]; then
+		return
+	fi
+	why="there is no sudo"
+	command -v sudo >/dev/null || return
 	as_root=(sudo)
-	[[ -t 0 ]] || as_root+=(-n)
-fi
+	! sudo -n true 2>/dev/null || return 0
+	why="sudo wants a password, and there is no terminal to ask at"
+	[[ -t 0 ]] || return
+	why="sudo refuses"
+	sudo -v
+}
 
-export DEBIAN_FRONTEND=noninteractive
-apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
-	apt-get -y -q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300)
+apt()
+{
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y -q \
+		-o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "$@" </dev/null >&2
+}
 
-"${apt[@]}" update || [[ ${#missing[@]} -eq 0 ]]
-version=$(server_version)
-version=${version:-$(distribution_version)}
-look "${version:-15}"
+# Unpacks the headers of the server to where they are looked for, if they are
+# missing.  The package of the server's own version may have left the archive.
+unpack_headers()
+{
+	local package=postgresql-server-dev-$version directory
+	local download=(apt-get -q -o APT::Sandbox::User=root download)
 
-# The server package makes and starts a cluster of its own when installed.
-# The tests bring their own, so ask it not to, for just this once.
-veto=/etc/postgresql-common/createcluster.d/resonate-setup.conf
-if [[ " ${missing[*]} " =~ " postgresql-"[0-9]+" " && ! -e $veto ]]; then
-	trap '"${as_root[@]}" rm -f "$veto"' EXIT
+	[[ -n $config && " ${missing[*]} " == *" $package "* ]] &&
+		directory=$(rsn_unpacked_headers "$config") &&
+		mkdir -p "${directory%/*}" "$work/download/unpacked" || return 0
+	echo "setup: unpacking $package" >&2
+	(
+		cd "$work/download" &&
+			{
+				"${download[@]}" "$package=${directory##*_}" ||
+					"${download[@]}" "$package"
+			} && dpkg-deb -x "$package"_*.deb unpacked &&
+			rm -rf "$directory" && mv -T unpacked "$directory"
+	) >&2 || echo "setup: $package could not be unpacked" >&2
+}
+
+# The server package makes and starts a cluster of its own when installed.  The
+# scripts bring their own, so ask it not to, for just this once.
+forbid_cluster()
+{
+	local veto=/etc/postgresql-common/createcluster.d/resonate-setup.conf
+
+	trap '"${as_root[@]}" rm -f '"$veto"'; rm -rf "$work"' EXIT
 	"${as_root[@]}" mkdir -p "${veto%/*}"
 	echo "create_main_cluster = false" | "${as_root[@]}" tee "$veto" >/dev/null
-fi
+}
 
-[[ ${#missing[@]} -eq 0 ]] ||
-	"${apt[@]}" install --no-install-recommends "${missing[@]}"
-[[ ${#optional[@]} -eq 0 ]] ||
-	"${apt[@]}" install --no-install-recommends "${optional[@]}" ||
-	echo "setup: could not install ${optional[*]}" >&2
+# Installs packages; each alone if together they cannot be.
+install_packages()
+{
+	local packages=("$@") package
 
-look "${version:-15}"
-if [[ ${#missing[@]} -ne 0 ]]; then
-	echo "setup: still missing after the installation: ${missing[*]}" >&2
-	exit 1
+	[[ ${#packages[@]} -gt 0 ]] || return 0
+	[[ " ${packages[*]} " != *" postgresql-"[0-9]* ]] || forbid_cluster
+	apt install --no-install-recommends "${packages[@]}" && return
+	for package in "${packages[@]}"; do
+		apt install --no-install-recommends "$package" ||
+			echo "setup: $package cannot be installed" >&2
+	done
+}
+
+# Headers alone take no rights.  If they cannot be unpacked they are installed as
+# everything else.
+install_missing()
+{
+	local packages headers='^postgresql-server-dev-'
+
+	unpack_headers
+	examine
+	[[ ${#missing[@]} -gt 0 ]] || return 0
+	if ! become_root; then
+		echo "setup: not root, and $why" >&2
+		return
+	fi
+	apt update ||
+		echo "setup: the lists of packages could not be updated" >&2
+	examine
+	mapfile -t packages < <(missing_packages yes | grep -v "$headers")
+	install_packages "${packages[@]}"
+	examine
+	unpack_headers
+	examine
+	mapfile -t packages < <(missing_packages yes)
+	install_packages "${packages[@]}"
+	examine
+}
+
+# Says what is missing, and how it can be had.
+explain()
+{
+	local there absent
+
+	mapfile -t there < <(missing_packages yes)
+	mapfile -t absent < <(missing_packages no)
+	if [[ ${#there[@]} -gt 0 ]]; then
+		echo "setup: as root, run"
+		echo "  apt-get install --no-install-recommends ${there[*]}"
+	fi
+	[[ ${#absent[@]} -eq 0 ]] || echo "setup: not in the package lists of this system:"
+	[[ ${#absent[@]} -eq 0 ]] || printf '  %s\n' "${absent[@]}"
+}
+
+[[ -z ${PG_CONFIG:-} ]] || rsn_check_pg_config
+declare -A lacking
+examine
+if [[ ${#missing[@]} -gt 0 ]]; then
+	if command -v apt-get >/dev/null; then
+		install_missing
+	else
+		echo "setup: this needs the equivalents of these Debian packages:" \
+			"${missing[*]}" >&2
+	fi
 fi
+if [[ ${#missing[@]} -gt 0 ]]; then
+	! command -v apt-get >/dev/null || explain >&2
+fi
+if [[ -n $is_report ]]; then
+	for purpose in "${purposes[@]}"; do
+		[[ -z ${lacking[$purpose]} ]] ||
+			echo "$purpose: ${lacking[$purpose]//$'\n'/, }"
+	done
+	exit 0
+fi
+[[ ${#missing[@]} -eq 0 ]]
