@@ -53,7 +53,10 @@ fi
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 rsn_enter scripts/check.sh "${suites[@]}"
 
-limit_s=${RSN_TIMEOUT:-900}
+# How long a program may run, and how long the server's own test modules wait for
+# anything: so long that only what hangs is ended, however busy the machine is.
+limit_s=${RSN_TIMEOUT:-3600}
+export PG_TEST_TIMEOUT_DEFAULT=600
 total_passed=0
 total_failed=0
 total_skipped=0

@@ -343,7 +343,7 @@ rsn_cluster_start()
 		} >>"$data/postgresql.conf"
 	fi
 	PGPORT=$(sed -n 's/^port = //p' "$data/postgresql.conf" | tail -n 1)
-	if ! pg_ctl -D "$data" -l "$data.log" -w -t 60 -s start </dev/null; then
+	if ! pg_ctl -D "$data" -l "$data.log" -w -t 300 -s start </dev/null; then
 		cat "$data.log" >&2
 		return 1
 	fi
@@ -352,7 +352,7 @@ rsn_cluster_start()
 # shellcheck disable=SC2120  # the arguments are optional
 rsn_cluster_stop()
 {
-	pg_ctl -D "$RSN_WORKDIR/${1:-$rsn_cluster}" -m "${2:-fast}" -w -t 60 -s \
+	pg_ctl -D "$RSN_WORKDIR/${1:-$rsn_cluster}" -m "${2:-fast}" -w -t 300 -s \
 		stop </dev/null
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // How long the server may take to come back, or to notice that it has crashed.
-const patience = 60 * time.Second
+const patience = 300 * time.Second
 
 // target is a server of its own for one run at a time.
 type target struct {
@@ -58,7 +58,7 @@ func (t *target) prepare() error {
 // crash stops the server at once and starts it again.
 func (t *target) crash() error {
 	for _, command := range []string{"-m immediate stop", "-l " + t.data + ".log start"} {
-		args := append([]string{"-D", t.data, "-w", "-s", "-t", "60"}, strings.Fields(command)...)
+		args := append([]string{"-D", t.data, "-w", "-s", "-t", "300"}, strings.Fields(command)...)
 		if output, err := exec.Command("pg_ctl", args...).CombinedOutput(); err != nil {
 			return fmt.Errorf("pg_ctl %s: %v: %s", command, err, output)
 		}

@@ -19,7 +19,7 @@ import (
 )
 
 // How long the check of one history may take; more is a failure.
-const checkLimit = 120 * time.Second
+const checkLimit = 600 * time.Second
 
 type options struct {
 	seed      int64

@@ -12,7 +12,7 @@ import (
 )
 
 // patience is for what happens soon, unless the server hangs.
-const patience = 60 * time.Second
+const patience = 300 * time.Second
 
 // Transactions linger for a moment before they commit, with all their locks, in
 // sessions that ask for it.  The triggers are deferred, so that they wait where

@@ -144,14 +144,14 @@ export function waitForDisconnection(name) {
 }
 
 export async function stopServer(mode) {
-	await run("pg_ctl", ["-D", dataDirectory, "-m", mode, "-w", "-t", "60", "-s", "stop"]);
+	await run("pg_ctl", ["-D", dataDirectory, "-m", mode, "-w", "-t", "300", "-s", "stop"]);
 }
 
 export async function startServer() {
 	// Without pipes, which the server would hold open for as long as it lives.
 	const child = spawn(
 		"pg_ctl",
-		["-D", dataDirectory, "-l", logFile, "-w", "-t", "60", "-s", "start"],
+		["-D", dataDirectory, "-l", logFile, "-w", "-t", "300", "-s", "start"],
 		{ stdio: "ignore" },
 	);
 	const status = await new Promise((resolve) => child.on("exit", resolve));
