@@ -21,19 +21,21 @@
 #				the extension
 #	simulation	test/dst: a fixed set of seeds of every scenario
 #	linearizability	test/linearizability: some concurrent histories
-#	sdk			test/sdk
+#	sdk			test/sdk: the newest SDKs of three languages
+#	examples	every code block of README.md and docs/, from a bare server
 #	docs		docs/reference.md is what the database says
 #
 # A suite that stops early, takes too long or reports nothing counts as a
 # failed test: what is not seen to pass has failed.  So does one for which a package
-# is missing that setup.sh could not install.  The exceptions are "sdk", where there
-# is no Node.js or no network, and those in Go, where it or its modules cannot be
-# fetched: they are reported as skipped, unless CI is set.
+# is missing that setup.sh could not install.  The exceptions are "sdk" and
+# "examples", where there is no Node.js or no network, those in Go, where it or its
+# modules cannot be fetched, and the languages that an SDK cannot be installed for:
+# they are reported as skipped, unless CI is set.
 #
 set -euo pipefail
 
 all_suites=(setup build lint unit model regress isolation pgtap tap fuzz oracle
-	simulation linearizability sdk docs)
+	simulation linearizability sdk examples docs)
 suites=("${@:-${all_suites[@]}}")
 
 for suite in "${suites[@]}"; do
@@ -51,6 +53,13 @@ fi
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# What the SDKs need and may be only the caller's.
+rsn_provide()
+{
+	[[ ! " ${suites[*]} " =~ " sdk "|" examples " ]] ||
+		"$RSN_ROOT/test/sdk/provide.sh" "$@"
+}
+
 rsn_enter scripts/check.sh "${suites[@]}"
 
 # How long a program may run, and how long the server's own test modules wait for
@@ -63,7 +72,7 @@ total_skipped=0
 is_built=
 
 # Those that need the network, where there may be none.
-may_be_skipped="oracle simulation linearizability sdk"
+may_be_skipped="oracle simulation linearizability sdk examples"
 need_no_build="setup build lint unit model"
 
 # What the current suite reports.
@@ -163,10 +172,10 @@ check_crashes()
 	fi
 }
 
-# Starts the cluster of a suite.
+# Starts the cluster of a suite, as rsn_cluster_start does.
 start()
 {
-	if ! rsn_cluster_start "$1" >>"$log" 2>&1; then
+	if ! rsn_cluster_start "$@" >>"$log" 2>&1; then
 		not_ok "the server starts"
 		return 1
 	fi
@@ -306,24 +315,51 @@ suite_tap()
 	check_crashes tmp_check/log/*.log
 }
 
+# Installs the SDKs, once; false, having said why, if that cannot be.
+have_sdks()
+{
+	local status=0
+
+	[[ ! -e $RSN_WORKDIR/sdks/is_ready ]] || return 0
+	run test/sdk/prepare.sh "$RSN_WORKDIR/sdks" || status=$?
+	if [[ $status -eq 77 ]]; then
+		skipped=$(sed -n 's/^skipped: //p' "$log")
+	elif [[ $status -ne 0 ]]; then
+		count_plain "$status"
+	else
+		touch "$RSN_WORKDIR/sdks/is_ready"
+		return 0
+	fi
+	return 1
+}
+
 # Prints what each workflow gave, too.
 suite_sdk()
 {
-	local status=0 directory=$RSN_WORKDIR/node
+	local status=0
 
-	run test/sdk/prepare.sh "$directory" || status=$?
-	if [[ $status -eq 77 ]]; then
-		skipped=$(sed -n 's/^skipped: //p' "$log")
-		return 0
-	elif [[ $status -ne 0 ]]; then
-		count_plain "$status"
-		return 0
-	fi
+	have_sdks || return 0
 	start sdk || return 0
-	run test/sdk/run.sh "$directory" sdk || status=$?
+	run test/sdk/run.sh "$RSN_WORKDIR/sdks" sdk || status=$?
 	count_plain "$status"
 	stop
 	grep '^# ' "$log" || :
+}
+
+# Prints which blocks are not run, and why.
+suite_examples()
+{
+	local status=0 port
+
+	have_sdks || return 0
+	port=$(python3 -c 'import socket
+s = socket.socket(); s.bind(("localhost", 0)); print(s.getsockname()[1])')
+	start examples "shared_preload_libraries = ''" "listen_addresses = 'localhost'" \
+		"port = $port" || return 0
+	run test/examples/run.sh "$RSN_WORKDIR/sdks/tools" examples || status=$?
+	count_plain "$status"
+	stop
+	grep '^# .*not run' "$log" || :
 }
 
 suite_model()

@@ -30,6 +30,10 @@
 #	RSN_WORKDIR		the private directory, for anything temporary
 #	RSN_OUT			what is written here reaches RSN_OUTDIR
 #
+# rsn_provide WORKDIR [COMMAND...]
+#	Not of this file: when the script defines it, rsn_enter calls it in the
+#	first run, as the caller, to put something into the private directory.
+#	COMMAND runs a program as the user of the second run.
 # rsn_workdir
 #	Prints RSN_WORKDIR.
 # rsn_build_and_install [VARIABLE=VALUE...]
@@ -212,10 +216,12 @@ rsn_enter()
 	[[ -z $RSN_PG_CONFIG ]] || rsn_copy_headers "$work/unpacked"
 	if [[ $(id -u) -eq 0 ]]; then
 		user=$(rsn_find_user)
-		chown -R "$user:" "$work"
 		become=(setpriv "--reuid=$user" "--regid=$(id -g "$user")"
 			--init-groups)
 	fi
+	[[ $(type -t rsn_provide) != function ]] ||
+		rsn_provide "$work" "${become[@]}"
+	[[ -z ${user:-} ]] || chown -R "$user:" "$work"
 
 	for name in TERM CI ${!RSN_*}; do
 		[[ -z ${!name+set} ]] || environment+=("$name=${!name}")

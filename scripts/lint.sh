@@ -249,13 +249,6 @@ check_expected()
 	done
 }
 
-# What a reader pastes is what the tests run.
-check_example()
-{
-	[[ $(<README.md) == *"$(<test/sdk/example.mjs)"* ]] ||
-		echo "README.md does not show test/sdk/example.mjs as it is"
-}
-
 check "format" check_format
 check "typedefs.list" check_typedefs
 check "headers stand alone" check_headers
@@ -269,6 +262,5 @@ check "seeded defects apply" check_defects
 check "install script" check_install_script
 check "version" check_version
 check "expected output" check_expected
-check "example" check_example
 
 [[ $failures -eq 0 ]]

@@ -36,6 +36,7 @@ declare -A needs=(
 	[simulation]="build go"
 	[linearizability]="build go"
 	[sdk]="build node"
+	[examples]="build node python"
 	[docs]="build"
 	[defects]="build go patch"
 	[bench]="build python_driver gnuplot"

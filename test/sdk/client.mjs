@@ -1,63 +1,57 @@
 // The SDK as a client, and the person at psql.
 
-import { connect, engines } from "./engines.mjs";
-import {
-	complain,
-	connectionString,
-	psql,
-	sql,
-	waitForDisconnection,
-	within,
-} from "./harness.mjs";
+import { configure, psql, sql, Worker, within } from "./harness.mjs";
 
-// A client of the SDK that starts workflows by remote calls.
+// A client of the SDK that starts workflows by remote calls: a process, too, whose
+// group has no other workers and gets no work.
 class Client {
-	constructor(engine, resonate) {
-		this.engine = engine;
-		this.resonate = resonate;
+	constructor(worker) {
+		this.worker = worker;
 	}
 
-	begin(group, id, func, args = [], options = {}) {
-		return engines[this.engine].begin(this.resonate, id, func, args, {
-			target: group,
-			...options,
-		});
+	begin(target, id, func, args = [], options = {}) {
+		return within(id, this.worker.ask("begin", { id, func, args, target, ...options }));
 	}
 
-	async call(group, id, func, args, options) {
-		const handle = await within(id, this.begin(group, id, func, args, options));
-		return within(id, handle.result());
+	resultOf(id) {
+		return within(id, this.worker.ask("result", { id }));
 	}
 
-	async resultOf(id) {
-		return within(id, (await this.resonate.get(id)).result());
+	async call(target, id, func, args, options) {
+		await this.begin(target, id, func, args, options);
+		return this.resultOf(id);
+	}
+
+	// Has an offer of that task arrive.
+	offer(id, version) {
+		return within(id, this.worker.ask("offer", { id, version }));
+	}
+
+	schedule(target, id, cron, func, args) {
+		return within(id, this.worker.ask("schedule", { id, cron, func, args, target }));
+	}
+
+	cronOf(id) {
+		return within(id, this.worker.ask("scheduled", { id }));
+	}
+
+	unschedule(id) {
+		return within(id, this.worker.ask("unschedule", { id }));
 	}
 }
 
 let clients = 0;
 
-// Gives the body a client.  None may be connected when the server stops, for the
-// SDK does not catch the loss of an idle connection, and ends the process.
-export async function withClient({ engine, role }, body) {
-	const group = `${engine}-client-${clients++}`;
-	const resonate = await connect({
-		engine,
-		group,
-		connectionString: connectionString(role ?? "sdk_worker", group),
-		logger: {
-			debug() {},
-			info() {},
-			warn: (fields, message) => complain("warn", message, fields.error),
-			error: (fields, message) => complain("error", message, fields.error),
-		},
-	});
+// Gives the body a client.
+export async function withClient(engine, body) {
+	const name = `${engine}-client-${clients++}`;
+	const worker = new Worker(configure({ engine, group: name, name }));
 
 	try {
-		return await body(new Client(engine, resonate));
+		await worker.start();
+		return await body(new Client(worker));
 	} finally {
-		await resonate.stop();
-		// The SDK does not wait for it.
-		await waitForDisconnection(group);
+		await worker.stop();
 	}
 }
 

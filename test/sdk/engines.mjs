@@ -1,40 +1,24 @@
-// What differs between the execution engines and the versions of the SDK, for
-// those who start workflows and for those who run them.
+// What runs the functions: the two engines of the TypeScript SDK, the Python SDK
+// and the Rust SDK, as programs that all take the same configuration and the same
+// commands.  worker.mjs says which.
 
-import * as functions from "./functions.mjs";
-
-const generator = {
-	functions: functions.generator,
-	begin: (resonate, id, func, args, options) =>
-		resonate.beginRpc(id, func, ...args, resonate.options(options)),
-	run: (resonate, id, func, args) => resonate.run(id, func, ...args),
-};
-
-const async = {
-	functions: functions.async,
-	begin: (resonate, id, func, args, options) =>
-		resonate.rpc(id, func, ...args, resonate.options(options)),
-	run: async (resonate, id, func, args) =>
-		(await resonate.run(id, func, ...args)).result(),
-};
+const node = [process.execPath, ...process.execArgv, "worker.mjs"];
 
 export const engines = {
-	generator: {
-		...generator,
-		sdk: "@resonatehq/sdk",
-		network: "@resonatehq/sdk/postgres",
+	generator: { command: node },
+	async: { command: node },
+	python: { command: [process.env.RSN_SDK_PYTHON, "worker.py"] },
+	rust: {
+		command: [process.env.RSN_SDK_RUST],
+		lacks: ["retries", "stale offers", "patience"],
 	},
-	async: { ...async, sdk: "@resonatehq/sdk/async", network: "@resonatehq/sdk/postgres" },
-	"next-generator": { ...generator, sdk: "sdk-next", network: "sdk-next/postgres" },
-	"next-async": { ...async, sdk: "sdk-next/async", network: "sdk-next/postgres" },
 };
 
-// A client of the SDK, on the database.  Does not wait until it is connected,
-// because the SDK does not offer to.
-export async function connect({ engine, group, connectionString, logger, ttl }) {
-	const { Resonate } = await import(engines[engine].sdk);
-	const { PostgresNetwork } = await import(engines[engine].network);
-	const network = new PostgresNetwork({ connectionString, group, logger });
+// What an engine cannot show, because its SDK has no such thing, or keeps it to
+// itself.
+export const lacks = (engine, what) => engines[engine].lacks?.includes(what);
 
-	return new Resonate({ network, ttl, logger });
-}
+// Those that are installed, by what prepare.sh has found.
+export const installed = Object.keys(engines).filter(
+	(engine) => engines[engine].command[0],
+);

@@ -4,10 +4,13 @@
 import { execFile, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual, promisify } from "node:util";
 
 import pg from "pg";
+
+import { engines } from "./engines.mjs";
 
 const directory = process.env.RSN_WORKDIR;
 const dataDirectory = join(directory, process.env.RSN_CLUSTER);
@@ -16,6 +19,9 @@ export const logFile = `${dataDirectory}.log`;
 // How long anything may take that has to happen; longer than it takes on the
 // busiest machine.
 const PATIENCE_MS = 120_000;
+
+const STALE_OFFER =
+	/^warn: (onMessage failed|background task failed: .*409).*the task is not in that state/;
 
 // ---- TAP
 
@@ -135,12 +141,14 @@ export async function psql(role, command) {
 	return (await run("psql", options)).stdout.trim();
 }
 
-// Waits until the server has seen all connections of that name end.
-export function waitForDisconnection(name) {
-	return waitFor(`${name} is disconnected`, async () => {
-		const text = "SELECT FROM pg_stat_activity WHERE application_name = $1";
-		return (await sql(text, name)).length === 0;
-	});
+// Whether a connection of that name waits for notifications.
+async function isListening(name) {
+	const [{ count }] = await sql(
+		`SELECT count(*)::int FROM pg_stat_activity
+		 WHERE application_name = $1 AND query ILIKE 'LISTEN %'`,
+		name,
+	);
+	return count > 0;
 }
 
 export async function stopServer(mode) {
@@ -206,6 +214,7 @@ export async function announced(workflow) {
 // ---- workers
 
 const workers = new Set();
+let nextCall = 1;
 
 // What the SDK complained of, in any process.
 export const complaints = [];
@@ -216,12 +225,12 @@ export function complain(level, message, detail) {
 
 // An offer that is not taken in time is made again, so on a busy machine somebody
 // may come second, to whom the protocol wants the status 409.  The SDK says so and
-// goes on.  A refusal of what belongs to a lease it reports in other words.
-export const isStaleOffer = (complaint) =>
-	complaint ===
-	"warn: onMessage failed (the task is not in that state, or of another version)";
+// goes on.  The TypeScript SDK reports a refusal of what belongs to a lease in
+// other words.
+export const isStaleOffer = (complaint) => STALE_OFFER.test(complaint);
 
-class Worker {
+// A process that obeys commands; see worker.mjs.
+export class Worker {
 	// One that is kept is followed by another process when it ends, as a
 	// supervisor would have it.
 	constructor(config, isKept) {
@@ -231,26 +240,29 @@ class Worker {
 		workers.add(this);
 	}
 
-	// Returns when the process listens.
+	// Returns when the process listens for work.
 	async start() {
+		const { name } = this.config;
+
 		this.spawn();
-		await waitFor(`worker ${this.config.name} listens`, () => this.isListening);
+		await waitFor(`worker ${name} listens`, () => isListening(name));
 	}
 
 	spawn() {
-		this.isListening = false;
-		this.child = spawn(
-			process.execPath,
-			[...process.execArgv, "worker.mjs", JSON.stringify(this.config)],
-			{ stdio: ["ignore", "ignore", "pipe", "ipc"] },
-		);
+		const [program, ...args] = engines[this.config.engine].command;
 		let stderr = "";
+
+		this.child = spawn(program, [...args, JSON.stringify(this.config)]);
+		// What it is asked for when it has just been killed.
+		this.child.stdin.on("error", () => {});
 		this.child.stderr.on("data", (data) => {
 			stderr = (stderr + data).slice(0, 2000);
 		});
-		this.child.on("message", (message) => this.receive(message));
+		createInterface({ input: this.child.stdout }).on("line", (line) =>
+			this.receive(JSON.parse(line)),
+		);
 		this.hasEnded = new Promise((resolve) => {
-			this.child.on("exit", (status, signal) => {
+			this.child.on("close", (status, signal) => {
 				if (this.isKept) {
 					delay(100).then(() => this.isKept && this.spawn());
 				} else if (!this.isStopped) {
@@ -265,23 +277,28 @@ class Worker {
 	}
 
 	receive({ level, message, detail, call, result, failure }) {
-		if (level === "info") {
-			this.isListening ||= message === "postgres network initialized";
-		} else if (level) {
+		if (level) {
 			complain(level, message, detail);
-		} else {
-			const { resolve, reject } = this.calls.get(call);
-			this.calls.delete(call);
-			failure ? reject(new Error(failure)) : resolve(result);
+			return;
 		}
+		const { resolve, reject } = this.calls.get(call);
+		this.calls.delete(call);
+		failure === undefined ? resolve(result) : reject(new Error(failure));
+	}
+
+	// Has the process do something.
+	ask(command, args) {
+		return new Promise((resolve, reject) => {
+			const call = nextCall++;
+
+			this.calls.set(call, { resolve, reject });
+			this.child.stdin.write(`${JSON.stringify({ call, do: command, ...args })}\n`);
+		});
 	}
 
 	// Has the process itself call run() of the SDK.
-	call(id, func, ...args) {
-		return new Promise((resolve, reject) => {
-			this.calls.set(id, { resolve, reject });
-			this.child.send({ call: id, id, func, args });
-		});
+	run(id, func, ...args) {
+		return this.ask("run", { id, func, args });
 	}
 
 	// Ends the process, at once and unprepared.
@@ -294,13 +311,19 @@ class Worker {
 	}
 }
 
+// The configuration of a process of that name.
+export function configure({ engine, group, name, ttl }) {
+	const address = connectionString("sdk_worker", name);
+
+	return { engine, group, name, ttl, journal, gates, connectionString: address };
+}
+
 // Gives the body two workers of a group, and ends those that are left.
-export async function withWorkers({ engine, group, role, ttl, isKept }, body) {
-	const address = connectionString(role ?? "sdk_worker", group);
-	const common = { engine, group, ttl, journal, gates, connectionString: address };
-	const pair = [1, 2].map(
-		(number) => new Worker({ ...common, name: `${group} ${number}` }, isKept),
-	);
+export async function withWorkers({ engine, group, ttl, isKept }, body) {
+	const pair = [1, 2].map((number) => {
+		const name = `${group} ${number}`;
+		return new Worker(configure({ engine, group, name, ttl }), isKept);
+	});
 
 	try {
 		await Promise.all(pair.map((worker) => worker.start()));

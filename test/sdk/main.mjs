@@ -1,8 +1,8 @@
-// Runs the SDK's two engines against the server and reports in TAP.
+// Runs the SDKs that are installed against the server and reports in TAP.
 //
-// The workers are processes of their own; this one is only their client, but
-// for the parts that say otherwise.  Parts that need the workers whole run side
-// by side; those that kill workers or stop the server have workers of their own.
+// Workers and clients are processes of their own, in the language of the SDK; this
+// one tells them what to do.  Parts that need the workers whole run side by side;
+// those that kill workers or stop the server have workers of their own.
 
 import { readFileSync } from "node:fs";
 
@@ -16,12 +16,12 @@ import {
 	checkDetached,
 	checkSchedule,
 	checkFailures,
+	checkRetries,
 	checkEnds,
 	checkMany,
-	checkNext,
-	checkExample,
 } from "./checks.mjs";
 import { withClient } from "./client.mjs";
+import { installed, lacks } from "./engines.mjs";
 import {
 	complaints,
 	finish,
@@ -36,18 +36,15 @@ import {
 } from "./harness.mjs";
 import { checkKill, checkLongStep, checkRestarts } from "./losses.mjs";
 
-const ENGINES = ["generator", "async"];
-
 await sql("CREATE EXTENSION resonate");
 await sql("CREATE ROLE sdk_worker LOGIN IN ROLE resonate_worker");
 await sql("CREATE ROLE sdk_client LOGIN IN ROLE resonate_client");
-await sql("CREATE ROLE sdk_next LOGIN IN ROLE resonate_worker");
 
 const schedules = [];
 
 async function checkEngine(engine) {
 	await withWorkers({ engine, group: engine }, (workers) =>
-		withClient({ engine }, async (client) => {
+		withClient(engine, async (client) => {
 			const check = (name, body) => part(`${engine}: ${name}`, body);
 
 			await check("recursion", () => checkFib(engine, client));
@@ -55,13 +52,16 @@ async function checkEngine(engine) {
 				check("fan-out", () => checkFan(engine, client)),
 				check("run", () => checkRun(engine, client, workers)),
 				check("sleep", () => checkSleep(engine, client)),
-				check("stale offer", () => checkStaleOffer(engine, client)),
 				check("human in the loop", () => checkHuman(engine, client)),
 				check("detached", () => checkDetached(engine, client)),
 				check("schedule", async () => {
 					schedules.push(await checkSchedule(engine, client));
 				}),
 				check("failures", () => checkFailures(engine, client)),
+				lacks(engine, "stale offers") ||
+					check("stale offer", () => checkStaleOffer(engine, client)),
+				lacks(engine, "retries") ||
+					check("retries", () => checkRetries(engine, client)),
 				check("other ends", () => checkEnds(engine, client)),
 				check("kill", () => checkKill(engine, client)),
 				check("long step", () => checkLongStep(engine, client)),
@@ -84,23 +84,22 @@ await part("the role of the workers", async () => {
 	show("all workers and clients of the SDK connect as a member of resonate_worker only");
 });
 
-for (const engine of ENGINES) {
+for (const engine of installed) {
 	await part(`${engine}: workers`, () => checkEngine(engine));
 }
-// Up to here only workers were lost: nothing was refused to who had a lease.
+// Up to here only workers were lost: nothing was refused to who had a lease, but
+// for a workflow whose deadline may find a worker at it.
 is(
-	complaints.filter((text) => !text.includes("'failTwice'") && !isStaleOffer(text)),
+	complaints.filter(
+		(text) => !/'failTwice'|[a-z]+-late/.test(text) && !isStaleOffer(text),
+	),
 	[],
-	"the SDK has nothing to complain of",
+	"the SDKs have nothing to complain of",
 );
 
 for (const mode of ["fast", "immediate"]) {
-	await checkRestarts(ENGINES, mode);
+	await checkRestarts(installed, mode);
 }
-for (const engine of ["next-generator", "next-async"]) {
-	await part(`${engine}: workers`, () => checkNext(engine));
-}
-await part("the example", checkExample);
 
 // ---- what must be true in the end
 
@@ -108,7 +107,7 @@ for (const { name, now } of schedules) {
 	await part(`${name}: deletion`, async () => {
 		const [{ count }] = await sql(
 			`SELECT count(*)::int FROM resonate.promises
-			 WHERE id LIKE $1 || '.%' AND to_timestamp(created_at / 1000.0) > $2`,
+			 WHERE starts_with(id, $1 || '-') AND to_timestamp(created_at / 1000.0) > $2`,
 			name,
 			now,
 		);
@@ -121,9 +120,10 @@ await part("tasks", async () => {
 });
 
 await part("log", async () => {
+	// A client may cancel its own statement, as psycopg does when it ends.
 	const errors = readFileSync(logFile, "utf8")
 		.split("\n")
-		.filter((line) => / (ERROR|PANIC): /.test(line));
+		.filter((line) => / (ERROR|PANIC): (?! *canceling statement due to user)/.test(line));
 	ok(errors.length === 0, "the server logged no error", errors.slice(0, 20).join("\n"));
 });
 

@@ -1,24 +1,48 @@
 // A worker process: node worker.mjs CONFIGURATION, which is a JSON object with
-// the members that connect() takes, and
 //
+//	engine		"generator" or "async"
+//	group		whose work it takes, and where its remote calls go
+//	connectionString
+//	ttl			of its leases, in milliseconds, unless the SDK's default
 //	name		how this process is called in the journal
 //	journal		the file of the journal
 //	gates		the directory of the gates
 //
-// Tells its parent what the SDK logs, runs what the parent asks it to run, and
-// ends with the parent.
+// worker.py and rust/src/main.rs are the same for the other SDKs.  A command is a
+// line of JSON: the number of the call, what to do, and its arguments.  Written
+// are lines of JSON, too: how a call ended, and what the SDK logs.  The process
+// ends with its input.
 
-import { appendFileSync } from "node:fs";
+import { appendFileSync, writeSync } from "node:fs";
+import { createInterface } from "node:readline";
 
-import { connect, engines } from "./engines.mjs";
+import { PostgresNetwork } from "@resonatehq/sdk/postgres";
+
+import * as functions from "./functions.mjs";
 
 const config = JSON.parse(process.argv[2]);
+
+// What differs between the two engines.
+const engines = {
+	generator: {
+		sdk: "@resonatehq/sdk",
+		functions: functions.generator,
+		begin: (id, func, args, options) =>
+			resonate.beginRpc(id, func, ...args, resonate.options(options)),
+		run: (id, func, args) => resonate.run(id, func, ...args),
+	},
+	async: {
+		sdk: "@resonatehq/sdk/async",
+		functions: functions.async,
+		begin: (id, func, args, options) =>
+			resonate.rpc(id, func, ...args, resonate.options(options)),
+		run: async (id, func, args) => (await resonate.run(id, func, ...args)).result(),
+	},
+};
 const engine = engines[config.engine];
 
 function tell(message) {
-	if (process.connected) {
-		process.send(message);
-	}
+	writeSync(1, `${JSON.stringify(message)}\n`);
 }
 
 // The SDK connects its network once.  A process that finds no server then, or
@@ -26,17 +50,23 @@ function tell(message) {
 // keep leases of work that it has given up; one that ends is started again.
 const fatal = ["Failed to start network", "postgres listen error"];
 
-const log = (level) => (fields, message) => {
+const complain = (level) => (fields, message) => {
 	tell({ level, message, detail: fields.error });
 	if (fatal.includes(message)) {
 		process.exit(1);
 	}
 };
+const logger = {
+	debug() {},
+	info() {},
+	warn: complain("warn"),
+	error: complain("error"),
+};
 
-const resonate = await connect({
-	...config,
-	logger: { debug() {}, info: log("info"), warn: log("warn"), error: log("error") },
-});
+const { connectionString, group, ttl } = config;
+const { Resonate } = await import(engine.sdk);
+const network = new PostgresNetwork({ connectionString, group, logger });
+const resonate = new Resonate({ network, ttl, logger });
 
 // One write for each line, so that lines of several processes do not mix.
 resonate.setDependency("journal", (what) =>
@@ -48,11 +78,32 @@ for (const [name, func] of Object.entries(engine.functions)) {
 	resonate.register(name, func);
 }
 
-process.on("disconnect", () => process.exit());
-process.on("message", async ({ call, id, func, args }) => {
+const handles = new Map();
+
+const commands = {
+	run: ({ id, func, args }) => engine.run(id, func, args),
+	async begin({ id, func, args, target, timeout }) {
+		handles.set(id, await engine.begin(id, func, args, { target, timeout }));
+	},
+	result: async ({ id }) => (handles.get(id) ?? (await resonate.get(id))).result(),
+	offer({ id, version }) {
+		network.deliver({ kind: "execute", head: {}, data: { task: { id, version } } });
+	},
+	async schedule({ id, cron, func, args, target }) {
+		await resonate.schedule(id, cron, func, ...args, resonate.options({ target }));
+	},
+	scheduled: async ({ id }) => (await resonate.schedules.get(id)).cron,
+	unschedule: ({ id }) => resonate.schedules.delete(id),
+};
+
+const input = createInterface({ input: process.stdin });
+
+input.on("close", () => process.exit());
+input.on("line", async (line) => {
+	const { call, do: name, ...args } = JSON.parse(line);
 	try {
-		tell({ call, result: await engine.run(resonate, id, func, args) });
+		tell({ call, result: await commands[name](args) });
 	} catch (error) {
-		tell({ call, failure: String(error) });
+		tell({ call, failure: error.message });
 	}
 });
