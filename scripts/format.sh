@@ -28,6 +28,35 @@ fi
 # Files that do not know the server may call a variable what is a type there.
 grep -vx text typedefs.list >"$work/typedefs.pure"
 
+# Versions of pg_bsd_indent disagree about what continues an initializer: from 2.1.2
+# on it is one level deeper than the declaration.  Such a line of the file $1 stays
+# as it is in the result.
+keep_depth()
+{
+	perl -e '
+		my ($file, $result) = map { open my $f, "<", $_ or die; [<$f>] } @ARGV;
+		sub depth
+		{
+			my $columns = 0;
+
+			$columns = $_ eq "\t" ? 4 * (int($columns / 4) + 1) : $columns + 1
+				for $_[0] =~ /\G([ \t])/g;
+			return $columns;
+		}
+		if (@$file == @$result)
+		{
+			for my $i (1 .. $#$file)
+			{
+				my ($was, $is) = ($file->[$i], $result->[$i]);
+				next if $was =~ s/^\s+//r ne $is =~ s/^\s+//r;
+				next if $result->[$i - 1] =~ m{([;{}:]|\*/)\s*$};
+				$result->[$i] = $was if abs(depth($was) - depth($is)) == 4;
+			}
+		}
+		print @$result;
+	' "$1" "$2"
+}
+
 # Keeps comments that start with dashes as they are, and joins the star of a
 # function's result type to its name; both as the server's pgindent does.
 indent()
@@ -43,7 +72,8 @@ indent()
 		"-U$typedefs" || return
 	sed -E -e 's,/\*---X_X,/* ---,' \
 		-e 's,^([A-Za-z_][^[:blank:]]*)[[:blank:]]+\*$,\1 *,' \
-		"$work/out.c" >"$work/result.c"
+		"$work/out.c" >"$work/indented.c"
+	keep_depth "$1" "$work/indented.c" >"$work/result.c"
 }
 
 status=0

@@ -283,7 +283,10 @@ rsn_private_server()
 {
 	local root=$RSN_WORKDIR/pg unpacked=$RSN_WORKDIR/unpacked option directory
 
-	[[ -n $RSN_PG_CONFIG ]] || rsn_die "$(<"$RSN_WORKDIR/no_server")"
+	if [[ -z $RSN_PG_CONFIG ]]; then
+		cat "$RSN_WORKDIR/no_server" >&2
+		exit 1
+	fi
 	PG_CONFIG=$root$("$RSN_PG_CONFIG" --bindir)/pg_config
 	export PG_CONFIG
 	if [[ ! -x $PG_CONFIG ]]; then

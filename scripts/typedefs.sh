@@ -48,6 +48,9 @@ intmax_t intptr_t jmp_buf lconv off_t pid_t ptrdiff_t sig_atomic_t sigset_t
 size_t socklen_t ssize_t time_t uint16_t uint32_t uint64_t uint8_t uintmax_t
 uintptr_t va_list wchar_t"
 
+# Those that the headers have since a later version than the oldest.
+later_servers="TU_UpdateIndexes"
+
 # Names that are more often variables than types, as in the server's pgindent.
 exclude='FD_SET|U|abs|allocfunc|boolean|date|digit|ilist|interval|iterator'
 exclude+='|other|pointer|printfunc|reference|string|timestamp|type|wrap'
@@ -55,7 +58,7 @@ exclude+='|other|pointer|printfunc|reference|string|timestamp|type|wrap'
 comm -12 \
 	<({
 		# shellcheck disable=SC2086  # a list of words
-		printf '%s\n' $c_library
+		printf '%s\n' $c_library $later_servers
 		# shellcheck disable=SC2086  # a list of files
 		typedef_names $sources
 		# shellcheck disable=SC2046  # their names have no spaces

@@ -231,7 +231,7 @@ static int64
 read_existing(const Batch *batch)
 {
 	text	  **ids = palloc(sizeof(text *) * Max(batch->nentries, 1));
-	RsnPromiseRow *rows;
+	RsnPromiseRow *rows = NULL;
 	int64		now_ms;
 	int			nids = list_existing(batch, ids);
 	int			n = 0;
