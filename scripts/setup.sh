@@ -256,17 +256,19 @@ need_fuzzer()
 # ---- which server, and everything together
 
 # The newest version of the server that the archive has and that is supported;
-# first the one that the distribution calls "postgresql".
+# first the one that the distribution calls "postgresql".  If none is supported,
+# the oldest that would be; nothing if no archive is known.
 archive_version()
 {
-	local version
+	local version default
 
-	version=$({ apt-cache depends postgresql 2>/dev/null || :; } |
+	default=$({ apt-cache depends postgresql 2>/dev/null || :; } |
 		sed -n 's/.*Depends: postgresql-\([0-9][0-9]*\)$/\1/p' | tail -n 1)
-	! rsn_is_supported "$version" || { echo "$version"; return; }
+	! rsn_is_supported "$default" || { echo "$default"; return; }
 	for ((version = rsn_newest_server; version >= rsn_oldest_server; version--)); do
 		! has_candidate "postgresql-$version" || { echo "$version"; return; }
 	done
+	[[ -z $default ]] || echo "$rsn_oldest_server"
 }
 
 # The server to complete: the one that will be used, or the newest of which the
@@ -438,8 +440,12 @@ explain()
 		echo "setup: as root, run"
 		echo "  apt-get install --no-install-recommends ${there[*]}"
 	fi
-	[[ ${#absent[@]} -eq 0 ]] || echo "setup: not in the package lists of this system:"
-	[[ ${#absent[@]} -eq 0 ]] || printf '  %s\n' "${absent[@]}"
+	if [[ ${#absent[@]} -gt 0 ]]; then
+		echo "setup: not in the package lists of this system:"
+		printf '  %s\n' "${absent[@]}"
+	fi
+	[[ " ${absent[*]} " != *" postgresql-"* ]] ||
+		echo "setup: https://apt.postgresql.org has all versions of PostgreSQL"
 }
 
 [[ -z ${PG_CONFIG:-} ]] || rsn_check_pg_config

@@ -138,6 +138,11 @@ setup demo
 is "$status $(says '^  postgresql$') $(says '^  postgresql-server-dev-all$')" "1 yes yes" \
 	"without lists of packages no version is known"
 
+make_system 14
+setup demo
+is "$status $(says '^  postgresql-15$') $(says 'apt.postgresql.org')" "1 yes yes" \
+	"where only an older version is to be had, a supported one is asked for"
+
 make_system 17
 setup --report build lint
 is "$(outcome)" "status 0, installed: binutils cppcheck gcc libc6-dev make patch postgresql-17 python3 shellcheck" \
