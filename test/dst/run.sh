@@ -38,6 +38,7 @@ for ((job = 1; job <= ${RSN_DST_JOBS:-1}; job++)); do
 		"autovacuum = off" "restart_after_crash = on"
 	servers+=("$PGPORT=$RSN_WORKDIR/dst$job")
 done
+# shellcheck disable=SC2153  # rsn_enter sets RSN_OUT
 options=(-seed "${RSN_DST_SEED:-1}" -seeds "${RSN_DST_SEEDS:-1}"
 	-ticks "${RSN_DST_TICKS:-1000}" -out "$RSN_OUT")
 [[ ${RSN_DST_VERIFY:-} != 1 ]] || options+=(-verify-determinism)
