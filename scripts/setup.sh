@@ -35,8 +35,8 @@ declare -A needs=(
 	[oracle]="build go"
 	[simulation]="build go"
 	[linearizability]="build go"
-	[sdk]="build node"
-	[examples]="build node python"
+	[sdk]="build node for_sdk"
+	[examples]="build node python for_sdk"
 	[docs]="build"
 	[defects]="build go patch"
 	[bench]="build python_driver gnuplot"
@@ -226,6 +226,19 @@ need_go()
 {
 	try go version || lack golang-go
 	need_certificates
+}
+
+# What the SDKs for Python and Rust need besides these, where they are there and new
+# enough; where not, the suite does without.
+need_for_sdk()
+{
+	if try python3 -c 'import sys; sys.exit(sys.version_info < (3, 12))'; then
+		try python3 -c 'import venv, ensurepip' || lack python3-venv
+	fi
+	if cargo --version >/dev/null 2>&1; then
+		has pkg-config || lack pkg-config
+		try test -f /usr/include/openssl/ssl.h || lack libssl-dev
+	fi
 }
 
 need_node()
