@@ -29,7 +29,7 @@ RETURNS resonate.step_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	AS 'MODULE_PATHNAME', 'resonate_worker_step';
 COMMENT ON FUNCTION resonate.worker_step(timestamptz, integer) IS
-'Private, superuser only. Runs exactly one background step as of now (NULL: the clock of the session), of at most limit rows, and says what it did: the first of clock, schedule, timeout, lease, dispatch, deliver, reconcile, expire and prune that has work, else idle.';
+'Private, superuser only. Runs exactly one background step as of now (NULL: the clock of the session), of at most limit rows, and says what it did: the first of clock, schedule, timeout, lease, dispatch, deliver, reconcile, expire and prune that has work, else idle. Waits for nobody: what others are working on is skipped, or else the error is 55P03.';
 
 CREATE FUNCTION resonate.start_worker()
 RETURNS void

@@ -22,7 +22,7 @@ RETURNS integer
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	AS 'MODULE_PATHNAME', 'resonate_process_timeouts';
 COMMENT ON FUNCTION resonate.process_timeouts() IS
-'Public. Does what is due: occurrences of schedules, promises past their deadline, ended leases; one bounded batch of each, and answers how many. The background worker does the same by itself; this is for clients that do not rely on it. Skips what others are working on. Spec: protocol 4, 5.3.';
+'Public. Does what is due: occurrences of schedules, promises past their deadline, ended leases; one bounded batch of each, and returns how many. The background worker does the same by itself; this is for clients that do not rely on it. Skips what others are working on, and waits for nobody. Spec: protocol 4, 5.3.';
 
 CREATE FUNCTION resonate.dequeue_execute(
 	address text,

@@ -149,7 +149,7 @@ RETURNS integer
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	AS 'MODULE_PATHNAME', 'resonate_heartbeat_tasks';
 COMMENT ON FUNCTION resonate.heartbeat_tasks(text, text[], integer[]) IS
-'Public. Extends leases of the process pid, each by its own ttl from now on: those of the tasks ids in the versions at the same places, or all of them if both are NULL. What the process does not hold is left alone. Answers how many were extended. A lease that has ended can be extended until the task is given back. Errors: 22023 or 22004, also for arrays that differ in length or have a null. Locks the rows of the tasks FOR NO KEY UPDATE. Spec: protocol 3.2.';
+'Public. Extends leases of the process pid, each by its own ttl from now on: those of the tasks ids in the versions at the same places, or all of them if both are NULL. What the process does not hold is left alone. Answers how many were extended. A lease that has ended can be extended until the task is given back. Errors: 22023 or 22004, also for arrays that differ in length or have a null. Locks the rows of those tasks FOR NO KEY UPDATE. Spec: protocol 3.2.';
 
 CREATE FUNCTION resonate.halt_task(id text)
 RETURNS resonate.task_result

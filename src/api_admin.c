@@ -150,7 +150,7 @@ resonate_worker_step(PG_FUNCTION_ARGS)
 	int			limit = 0;
 	const char *name = "idle";
 	int			n = 0;
-	int64		next_ms;
+	int64		next_ms = RSN_TIME_NEVER;
 	Datum		values[3];
 	bool		nulls[3] = {0};
 
@@ -162,7 +162,10 @@ resonate_worker_step(PG_FUNCTION_ARGS)
 		if (n > 0)
 			name = rsn_step_name((RsnStep) i);
 	}
-	next_ms = rsn_background_next_due(&start, PG_INT64_MIN);
+	for (int i = 0; i < RSN_ASK_OFFER; i++)
+		next_ms = Min(next_ms,
+					  rsn_background_next_due((RsnAsk) i, &start, PG_INT64_MIN,
+											  now_ms));
 
 	values[0] = CStringGetTextDatum(name);
 	values[1] = Int32GetDatum(n);

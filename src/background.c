@@ -16,14 +16,11 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "background.h"
 #include "clock.h"
 #include "delivery.h"
 #include "engine.h"
-#include "failure.h"
 #include "guc.h"
 #include "shared.h"
 #include "worker_settings.h"
@@ -48,9 +45,6 @@
 /* How many schedules to check at once against the rules of their time zones. */
 #define FOLLOW_ZONES_MAX 1000
 
-/* How long a step that failed for a caller is left to the worker. */
-#define FAILED_STEP_WAIT_MS 60000
-
 static const char *const step_names[] = {
 	[RSN_STEP_CLOCK] = "clock",
 	[RSN_STEP_SCHEDULE] = "schedule",
@@ -72,14 +66,28 @@ rsn_step_name(RsnStep step)
 }
 
 /* What this transaction has counted, which counts if it commits. */
-static uint64 uncounted[RSN_NCOUNTERS];
+static RsnCounts uncounted;
+
+/* The same, for who takes back a part of the transaction. */
+RsnCounts
+rsn_background_counts(void)
+{
+	return uncounted;
+}
+
+/* Forgets what was counted since. */
+void
+rsn_background_restore_counts(const RsnCounts *counts)
+{
+	uncounted = *counts;
+}
 
 static void
 count(RsnCounter counter, int n)
 {
 	/* So that at the end of the transaction there is no more to look up. */
 	(void) rsn_shared_slot(MyDatabaseId);
-	uncounted[counter] += n;
+	uncounted.n[counter] += n;
 }
 
 static void
@@ -89,13 +97,13 @@ xact_callback(XactEvent event, void *arg)
 	{
 		for (int i = 0; i < RSN_NCOUNTERS; i++)
 		{
-			if (uncounted[i] > 0)
-				rsn_shared_count((RsnCounter) i, uncounted[i]);
+			if (uncounted.n[i] > 0)
+				rsn_shared_count((RsnCounter) i, uncounted.n[i]);
 		}
 	}
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
 		event == XACT_EVENT_PREPARE)
-		memset(uncounted, 0, sizeof(uncounted));
+		memset(&uncounted, 0, sizeof(uncounted));
 }
 
 /* Registers the callback, once for the life of the backend. */
@@ -165,10 +173,10 @@ step_lease(int64 now_ms, int limit, RsnProgress *progress)
 }
 
 static void
-count_delivered(RsnDelivered delivered)
+count_delivered(const RsnDelivered *delivered)
 {
-	count(RSN_COUNT_NOTIFICATIONS, delivered.notified);
-	count(RSN_COUNT_DELIVERY_FAILURES, delivered.failed);
+	count(RSN_COUNT_NOTIFICATIONS, delivered->notified);
+	count(RSN_COUNT_DELIVERY_FAILURES, delivered->failed);
 }
 
 static int
@@ -181,7 +189,7 @@ step_dispatch(int64 now_ms, int limit, RsnProgress *progress)
 	progress->has_more = offered.has_more;
 	progress->has_busy = offered.has_busy;
 
-	count_delivered(offered);
+	count_delivered(&offered);
 	return offered.processed;
 }
 
@@ -211,7 +219,7 @@ step_deliver(int64 now_ms, int limit, RsnProgress *progress)
 	progress->has_more = delivered.has_more;
 	if (delivered.processed > 0)
 		count(RSN_COUNT_DELIVERIES, 1);
-	count_delivered(delivered);
+	count_delivered(&delivered);
 	return delivered.processed;
 }
 
@@ -236,6 +244,7 @@ step_prune(int64 now_ms, int limit, RsnProgress *progress)
 
 	if (rsn_guc_retention_s < 0)
 		return 0;
+	rsn_store_check_at_once();
 	if (now_ms >= progress->prune_anew_at_ms && !progress->pruned.has_more)
 	{
 		memset(&progress->pruned, 0, sizeof(progress->pruned));
@@ -308,6 +317,17 @@ run_step(RsnStep step, int64 now_ms, int limit, RsnProgress *progress)
 	return 0;
 }
 
+/* Has nobody wait long for a lock until the nest level that is returned ends. */
+static int
+limit_waits(void)
+{
+	int			nest_level = NewGUCNestLevel();
+
+	(void) set_config_option("lock_timeout", RSN_LOCK_TIMEOUT, PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return nest_level;
+}
+
 /*
  * Runs a step of at most limit rows (zero: as configured) as of now, and
  * returns how many rows it took.  Unless the step knows better, there are more if
@@ -318,13 +338,11 @@ int
 rsn_background_step(RsnStep step, int64 now_ms, int limit,
 					RsnProgress *progress)
 {
-	int			nest_level = NewGUCNestLevel();
+	int			nest_level = limit_waits();
 	int			n;
 
 	if (limit == 0)
 		limit = rsn_background_limit(step);
-	(void) set_config_option("lock_timeout", RSN_LOCK_TIMEOUT, PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	progress->has_more = false;
 	progress->has_busy = false;
 	n = run_step(step, now_ms, limit, progress);
@@ -333,171 +351,54 @@ rsn_background_step(RsnStep step, int64 now_ms, int limit,
 	return n;
 }
 
-/* For callers: when a step that has failed may run again. */
-static int64 not_before_ms[RSN_NSTEPS];
-
-/*
- * Has the worker deal with what made a step fail: what somebody works on, and what
- * is at fault itself.  Raises all other errors.
- */
-static void
-leave_to_worker(RsnStep step, int64 now_ms, ErrorData *error)
-{
-	switch (rsn_failure_of(error->sqlerrcode))
-	{
-		case RSN_FAILURE_LOCKED:
-			break;
-		case RSN_FAILURE_PASSING:
-			ReThrowError(error);
-			break;
-		case RSN_FAILURE_ROW:
-			not_before_ms[step] = rsn_deadline_after(now_ms,
-													 FAILED_STEP_WAIT_MS);
-			ereport(WARNING,
-					(errcode(error->sqlerrcode),
-					 errmsg("could not run step \"%s\": %s", step_names[step],
-							error->message),
-					 errdetail("It is left to the background worker for a minute.")));
-			break;
-	}
-}
-
-/*
- * Runs a step, and takes it back if it fails.  What cannot be dealt with is for
- * the worker to find out and to set aside; it must not keep a caller who only
- * wants his own work from it.  So the step is left to the worker for a while.
- */
-static int
-try_step(RsnStep step, int64 now_ms)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	RsnProgress start = {0};
-	uint64		counted[RSN_NCOUNTERS];
-	volatile int n = 0;
-
-	if (now_ms < not_before_ms[step])
-		return 0;
-	memcpy(counted, uncounted, sizeof(uncounted));
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		n = rsn_background_step(step, now_ms, 0, &start);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		memcpy(uncounted, counted, sizeof(uncounted));
-		leave_to_worker(step, now_ms, error);
-		n = 0;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return n;
-}
-
-/*
- * What every caller may have done for himself: schedules, deadlines and leases,
- * one batch of each, in the order in which locks are taken.  Answers how many.
- */
-int
-rsn_background_process_timeouts(int64 now_ms)
-{
-	int			n = 0;
-
-	n += try_step(RSN_STEP_SCHEDULE, now_ms);
-	n += try_step(RSN_STEP_TIMEOUT, now_ms);
-	n += try_step(RSN_STEP_LEASE, now_ms);
-	return n;
-}
-
-/*
- * One sweep of everything that is due at an instant, in the order of the
- * protocol's debug.tick.
- */
-void
-rsn_background_tick(int64 now_ms)
-{
-	static const RsnStep steps[] = {
-		RSN_STEP_TIMEOUT, RSN_STEP_LEASE, RSN_STEP_SCHEDULE
-	};
-	MemoryContext step_context = AllocSetContextCreate(CurrentMemoryContext,
-													   "resonate tick",
-													   ALLOCSET_DEFAULT_SIZES);
-	MemoryContext caller_context = MemoryContextSwitchTo(step_context);
-	RsnProgress start = {0};
-
-	/* There may be any number of steps, all in one statement. */
-	for (int i = 0; i < (int) lengthof(steps); i++)
-	{
-		while (rsn_background_step(steps[i], now_ms, 0, &start) > 0)
-		{
-			MemoryContextReset(step_context);
-			CHECK_FOR_INTERRUPTS();
-		}
-	}
-	MemoryContextSwitchTo(caller_context);
-	MemoryContextDelete(step_context);
-}
-
-/*
- * When the next deadline, lease, schedule or message from an instant on is due, or
- * RSN_TIME_NEVER; without what is set aside.
- */
-int64
-rsn_background_next_due(const RsnProgress *progress, int64 from_ms)
+static int64
+next_due(RsnAsk ask, const RsnProgress *progress, int64 from_ms,
+		 int64 looked_at_ms)
 {
 	static const struct
 	{
 		RsnStep		step;
 		RsnDueKind	kind;
 	}			waits[] = {
-		{RSN_STEP_TIMEOUT, RSN_DUE_PROMISES},
-		{RSN_STEP_LEASE, RSN_DUE_LEASES},
-		{RSN_STEP_SCHEDULE, RSN_DUE_SCHEDULES},
-		{RSN_STEP_DELIVER, RSN_DUE_MESSAGES}
+		[RSN_ASK_DEADLINE] = {RSN_STEP_TIMEOUT, RSN_DUE_PROMISES},
+		[RSN_ASK_LEASE] = {RSN_STEP_LEASE, RSN_DUE_LEASES},
+		[RSN_ASK_SCHEDULE] = {RSN_STEP_SCHEDULE, RSN_DUE_SCHEDULES},
+		[RSN_ASK_MESSAGE] = {RSN_STEP_DELIVER, RSN_DUE_MESSAGES}
 	};
-	int64		next_ms = RSN_TIME_NEVER;
+	const RsnSetAside *set_aside;
 
-	rsn_store_begin();
-	for (int i = 0; i < (int) lengthof(waits); i++)
-	{
-		const RsnSetAside *aside = &progress->set_aside[waits[i].step];
-
-		next_ms = Min(next_ms, rsn_store_next_due(waits[i].kind, from_ms,
-												  aside->ids, aside->n));
-	}
-	rsn_store_end();
-	return next_ms;
+	/* What can be dequeued stays due, and was told of. */
+	if (ask == RSN_ASK_OFFER)
+		return rsn_store_next_offer(Max(from_ms, looked_at_ms));
+	set_aside = &progress->set_aside[waits[ask].step];
+	return rsn_store_next_due(waits[ask].kind, from_ms, set_aside->ids,
+							  set_aside->n);
 }
 
-/* When the first task after an instant is to be offered, or RSN_TIME_NEVER. */
+/*
+ * When the next of a kind from an instant on is due, or RSN_TIME_NEVER; without what
+ * is set aside.
+ */
 int64
-rsn_background_next_offer(int64 after_ms)
+rsn_background_next_due(RsnAsk ask, const RsnProgress *progress,
+						int64 from_ms, int64 looked_at_ms)
 {
 	int64		next_ms;
 
 	rsn_store_begin();
-	next_ms = rsn_store_next_offer(after_ms);
+	next_ms = next_due(ask, progress, from_ms, looked_at_ms);
 	rsn_store_end();
 	return next_ms;
 }
 
 /*
- * The ids of what a step would take, to try them one by one; none for a step that
- * can only be taken as a whole, and waits after a failure.
+ * The ids of what a step would take, to try them one by one, and since when each is
+ * due, where the step goes by that, or NULL.  None for a step that can only be
+ * taken as a whole, and waits after a failure.
  */
 int
 rsn_background_list(RsnStep step, int64 now_ms, RsnProgress *progress,
-					text ***ids)
+					text ***ids, int64 **due_ms)
 {
 	static const RsnDueKind kinds[] = {
 		[RSN_STEP_SCHEDULE] = RSN_DUE_SCHEDULES,
@@ -511,6 +412,7 @@ rsn_background_list(RsnStep step, int64 now_ms, RsnProgress *progress,
 	int			limit = rsn_background_limit(step);
 	int			n;
 
+	*due_ms = NULL;
 	if (step == RSN_STEP_EXPIRE || step == RSN_STEP_CLOCK)
 		return 0;
 	rsn_store_begin();
@@ -519,16 +421,17 @@ rsn_background_list(RsnStep step, int64 now_ms, RsnProgress *progress,
 									   ids);
 	else
 		n = rsn_store_due_ids(kinds[step], look_from(progress, step), now_ms,
-							  limit, set_aside->ids, set_aside->n, ids);
+							  limit, set_aside->ids, set_aside->n, ids, due_ms);
 	rsn_store_end();
 	return n;
 }
 
-/* Runs a step for one of these. */
-void
-rsn_background_step_one(RsnStep step, int64 now_ms, text *id)
+static int
+run_one(RsnStep step, int64 now_ms, text *id)
 {
+	RsnDelivered delivered;
 	RsnFired	fired;
+	int			n;
 
 	switch (step)
 	{
@@ -536,34 +439,49 @@ rsn_background_step_one(RsnStep step, int64 now_ms, text *id)
 			fired = rsn_engine_fire_one_schedule(id, now_ms,
 												 rsn_guc_schedule_batch_size);
 			count_fired(&fired);
-			break;
+			return fired.processed;
 		case RSN_STEP_TIMEOUT:
-			count(RSN_COUNT_TIMED_OUT, rsn_engine_expire_one(id, now_ms));
-			break;
+			n = rsn_engine_expire_one(id, now_ms);
+			count(RSN_COUNT_TIMED_OUT, n);
+			return n;
 		case RSN_STEP_LEASE:
-			count(RSN_COUNT_LEASES_ENDED, rsn_engine_end_lease(id, now_ms));
-			break;
+			n = rsn_engine_end_lease(id, now_ms);
+			count(RSN_COUNT_LEASES_ENDED, n);
+			return n;
 		case RSN_STEP_DISPATCH:
-			count_delivered(rsn_delivery_offer_one(id, now_ms));
-			break;
+			delivered = rsn_delivery_offer_one(id, now_ms);
+			count_delivered(&delivered);
+			return delivered.processed;
 		case RSN_STEP_DELIVER:
-			count_delivered(rsn_delivery_notify_one(id, now_ms));
-			break;
+			delivered = rsn_delivery_notify_one(id, now_ms);
+			count_delivered(&delivered);
+			return delivered.processed;
 		case RSN_STEP_RECONCILE:
 			rsn_engine_reconcile_one(id, now_ms);
-			break;
+			return 1;
 		case RSN_STEP_PRUNE:
 
 			/*
 			 * What is settled and cannot be deleted stops nobody: see the
 			 * store.
 			 */
-			(void) rsn_engine_expire_one(id, now_ms);
-			break;
+			return rsn_engine_expire_one(id, now_ms);
 		case RSN_STEP_CLOCK:
 		case RSN_STEP_EXPIRE:
 			break;
 	}
+	return 0;
+}
+
+/* Runs a step for one of these; returns how many rows it took. */
+int
+rsn_background_step_one(RsnStep step, int64 now_ms, text *id)
+{
+	int			nest_level = limit_waits();
+	int			n = run_one(step, now_ms, id);
+
+	AtEOXact_GUC(true, nest_level);
+	return n;
 }
 
 /* True while a prepared transaction may still commit in this database. */

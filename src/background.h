@@ -10,6 +10,7 @@
 
 #include "engine.h"
 #include "set_aside.h"
+#include "shared.h"
 
 /* In the order in which they are tried. */
 typedef enum RsnStep
@@ -28,6 +29,18 @@ typedef enum RsnStep
 } RsnStep;
 
 #define RSN_NSTEPS (RSN_STEP_PRUNE + 1)
+
+/* Of what can be asked when it is due. */
+typedef enum RsnAsk
+{
+	RSN_ASK_DEADLINE,
+	RSN_ASK_LEASE,
+	RSN_ASK_SCHEDULE,
+	RSN_ASK_MESSAGE,			/* to a notify:// address */
+	RSN_ASK_OFFER				/* of a task: the next one after a look */
+} RsnAsk;
+
+#define RSN_NASKS (RSN_ASK_OFFER + 1)
 
 /* What is remembered from one run of a step to the next. */
 typedef struct RsnProgress
@@ -49,19 +62,29 @@ typedef struct RsnProgress
 	int64		prune_anew_at_ms;	/* when to begin there again */
 } RsnProgress;
 
+/* What a transaction has counted, by RsnCounter. */
+typedef struct RsnCounts
+{
+	uint64		n[RSN_NCOUNTERS];
+} RsnCounts;
+
 extern void rsn_background_init(void);
+extern RsnCounts rsn_background_counts(void);
+extern void rsn_background_restore_counts(const RsnCounts *counts);
 extern const char *rsn_step_name(RsnStep step);
 extern int	rsn_background_limit(RsnStep step);
 extern int	rsn_background_step(RsnStep step, int64 now_ms, int limit,
 								RsnProgress *progress);
-extern int64 rsn_background_next_due(const RsnProgress *progress,
-									 int64 from_ms);
-extern int64 rsn_background_next_offer(int64 after_ms);
+extern int64 rsn_background_next_due(RsnAsk ask, const RsnProgress *progress,
+									 int64 from_ms, int64 looked_at_ms);
+extern int	rsn_background_list(RsnStep step, int64 now_ms,
+								RsnProgress *progress, text ***ids,
+								int64 **due_ms);
+extern int	rsn_background_step_one(RsnStep step, int64 now_ms, text *id);
+extern bool rsn_background_has_prepared(void);
+
+/* background_call.c */
 extern int	rsn_background_process_timeouts(int64 now_ms);
 extern void rsn_background_tick(int64 now_ms);
-extern int	rsn_background_list(RsnStep step, int64 now_ms,
-								RsnProgress *progress, text ***ids);
-extern void rsn_background_step_one(RsnStep step, int64 now_ms, text *id);
-extern bool rsn_background_has_prepared(void);
 
 #endif							/* RSN_BACKGROUND_H */

@@ -387,13 +387,13 @@ waiting_key(const RsnWaiting *row)
 
 /* True when the address has something new since it was told, and notes that. */
 static bool
-is_news(const RsnWaiting *row, HTAB *next_told, bool retell_recent,
-		int64 now_ms)
+is_news(const RsnWaiting *row, HTAB *told_before, HTAB *told_now,
+		bool retell_recent, int64 now_ms)
 {
 	uint64		key = waiting_key(row);
-	Told	   *before = told == NULL ? NULL
-	: hash_search(told, &key, HASH_FIND, NULL);
-	Told	   *after = hash_search(next_told, &key, HASH_ENTER, NULL);
+	Told	   *before = told_before == NULL ? NULL
+	: hash_search(told_before, &key, HASH_FIND, NULL);
+	Told	   *after = hash_search(told_now, &key, HASH_ENTER, NULL);
 
 	after->newest_ms = row->newest_ms;
 	return before == NULL || before->newest_ms != row->newest_ms ||
@@ -458,6 +458,7 @@ rsn_delivery_init(void)
 static int
 tell_waiting(int64 now_ms, bool retell_recent)
 {
+	HTAB	   *told_now;
 	RsnWaiting *rows;
 	int			ntold = 0;
 	int			n;
@@ -465,16 +466,18 @@ tell_waiting(int64 now_ms, bool retell_recent)
 	rsn_store_begin();
 	n = rsn_store_waiting_addresses(now_ms, &rows);
 	rsn_store_end();
-	forget_told_next();
-	told_next = make_told(n);
+	told_now = make_told(n);
 	for (int i = 0; i < n; i++)
 	{
-		if (!is_news(&rows[i], told_next, retell_recent, now_ms))
+		if (!is_news(&rows[i], told_next != NULL ? told_next : told, told_now,
+					 retell_recent, now_ms))
 			continue;
 		Async_Notify(rsn_delivery_channel(rows[i].address),
 					 rows[i].is_task ? "execute" : "unblock");
 		ntold++;
 	}
+	forget_told_next();
+	told_next = told_now;
 	return ntold;
 }
 

@@ -550,16 +550,16 @@ prune_state(RsnPromiseState state, int64 settled_by_ms, int limit,
 	RsnPruneMark end = *mark;
 	int			nseen = rsn_store_pass_history(state, settled_by_ms, *nentries,
 											   &end);
+	bool		has_more;
 	int			n;
 
 	if (nseen == 0)
 		return 0;
 	position->has_more |= nseen >= *nentries;
 	*nentries -= nseen;
-	n = rsn_store_prune_promises(state, settled_by_ms, limit, mark, &end);
-	if (n < limit)
-		*mark = end;
-	position->has_more |= n >= limit;
+	n = rsn_store_prune_promises(state, settled_by_ms, limit, mark, &end,
+								 &has_more);
+	position->has_more |= has_more;
 	return n;
 }
 

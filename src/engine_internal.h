@@ -41,8 +41,11 @@ extern RsnOutcome rsn_engine_apply(RsnPromiseRow *row,
 								   const RsnSettleRequest *request,
 								   const RsnTaskSet *tasks, int64 now_ms);
 
-/* engine_settle.c */
+/* engine_busy.c */
 extern RsnTaskSet rsn_engine_try_lock_tasks(RsnPromiseRow **rows, int *n);
+extern void rsn_engine_try_lock_awaiters(RsnTaskSet *set);
+
+/* engine_settle.c */
 extern RsnTaskSet rsn_engine_lock_tasks_for(RsnPromiseRow *row,
 											text *extra_id);
 extern RsnTaskRow *rsn_engine_find_task(const RsnTaskSet *set,

@@ -176,7 +176,7 @@ rsn_guc_init(void)
 
 	DefineCustomIntVariable("resonate.retry_interval",
 							"Sets the time before failed background work is tried again.",
-							NULL,
+							"It doubles with each failure that follows, up to a minute.",
 							&rsn_guc_retry_interval_ms, 5000, 1, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 

@@ -208,6 +208,13 @@ rsn_store_pin_search_path(void)
 	return nest_level;
 }
 
+/* To be called when a statement has failed, and the transaction goes on. */
+void
+rsn_store_note_failed(void)
+{
+	session->running = NULL;
+}
+
 static bool
 is_write(RsnQuery query)
 {

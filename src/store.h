@@ -222,9 +222,6 @@ extern int	rsn_store_lock_due_promises(int64 from_ms, int64 now_ms,
 										int limit, bool is_external,
 										text *const *set_aside, int nset_aside,
 										RsnPromiseRow **rows);
-extern int	rsn_store_due_ids(RsnDueKind kind, int64 from_ms, int64 now_ms,
-							  int limit, text *const *set_aside,
-							  int nset_aside, text ***ids);
 extern void rsn_store_settle_promise(RsnPromiseRow *row);
 extern bool rsn_store_try_settle_promise(RsnPromiseRow *row);
 extern int	rsn_store_search_promises(const RsnSearch *search,
@@ -233,8 +230,6 @@ extern int	rsn_store_search_promises_by_id(const RsnIdSearch *search,
 											int64 now_ms,
 											RsnPromiseRow **rows);
 extern void rsn_store_delete_promise(text *id);
-extern int64 rsn_store_next_due(RsnDueKind kind, int64 from_ms,
-								text *const *set_aside, int nset_aside);
 extern void rsn_store_count(int64 now_ms, RsnStateCounts *counts);
 
 /* store_branch.c */
@@ -248,7 +243,18 @@ extern int	rsn_store_pass_history(RsnPromiseState state,
 extern int	rsn_store_prune_promises(RsnPromiseState state,
 									 int64 settled_by_ms, int limit,
 									 RsnPruneMark *from,
-									 const RsnPruneMark *to);
+									 const RsnPruneMark *to, bool *has_more);
+
+/* store_due.c */
+extern int	rsn_store_due_ids(RsnDueKind kind, int64 from_ms, int64 now_ms,
+							  int limit, text *const *set_aside,
+							  int nset_aside, text ***ids, int64 **due_ms);
+extern int64 rsn_store_next_due(RsnDueKind kind, int64 from_ms,
+								text *const *set_aside, int nset_aside);
+
+/* store_delete.c */
+extern int	rsn_store_delete_promises(text *const *ids, int n);
+extern void rsn_store_check_at_once(void);
 
 /* store_message.c */
 extern bool rsn_store_may_have_callbacks(text *promise_id);

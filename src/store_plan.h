@@ -30,7 +30,8 @@ typedef enum RsnQuery
 	RSN_QUERY_SEARCH,
 	RSN_QUERY_SEARCH_BY_ID,
 	RSN_QUERY_NEXT_DEADLINE,
-	RSN_QUERY_PRUNE,
+	RSN_QUERY_LOCK_PRUNABLE,
+	RSN_QUERY_DELETE_PROMISES,
 	RSN_QUERY_DELETE_HELD,
 	RSN_QUERY_COUNT_STATES,
 	RSN_QUERY_COUNT_REST,
@@ -152,6 +153,7 @@ extern void rsn_args_add_texts(RsnArgs *args, text *const *values, int n);
 extern void rsn_store_planner_init(void);
 extern const char *rsn_store_planned_once(void);
 extern int	rsn_store_pin_search_path(void);
+extern void rsn_store_note_failed(void);
 extern uint64 rsn_store_exec(RsnQuery query, const RsnArgs *args);
 extern void *rsn_store_copy_varlena(HeapTuple tuple, int column,
 									MemoryContext context);

@@ -142,7 +142,7 @@ add_mark(RsnArgs *args, const RsnPruneMark *mark)
 	rsn_args_add_text(args, mark_id(mark));
 }
 
-/* Moves the mark to the last of the promises that a statement has deleted. */
+/* Moves the mark to the last of the promises that a statement has locked. */
 static void
 move_to_last(RsnPruneMark *mark, int n)
 {
@@ -159,24 +159,15 @@ move_to_last(RsnPruneMark *mark, int n)
 	}
 }
 
-/* Deletes what was kept for promises that are deleted, and is locked. */
-static void
-delete_held(text *const *ids, int n)
-{
-	RsnArgs		args = {0};
-
-	rsn_args_add_texts(&args, ids, n);
-	rsn_store_exec(RSN_QUERY_DELETE_HELD, &args);
-}
-
 /*
- * Deletes at most limit promises of one settled state that were settled by an
- * instant, of those after one mark and not after another, and returns how many.
- * With as many as the limit, the first mark moves to the last of them.
+ * Deletes promises of one settled state that were settled by an instant, of those
+ * after one mark and not after another, and returns how many.  Finds at most limit,
+ * and then there may be more.  The first mark moves to where the next call goes on.
  */
 int
 rsn_store_prune_promises(RsnPromiseState state, int64 settled_by_ms, int limit,
-						 RsnPruneMark *from, const RsnPruneMark *to)
+						 RsnPruneMark *from, const RsnPruneMark *to,
+						 bool *has_more)
 {
 	RsnArgs		args = {0};
 	text	  **ids;
@@ -188,11 +179,12 @@ rsn_store_prune_promises(RsnPromiseState state, int64 settled_by_ms, int limit,
 	rsn_args_add(&args, Int64GetDatum(limit));
 	add_mark(&args, from);
 	add_mark(&args, to);
-	n = (int) rsn_store_exec(RSN_QUERY_PRUNE, &args);
-	if (n >= limit)
+	n = (int) rsn_store_exec(RSN_QUERY_LOCK_PRUNABLE, &args);
+	*has_more = n >= limit;
+	if (*has_more)
 		move_to_last(from, n);
+	else
+		*from = *to;
 	rsn_store_texts_from_result(n, &ids);
-	if (n > 0)
-		delete_held(ids, n);
-	return n;
+	return rsn_store_delete_promises(ids, n);
 }

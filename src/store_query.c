@@ -141,7 +141,7 @@ const RsnQueryDef rsn_queries[] = {
 		{INT8OID, INT8OID, TEXTARRAYOID, BOOLOID, INT8OID}
 	},
 	[RSN_QUERY_DUE_IDS] = {
-		"SELECT p.id FROM resonate.promises p"
+		"SELECT p.id, p.timeout_at FROM resonate.promises p"
 		" WHERE p.state" EQ STATE("pending") " AND p.external" EQ "$5"
 		" AND p.timeout_at" GE "$4 AND p.timeout_at" LE "$1"
 		" AND p.id" NE "ALL ($3)"
@@ -151,7 +151,7 @@ const RsnQueryDef rsn_queries[] = {
 	},
 
 	[RSN_QUERY_DUE_LEASE_IDS] = {
-		"SELECT t.id FROM resonate.tasks t"
+		"SELECT t.id, t.clock_at FROM resonate.tasks t"
 		" WHERE t.state" EQ TASK_STATE("acquired")
 		" AND t.clock_at" GE "$4 AND t.clock_at" LE "$1"
 		" AND " ALIVE_AT("$1") " AND t.id" NE "ALL ($3)"
@@ -159,20 +159,20 @@ const RsnQueryDef rsn_queries[] = {
 		SPI_OK_SELECT, PLAN_ONCE, 4, {INT8OID, INT8OID, TEXTARRAYOID, INT8OID}
 	},
 	[RSN_QUERY_DUE_SCHEDULE_IDS] = {
-		"SELECT s.id FROM resonate.schedules s"
+		"SELECT s.id, s.next_run_at FROM resonate.schedules s"
 		" WHERE s.next_run_at" GE "$4 AND s.next_run_at" LE "$1"
 		" AND s.id" NE "ALL ($3)"
 		" ORDER BY s.next_run_at LIMIT $2",
 		SPI_OK_SELECT, PLAN_ONCE, 4, {INT8OID, INT8OID, TEXTARRAYOID, INT8OID}
 	},
 	[RSN_QUERY_DUE_OFFER_IDS] = {
-		"SELECT t.id FROM resonate.tasks t WHERE " IS_NOTIFY_TASK
+		"SELECT t.id, t.clock_at FROM resonate.tasks t WHERE " IS_NOTIFY_TASK
 		" AND t.clock_at" GE "$4 AND t.clock_at" LE "$1"
 		" AND " ALIVE_AT("$1") " AND t.id" NE "ALL ($3) LIMIT $2",
 		SPI_OK_SELECT, PLAN_ONCE, 4, {INT8OID, INT8OID, TEXTARRAYOID, INT8OID}
 	},
 	[RSN_QUERY_DUE_MESSAGE_IDS] = {
-		"SELECT m.promise_id FROM resonate.messages m"
+		"SELECT m.promise_id, m.due_at FROM resonate.messages m"
 		" WHERE m." IS_NOTIFY("address")
 		" AND m.due_at" GE "$4 AND m.due_at" LE "$1"
 		" AND m.promise_id" NE "ALL ($3) ORDER BY m.due_at LIMIT $2",
@@ -237,9 +237,8 @@ const RsnQueryDef rsn_queries[] = {
 	 * other.  Messages do not hold a promise, nor does what its task has
 	 * awaited: they go with it, unless somebody has locked them.
 	 */
-	[RSN_QUERY_PRUNE] = {
-		"DELETE FROM resonate.promises d"
-		" WHERE d.ctid" EQ "ANY (ARRAY(SELECT p.ctid FROM resonate.promises p"
+	[RSN_QUERY_LOCK_PRUNABLE] = {
+		"SELECT p.id, p.created_at FROM resonate.promises p"
 		" WHERE p.state" EQ "$1::resonate.promise_state"
 		" AND ROW(p.created_at, " HIDDEN_ID ") OPERATOR(pg_catalog.>) ROW($4, $5)"
 		" AND ROW(p.created_at, " HIDDEN_ID ")" LE "ROW($6, $7)"
@@ -258,15 +257,18 @@ const RsnQueryDef rsn_queries[] = {
 		" AND r.settled_at IS NULL"
 		" AND (r.external OR r.timeout_at OPERATOR(pg_catalog.>) $2))"
 		" ORDER BY p.created_at, " HIDDEN_ID
-		" LIMIT $3 FOR UPDATE SKIP LOCKED))"
-		" RETURNING d.id, d.created_at",
-		SPI_OK_DELETE_RETURNING, PLAN_ONCE, 7,
+		" LIMIT $3 FOR UPDATE SKIP LOCKED",
+		SPI_OK_SELECT, PLAN_ONCE, 7,
 		{TEXTOID, INT8OID, INT8OID, INT8OID, TEXTOID, INT8OID, TEXTOID}
 	},
 	[RSN_QUERY_DELETE_HELD] = {
 		"WITH a AS (DELETE FROM resonate.awaiters w"
 		" WHERE w.awaiter_id" EQ "ANY ($1))"
 		" DELETE FROM resonate.messages m WHERE m.promise_id" EQ "ANY ($1)",
+		SPI_OK_DELETE, PLAN_ONCE, 1, {TEXTARRAYOID}
+	},
+	[RSN_QUERY_DELETE_PROMISES] = {
+		"DELETE FROM resonate.promises WHERE id" EQ "ANY ($1)",
 		SPI_OK_DELETE, PLAN_ONCE, 1, {TEXTARRAYOID}
 	},
 	[RSN_QUERY_COUNT_STATES] = {

@@ -41,6 +41,7 @@
 #include "handoff.h"
 #include "shared.h"
 #include "worker.h"
+#include "worker_internal.h"
 #include "worker_settings.h"
 #include "worker_step.h"
 
@@ -54,51 +55,11 @@
 #define CLEAR_BUSY_INTERVAL_MS	1000
 #define CLEAR_IDLE_INTERVAL_MS	60000
 
-/* How often at least to look at everything, whatever we were told. */
-#define LOOK_INTERVAL_MS	60000
-
-/* Waits for what others have locked: they double from one to the next. */
-#define LOCKED_WAIT_MIN_MS	10
-#define LOCKED_WAIT_MAX_MS	1000
-
-/* Waits after failures, which begin at resonate.retry_interval, grow to this. */
-#define FAILED_WAIT_MAX_MS	60000
-
-/* A look at what is locked is followed by a rest so many times as long. */
-#define LOCKED_SHARE		10
-#define LOCKED_REST_MAX_MS	10000
-
-/* A clock that is set back by more than this makes what was planned void. */
-#define CLOCK_BACK_MS		1000
-
 /*
  * While commits come one after the other, they are answered together this often.
  * A single one is answered at once.
  */
 #define TURN_INTERVAL_MS	10
-
-typedef struct Worker
-{
-	RsnRunner	runner;
-	bool		is_wanted[RSN_NSTEPS];	/* what is to be run */
-	bool		must_read[RSN_NSTEPS];	/* not only what was handed over */
-	int64		not_before_ms[RSN_NSTEPS];	/* after a failure, or by plan */
-	int64		wait_ms[RSN_NSTEPS];	/* the last one after a failure */
-	bool		must_look;		/* in the next turn, at all that can be due */
-	bool		is_full_look;	/* the present look begins at the start */
-	int64		look_not_before_ms; /* after a look that failed */
-	int64		look_wait_ms;
-	int64		full_look_at_ms;	/* when to begin at the start again */
-	int64		locked_wait_ms; /* the last one for what was left */
-	bool		has_busy;		/* tasks to be offered were locked */
-	int64		turn_began_ms;
-	int64		next_due_ms;	/* after the last look */
-	int64		first_due_ms;	/* the same with what was left at it */
-	int64		looked_at_ms;	/* before the steps of that turn */
-	int64		next_offer_ms;	/* when the next task is to be offered */
-	int64		due_ms;			/* when to look again */
-	int64		last_seen_ms;	/* the clock at the last turn */
-} Worker;
 
 static void
 detach(int code, Datum arg)
@@ -145,25 +106,17 @@ attach(void)
 	return slot;
 }
 
-/* Has a step run that reads what there is. */
-static void
-want(Worker *worker, RsnStep step)
-{
-	worker->is_wanted[step] = true;
-	worker->must_read[step] = true;
-}
-
 /* What has been asked for since the last look at the flags. */
 static void
-note_wanted(Worker *worker)
+note_wanted(RsnWorker *worker)
 {
 	if (pg_atomic_exchange_u32(&worker->runner.slot->must_deliver, 0) != 0)
-		want(worker, RSN_STEP_DELIVER);
+		rsn_worker_want(worker, RSN_STEP_DELIVER);
 	if (pg_atomic_exchange_u32(&worker->runner.slot->must_offer, 0) != 0)
-		want(worker, RSN_STEP_DISPATCH);
+		rsn_worker_want(worker, RSN_STEP_DISPATCH);
 	if (pg_atomic_exchange_u32(&worker->runner.slot->must_reconcile,
 							   RSN_RECONCILE_NO) != RSN_RECONCILE_NO)
-		want(worker, RSN_STEP_RECONCILE);
+		rsn_worker_want(worker, RSN_STEP_RECONCILE);
 
 	rsn_delivery_take(worker->runner.slot);
 	if (rsn_delivery_has(RSN_HANDOFF_CALLBACK))
@@ -184,7 +137,7 @@ is_clearing(RsnStep step)
  * for it, so where there is much it rests for as long as it has worked.
  */
 static void
-plan_clearing(Worker *worker, RsnStep step, int n, int64 began_ms)
+plan_clearing(RsnWorker *worker, RsnStep step, int n, int64 began_ms)
 {
 	int64		now_ms = rsn_clock_now();
 	int64		rest_ms = CLEAR_BUSY_INTERVAL_MS;
@@ -193,64 +146,70 @@ plan_clearing(Worker *worker, RsnStep step, int n, int64 began_ms)
 		rest_ms = Min(now_ms - began_ms, CLEAR_BUSY_INTERVAL_MS);
 	else if (n == 0)
 		rest_ms = CLEAR_IDLE_INTERVAL_MS;
-	want(worker, step);
+	rsn_worker_want(worker, step);
 	worker->not_before_ms[step] = now_ms + rest_ms;
 }
 
-/* The wait that follows another one of the same kind; zero: there was none. */
-static int64
-next_wait(int64 wait_ms, int64 min_ms, int64 max_ms)
-{
-	return Min(Max(wait_ms * 2, min_ms), Max(min_ms, max_ms));
-}
-
-/* The wait after a failure like the last one of the runner. */
-static int64
-wait_after_failure(const Worker *worker, int64 wait_ms, bool has_progress)
-{
-	if (has_progress || worker->runner.failure == RSN_FAILURE_LOCKED)
-		return next_wait(Min(wait_ms, LOCKED_WAIT_MAX_MS), LOCKED_WAIT_MIN_MS,
-						 LOCKED_WAIT_MAX_MS);
-	return next_wait(wait_ms, rsn_guc_retry_interval_ms, FAILED_WAIT_MAX_MS);
-}
-
 /*
- * Plans the next run of a step that has failed, as a whole or for some of its rows.
+ * Plans the next run of a step that has failed, as a whole or for some of its rows;
+ * later, if at its start there are more of these than can be set aside.
  * What it was handed stays with it, unless that may be its fault or has become too
  * much; then it is found as rows again.
  */
 static void
-plan_after_failure(Worker *worker, RsnStep step, RsnStepEnd end)
+plan_after_failure(RsnWorker *worker, RsnStep step, RsnStepEnd end)
 {
-	worker->wait_ms[step] = wait_after_failure(worker, worker->wait_ms[step],
-											   end == RSN_STEP_PARTLY);
+	worker->wait_ms[step] = rsn_worker_wait_after_failure(worker, worker->wait_ms[step],
+														  end == RSN_STEP_PARTLY);
 	worker->not_before_ms[step] = rsn_clock_now() + worker->wait_ms[step];
-	want(worker, step);
+	rsn_worker_want(worker, step);
+	if (worker->runner.is_aside_full)
+	{
+		int64	   *from_ms = &worker->runner.progress.from_ms[step];
+
+		/* Of what has become due since the last look, commits need not tell. */
+		*from_ms = Min(*from_ms, worker->looked_at_ms + 1);
+		worker->start_wait_ms[step] =
+			rsn_worker_wait_after_failure(worker, worker->start_wait_ms[step],
+										  false);
+		worker->start_not_before_ms[step] = rsn_clock_now() +
+			worker->start_wait_ms[step];
+	}
 	if (step == RSN_STEP_DELIVER &&
 		rsn_delivery_drop(RSN_HANDOFF_CALLBACK,
 						  worker->runner.failure == RSN_FAILURE_ROW))
-		want(worker, RSN_STEP_RECONCILE);
+		rsn_worker_want(worker, RSN_STEP_RECONCILE);
 	else if (step == RSN_STEP_DISPATCH)
 		(void) rsn_delivery_drop(RSN_HANDOFF_OFFER, false);
 }
 
+/* True for a step of whose work commits tell by the instant at which it is due. */
+static bool
+is_told_of(RsnStep step)
+{
+	return step == RSN_STEP_TIMEOUT || step == RSN_STEP_LEASE;
+}
+
 /* Plans the next run of a step that has found n rows: at once if there are more. */
 static void
-plan_after_run(Worker *worker, RsnStep step, int n, bool was_reading)
+plan_after_run(RsnWorker *worker, RsnStep step, int n, bool was_reading)
 {
 	worker->wait_ms[step] = 0;
-	if (was_reading && !worker->runner.progress.has_more)
+	if (worker->runner.progress.from_ms[step] <= 0)
+		worker->start_wait_ms[step] = 0;
+	if (was_reading && !worker->runner.progress.has_more &&
+		is_told_of(step))
 		worker->runner.progress.from_ms[step] = worker->looked_at_ms + 1;
 	worker->has_busy |= step == RSN_STEP_DISPATCH &&
 		worker->runner.progress.has_busy;
 	if (n > 0 && (step == RSN_STEP_RECONCILE ||
 				  (was_reading && worker->runner.progress.has_more)))
-		want(worker, step);
+		rsn_worker_want(worker, step);
 }
 
 /* Runs a step and plans its next run; returns how many rows it took. */
 static int
-run_step(Worker *worker, RsnStep step)
+run_step(RsnWorker *worker, RsnStep step)
 {
 	bool		is_reading = worker->must_read[step];
 	int64		began_ms = rsn_clock_now();
@@ -276,7 +235,7 @@ run_step(Worker *worker, RsnStep step)
 
 /* True for a step that is wanted and does not have to wait. */
 static bool
-is_ready(const Worker *worker, RsnStep step)
+is_ready(const RsnWorker *worker, RsnStep step)
 {
 	return worker->is_wanted[step] &&
 		rsn_clock_now() >= worker->not_before_ms[step];
@@ -284,7 +243,7 @@ is_ready(const Worker *worker, RsnStep step)
 
 /* Runs each wanted step once; true when one of them may have more to do. */
 static bool
-run_steps(Worker *worker)
+run_steps(RsnWorker *worker)
 {
 	bool		has_more = false;
 	bool		is_active = false;
@@ -306,94 +265,9 @@ run_steps(Worker *worker)
 	return has_more;
 }
 
-/*
- * Asks the tables when something will be due.  Whether a prepared transaction is
- * left comes first, so that what one commits meanwhile shows in the rows.
- */
-static void
-ask_tables(RsnRunner *runner, void *arg)
-{
-	Worker	   *worker = arg;
-	RsnSlot    *slot = runner->slot;
-	const RsnProgress *progress = &runner->progress;
-	uint32		npolls = pg_atomic_read_u32(&slot->must_poll);
-	bool		is_over = npolls != 0 && !rsn_background_has_prepared();
-
-	worker->first_due_ms = rsn_background_next_due(progress, PG_INT64_MIN);
-	worker->next_due_ms = worker->first_due_ms > worker->looked_at_ms
-		? worker->first_due_ms
-		: rsn_background_next_due(progress, worker->looked_at_ms + 1);
-	worker->next_offer_ms = rsn_background_next_offer(worker->looked_at_ms);
-
-	/* Not if another one was prepared meanwhile. */
-	if (is_over)
-		(void) pg_atomic_compare_exchange_u32(&slot->must_poll, &npolls, 0);
-}
-
-/*
- * Plans the next look from the start.  If something is left that is due, it is
- * locked by somebody, or has failed: then soon, but so that those who have locked
- * many do not keep us looking at them.
- */
-static void
-plan_full_look(Worker *worker)
-{
-	int64		now_ms = rsn_clock_now();
-	bool		is_left = worker->first_due_ms <= worker->looked_at_ms ||
-	worker->has_busy;
-
-	if (!is_left)
-		worker->locked_wait_ms = 0;
-	else if (worker->is_full_look)
-		worker->locked_wait_ms = next_wait(worker->locked_wait_ms,
-										   LOCKED_WAIT_MIN_MS,
-										   LOCKED_WAIT_MAX_MS);
-	else if (worker->locked_wait_ms == 0)
-		worker->locked_wait_ms = LOCKED_WAIT_MIN_MS;
-	else
-		return;					/* it is planned */
-
-	if (is_left)
-		worker->full_look_at_ms = now_ms +
-			Max(worker->locked_wait_ms,
-				Min(LOCKED_SHARE * (now_ms - worker->looked_at_ms),
-					LOCKED_REST_MAX_MS));
-	else if (worker->is_full_look)
-		worker->full_look_at_ms = worker->looked_at_ms + LOOK_INTERVAL_MS;
-}
-
-/* Finds out when to look again, after the steps of a look. */
-static void
-look_ahead(Worker *worker)
-{
-	worker->runner.nreported = 0;
-	if (rsn_runner_try(&worker->runner, "look ahead", ask_tables, worker))
-	{
-		worker->look_wait_ms = 0;
-		plan_full_look(worker);
-	}
-	else
-	{
-		worker->look_wait_ms = wait_after_failure(worker, worker->look_wait_ms,
-												  false);
-		worker->look_not_before_ms = rsn_clock_now() + worker->look_wait_ms;
-		worker->must_look = true;
-	}
-}
-
-/* When something is to be done that needs a look, as of the last one. */
-static int64
-due_time(const Worker *worker)
-{
-	int64		due_ms = Min(worker->next_due_ms, worker->next_offer_ms);
-
-	due_ms = Min(due_ms, worker->full_look_at_ms);
-	return Min(due_ms, rsn_runner_next_release(&worker->runner));
-}
-
 /* When a step that has to wait may run. */
 static int64
-next_planned(const Worker *worker)
+next_planned(const RsnWorker *worker)
 {
 	int64		next_ms = RSN_TIME_NEVER;
 
@@ -405,35 +279,8 @@ next_planned(const Worker *worker)
 	return next_ms;
 }
 
-/*
- * Notes what time it is; true when the clock was set back, so that nothing that was
- * planned by it holds.
- */
-static bool
-note_clock(Worker *worker)
-{
-	int64		now_ms = rsn_clock_now();
-	int64		back_ms = worker->last_seen_ms - now_ms;
-
-	worker->last_seen_ms = now_ms;
-	if (back_ms <= CLOCK_BACK_MS)
-		return false;
-	ereport(LOG,
-			(errmsg("the clock of the server was set back by %lld seconds",
-					(long long) (back_ms / 1000))));
-	memset(worker->not_before_ms, 0, sizeof(worker->not_before_ms));
-	worker->look_not_before_ms = 0;
-	worker->runner.progress.prune_anew_at_ms = 0;
-	for (int i = 0; i < RSN_NSTEPS; i++)
-		(void) rsn_set_aside_release(&worker->runner.progress.set_aside[i],
-									 RSN_TIME_NEVER);
-	worker->must_look = true;
-	want(worker, RSN_STEP_CLOCK);
-	return true;
-}
-
 static void
-reload_config(Worker *worker)
+reload_config(RsnWorker *worker)
 {
 	if (ConfigReloadPending)
 	{
@@ -449,7 +296,7 @@ reload_config(Worker *worker)
 
 /* Sleeps until it is time or the latch is set; true for the latch. */
 static bool
-sleep_until(Worker *worker, int64 wake_at_ms)
+sleep_until(RsnWorker *worker, int64 wake_at_ms)
 {
 	static uint32 wait_event = 0;
 	bool		is_woken = false;
@@ -468,7 +315,7 @@ sleep_until(Worker *worker, int64 wake_at_ms)
 						   wait_ms, wait_event);
 		rsn_runner_yield(&worker->runner);
 		is_told = (events & WL_LATCH_SET) != 0;
-		is_woken = is_told || note_clock(worker) ||
+		is_woken = is_told || rsn_worker_note_clock(worker) ||
 			rsn_clock_wait_ms(wake_at_ms, 1) == 0 ||
 			pg_atomic_read_u32(&worker->runner.slot->must_poll) != 0;
 	}
@@ -479,28 +326,16 @@ sleep_until(Worker *worker, int64 wake_at_ms)
 }
 
 /*
- * When to look next: as of the last look, or as commits have told since, unless the
- * last look has failed.
- */
-static int64
-next_look(const Worker *worker)
-{
-	int64		told_ms = (int64) pg_atomic_read_u64(&worker->runner.slot->told_ms);
-
-	return Max(Min(worker->due_ms, told_ms), worker->look_not_before_ms);
-}
-
-/*
  * Lets more commits come before they are answered, unless the last turn is a
  * while ago.  What they want is noted in flags, so no latch is needed here.
  */
 static void
-gather(const Worker *worker)
+gather(const RsnWorker *worker)
 {
 	int64		rest_ms = worker->turn_began_ms + TURN_INTERVAL_MS -
 	rsn_clock_wall();
 
-	rest_ms = Min(rest_ms, rsn_clock_wait_ms(next_look(worker),
+	rest_ms = Min(rest_ms, rsn_clock_wait_ms(rsn_worker_next_look(worker),
 											 TURN_INTERVAL_MS));
 	if (rest_ms > 0)
 		(void) WaitLatch(NULL, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, rest_ms,
@@ -509,70 +344,9 @@ gather(const Worker *worker)
 
 /* True while debug.start of the wire protocol keeps the background still. */
 static bool
-is_paused(const Worker *worker)
+is_paused(const RsnWorker *worker)
 {
 	return pg_atomic_read_u32(&worker->runner.slot->is_paused) != 0;
-}
-
-/* True when more can be due than what a look finds that goes on from the last one. */
-static bool
-is_full_look_wanted(const Worker *worker)
-{
-	const RsnSlot *slot = worker->runner.slot;
-
-	return worker->must_look || rsn_clock_now() >= worker->full_look_at_ms ||
-		pg_atomic_read_u32((pg_atomic_uint32 *) &slot->must_poll) != 0 ||
-		pg_atomic_read_u32((pg_atomic_uint32 *) &slot->must_reconcile) !=
-		RSN_RECONCILE_NO;
-}
-
-/*
- * True when something can be due that is not known: a turn that is only told of
- * offers does without asking for deadlines, leases and schedules.
- */
-static bool
-is_look_wanted(const Worker *worker)
-{
-	return rsn_clock_now() >= worker->look_not_before_ms &&
-		(rsn_clock_now() >= next_look(worker) || is_full_look_wanted(worker));
-}
-
-/* Has all steps run but those that are only run on demand. */
-static void
-want_all(Worker *worker)
-{
-	for (int i = 0; i < RSN_NSTEPS; i++)
-	{
-		if (i != RSN_STEP_RECONCILE && i != RSN_STEP_CLOCK)
-			want(worker, (RsnStep) i);
-	}
-}
-
-/*
- * Begins a look at everything that can be due; from here on commits tell of every
- * deadline.
- */
-static void
-begin_look(Worker *worker)
-{
-	RsnSlot    *slot = worker->runner.slot;
-	int64		from_ms;
-
-	worker->is_full_look = is_full_look_wanted(worker);
-	pg_atomic_write_u64(&slot->wake_at_ms, RSN_TIME_NEVER);
-	pg_memory_barrier();
-	from_ms = (int64) pg_atomic_exchange_u64(&slot->told_ms, RSN_TIME_NEVER);
-	pg_memory_barrier();
-	if (worker->is_full_look)
-		from_ms = PG_INT64_MIN;
-	for (int i = 0; i < RSN_NSTEPS; i++)
-		worker->runner.progress.from_ms[i] =
-			Min(worker->runner.progress.from_ms[i], from_ms);
-	worker->must_look = false;
-	worker->has_busy = false;
-	rsn_runner_release(&worker->runner);
-	worker->looked_at_ms = rsn_clock_now();
-	want_all(worker);
 }
 
 /*
@@ -581,14 +355,14 @@ begin_look(Worker *worker)
  * through: a turn that looks does so again, and any other ends when it is time to.
  */
 static bool
-may_go_on(Worker *worker, bool is_looking)
+may_go_on(RsnWorker *worker, bool is_looking)
 {
 	CHECK_FOR_INTERRUPTS();
 	reload_config(worker);
 	rsn_runner_yield(&worker->runner);
 	if (is_looking)
-		want_all(worker);
-	return is_looking || !is_look_wanted(worker);
+		rsn_worker_want_all(worker);
+	return is_looking || !rsn_worker_is_look_wanted(worker);
 }
 
 /*
@@ -598,20 +372,20 @@ may_go_on(Worker *worker, bool is_looking)
  * is cleared before they are looked for.  See wake.c for the other side.
  */
 static void
-run_turn(Worker *worker)
+run_turn(RsnWorker *worker)
 {
 	bool		is_looking;
 
-	(void) note_clock(worker);
+	(void) rsn_worker_note_clock(worker);
 	worker->turn_began_ms = rsn_clock_wall();
-	is_looking = is_look_wanted(worker);
+	is_looking = rsn_worker_is_look_wanted(worker);
 	if (is_looking)
-		begin_look(worker);
+		rsn_worker_begin_look(worker);
 	while (!is_paused(worker) && run_steps(worker) &&
 		   may_go_on(worker, is_looking))
 		;
 	if (is_looking)
-		look_ahead(worker);
+		rsn_worker_look_ahead(worker);
 	if (is_paused(worker))
 	{
 		worker->must_look = true;
@@ -619,8 +393,8 @@ run_turn(Worker *worker)
 		return;
 	}
 	if (is_looking)
-		worker->due_ms = Max(due_time(worker), worker->looked_at_ms + 1);
-	worker->due_ms = next_look(worker);
+		worker->due_ms = Max(rsn_worker_due_time(worker), worker->looked_at_ms + 1);
+	worker->due_ms = rsn_worker_next_look(worker);
 	pg_atomic_write_u64(&worker->runner.slot->wake_at_ms, worker->due_ms);
 	if (sleep_until(worker, Min(worker->due_ms, next_planned(worker))))
 		gather(worker);
@@ -646,7 +420,7 @@ keep_database_name(RsnRunner *runner, void *arg)
 void
 resonate_worker_main(Datum main_arg)
 {
-	Worker		worker = {0};
+	RsnWorker	worker = {0};
 	ErrorContextCallback context;
 	char	   *database_name = "";
 
@@ -660,7 +434,7 @@ resonate_worker_main(Datum main_arg)
 
 	rsn_runner_init(&worker.runner, attach());
 	worker.must_look = true;
-	want(&worker, RSN_STEP_CLOCK);
+	rsn_worker_want(&worker, RSN_STEP_CLOCK);
 	(void) rsn_runner_try(&worker.runner, "start", keep_database_name,
 						  &database_name);
 	context.callback = name_database;

@@ -19,7 +19,8 @@
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
-#include "tcop/tcopprot.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
 #include "utils/guc.h"
 
 #include "worker_settings.h"
@@ -92,12 +93,19 @@ rsn_settings_pin(void)
 
 static volatile sig_atomic_t may_cancel = false;
 
-/* A request to cancel, or a timeout while we wait for a lock. */
+/* A request to cancel, or a timeout while we wait for a lock (postgres.c). */
 static void
 handle_cancel(SIGNAL_ARGS)
 {
-	if (may_cancel)
-		StatementCancelHandler(postgres_signal_arg);
+	int			save_errno = errno;
+
+	if (may_cancel && !proc_exit_inprogress)
+	{
+		InterruptPending = true;
+		QueryCancelPending = true;
+		SetLatch(MyLatch);
+	}
+	errno = save_errno;
 }
 
 /* From now on a cancel request is an error. */

@@ -222,6 +222,7 @@ typedef struct StepRun
 	text	   *id;				/* of the only row it is for */
 	MemoryContext context;		/* to list ids in */
 	text	  **ids;
+	int64	   *due_ms;			/* NULL: unknown */
 	int			n;
 } StepRun;
 
@@ -249,7 +250,7 @@ list_ids(RsnRunner *runner, void *arg)
 
 	MemoryContextSwitchTo(run->context);
 	run->n = rsn_background_list(run->step, rsn_clock_now(),
-								 &runner->progress, &run->ids);
+								 &runner->progress, &run->ids, &run->due_ms);
 }
 
 /* Until when a row is set aside that has just failed alone. */
@@ -270,15 +271,18 @@ aside_until(const RsnRunner *runner)
 	return now_ms + Max(SET_ASIDE_MS, rsn_guc_retry_interval_ms);
 }
 
-/* Sets a row aside that has failed alone; false when there are too many. */
-static bool
+/* Sets a row aside that has failed alone, unless there are too many. */
+static void
 set_aside(RsnRunner *runner, RsnStep step, text *id)
 {
 	if (!rsn_set_aside_add(&runner->progress.set_aside[step], id,
 						   aside_until(runner)))
-		return false;
+	{
+		runner->is_aside_full = true;
+		return;
+	}
 	if (runner->failure != RSN_FAILURE_ROW)
-		return true;
+		return;
 	rsn_shared_count(RSN_COUNT_SET_ASIDE, 1);
 	if (runner->nreported <= REPORTS_MAX)
 		ereport(WARNING,
@@ -286,7 +290,6 @@ set_aside(RsnRunner *runner, RsnStep step, text *id)
 				 errmsg("could not run step \"%s\" for \"%s\"",
 						rsn_step_name(step), text_to_cstring(id)),
 				 errdetail("It is set aside; others are not affected.")));
-	return true;
 }
 
 /* When the first of those set aside is to be tried again, or RSN_TIME_NEVER. */
@@ -348,12 +351,26 @@ take_one(RsnRunner *runner, StepRun *run, OneByOne *state)
 		state->streak = 0;
 		return true;
 	}
-	if (runner->is_canceled || !set_aside(runner, run->step, run->id))
+	if (runner->is_canceled)
 		return false;
+	set_aside(runner, run->step, run->id);
 	state->nfailed++;
 	state->streak = runner->failure == RSN_FAILURE_ROW ? 0
 		: state->streak + 1;
 	return state->streak < STREAK_MAX && rsn_clock_wall() < state->until_ms;
+}
+
+/*
+ * Goes on behind the rows that were tried, which cannot all be set aside; at least by
+ * a millisecond.  Nobody is to be kept waiting by any number of them.
+ */
+static void
+pass_over(RsnRunner *runner, const StepRun *run, int ntried)
+{
+	int64	   *from_ms = &runner->progress.from_ms[run->step];
+
+	if (runner->is_aside_full && run->due_ms != NULL && ntried > 0)
+		*from_ms = Max(*from_ms + 1, run->due_ms[ntried - 1]);
 }
 
 /*
@@ -372,12 +389,15 @@ step_one_by_one(RsnRunner *runner, RsnStep step, int *n)
 	state.until_ms = rsn_clock_wall() + ONE_BY_ONE_MS;
 	if (rsn_runner_try(runner, rsn_step_name(step), list_ids, &run))
 	{
-		for (int i = 0; i < run.n; i++)
+		bool		may_go_on = true;
+		int			i;
+
+		for (i = 0; i < run.n && may_go_on; i++)
 		{
 			run.id = run.ids[i];
-			if (!take_one(runner, &run, &state))
-				break;
+			may_go_on = take_one(runner, &run, &state);
 		}
+		pass_over(runner, &run, i);
 	}
 	MemoryContextDelete(run.context);
 	if (runner->nreported > REPORTS_MAX)
@@ -401,6 +421,7 @@ rsn_runner_step(RsnRunner *runner, RsnStep step, int *n)
 	RsnStepEnd	end;
 
 	runner->nreported = 0;
+	runner->is_aside_full = false;
 	*n = 0;
 	if (rsn_runner_try(runner, rsn_step_name(step), run_whole, &run))
 	{

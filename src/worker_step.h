@@ -21,6 +21,8 @@ typedef struct RsnRunner
 	RsnFailure	failure;		/* why the last transaction failed */
 	bool		is_canceled;	/* and whether somebody wanted that */
 	int			nreported;		/* errors of this step, so far */
+	bool		is_aside_full;	/* it has failed for more than can be set
+								 * aside */
 } RsnRunner;
 
 /* How a step has ended. */

@@ -81,7 +81,7 @@ for my $i (1 .. 3)
 }
 unlike(
 	log_from($node, $offset),
-	qr/resonate worker ERROR/,
+	qr/resonate worker\s+ERROR/,
 	'those that are set aside are not tried at every sweep');
 
 # A new worker knows nothing of them; they do not stop it, either.

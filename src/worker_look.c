@@ -1,0 +1,316 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker_look.c
+ *	  When the worker looks at the tables, and where it begins.
+ *
+ * What is due and was not taken is locked by somebody, or has failed.  The worker
+ * comes back for that after a while that grows, beginning at the start, and does
+ * not let it stand in the way: all other looks begin where the last one has been,
+ * or at the earliest deadline that commits have told of since.
+ *
+ * A look asks several tables when something will be due.  If one of them cannot be
+ * asked, the others are asked alone, and that one again after a while that grows.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "clock.h"
+#include "guc.h"
+#include "worker_internal.h"
+
+/* How often at least to look at everything, whatever we were told. */
+#define LOOK_INTERVAL_MS	60000
+
+/* Waits for what others have locked: they double from one to the next. */
+#define LOCKED_WAIT_MIN_MS	10
+#define LOCKED_WAIT_MAX_MS	1000
+
+/* Waits after failures, which begin at resonate.retry_interval, grow to this. */
+#define FAILED_WAIT_MAX_MS	60000
+
+/* A look at what is locked is followed by a rest so many times as long. */
+#define LOCKED_SHARE		10
+#define LOCKED_REST_MAX_MS	10000
+
+/* A clock that is set back by more than this makes what was planned void. */
+#define CLOCK_BACK_MS		1000
+
+/* Has a step run that reads what there is. */
+void
+rsn_worker_want(RsnWorker *worker, RsnStep step)
+{
+	worker->is_wanted[step] = true;
+	worker->must_read[step] = true;
+}
+
+/* Has all steps run but those that are only run on demand. */
+void
+rsn_worker_want_all(RsnWorker *worker)
+{
+	for (int i = 0; i < RSN_NSTEPS; i++)
+	{
+		if (i != RSN_STEP_RECONCILE && i != RSN_STEP_CLOCK)
+			rsn_worker_want(worker, (RsnStep) i);
+	}
+}
+
+/* The wait that follows another one of the same kind; zero: there was none. */
+static int64
+next_wait(int64 wait_ms, int64 min_ms, int64 max_ms)
+{
+	return Min(Max(wait_ms * 2, min_ms), Max(min_ms, max_ms));
+}
+
+/* The wait after a failure like the last one of the runner. */
+int64
+rsn_worker_wait_after_failure(const RsnWorker *worker, int64 wait_ms,
+							  bool has_progress)
+{
+	if (has_progress || worker->runner.failure == RSN_FAILURE_LOCKED)
+		return next_wait(Min(wait_ms, LOCKED_WAIT_MAX_MS), LOCKED_WAIT_MIN_MS,
+						 LOCKED_WAIT_MAX_MS);
+	return next_wait(wait_ms, rsn_guc_retry_interval_ms, FAILED_WAIT_MAX_MS);
+}
+
+/*
+ * Notes what time it is; true when the clock was set back, so that nothing that was
+ * planned by it holds.
+ */
+bool
+rsn_worker_note_clock(RsnWorker *worker)
+{
+	int64		now_ms = rsn_clock_now();
+	int64		back_ms = worker->last_seen_ms - now_ms;
+
+	worker->last_seen_ms = now_ms;
+	if (back_ms <= CLOCK_BACK_MS)
+		return false;
+	ereport(LOG,
+			(errmsg("the clock of the server was set back by %lld seconds",
+					(long long) (back_ms / 1000))));
+	memset(worker->not_before_ms, 0, sizeof(worker->not_before_ms));
+	memset(worker->ask_not_before_ms, 0, sizeof(worker->ask_not_before_ms));
+	memset(worker->start_not_before_ms, 0,
+		   sizeof(worker->start_not_before_ms));
+	worker->runner.progress.prune_anew_at_ms = 0;
+	for (int i = 0; i < RSN_NSTEPS; i++)
+		(void) rsn_set_aside_release(&worker->runner.progress.set_aside[i],
+									 RSN_TIME_NEVER);
+	worker->must_look = true;
+	rsn_worker_want(worker, RSN_STEP_CLOCK);
+	return true;
+}
+
+/* When to look next: as of the last look, or as commits have told since. */
+int64
+rsn_worker_next_look(const RsnWorker *worker)
+{
+	return Min(worker->due_ms,
+			   (int64) pg_atomic_read_u64(&worker->runner.slot->told_ms));
+}
+
+/* True when more can be due than what a look finds that goes on from the last one. */
+static bool
+is_full_look_wanted(const RsnWorker *worker)
+{
+	RsnSlot    *slot = worker->runner.slot;
+
+	return worker->must_look || rsn_clock_now() >= worker->full_look_at_ms ||
+		pg_atomic_read_u32(&slot->must_poll) != 0 ||
+		pg_atomic_read_u32(&slot->must_reconcile) != RSN_RECONCILE_NO;
+}
+
+/*
+ * True when something can be due that is not known: a turn that is only told of
+ * offers does without asking for deadlines, leases and schedules.
+ */
+bool
+rsn_worker_is_look_wanted(const RsnWorker *worker)
+{
+	return rsn_clock_now() >= rsn_worker_next_look(worker) ||
+		is_full_look_wanted(worker);
+}
+
+/*
+ * Begins a look at everything that can be due; from here on commits tell of every
+ * deadline.
+ */
+void
+rsn_worker_begin_look(RsnWorker *worker)
+{
+	RsnSlot    *slot = worker->runner.slot;
+	int64		from_ms;
+
+	worker->is_full_look = is_full_look_wanted(worker);
+	pg_atomic_write_u64(&slot->wake_at_ms, RSN_TIME_NEVER);
+	pg_memory_barrier();
+	from_ms = (int64) pg_atomic_exchange_u64(&slot->told_ms, RSN_TIME_NEVER);
+	pg_memory_barrier();
+	for (int i = 0; i < RSN_NSTEPS; i++)
+	{
+		int64	   *from = &worker->runner.progress.from_ms[i];
+
+		if (worker->is_full_look &&
+			rsn_clock_now() >= worker->start_not_before_ms[i])
+			*from = PG_INT64_MIN;
+		else
+			*from = Min(*from, from_ms);
+	}
+	worker->must_look = false;
+	worker->has_busy = false;
+	rsn_runner_release(&worker->runner);
+	worker->looked_at_ms = rsn_clock_now();
+	rsn_worker_want_all(worker);
+}
+
+/* What is asked in a transaction. */
+typedef struct Asking
+{
+	RsnWorker  *worker;
+	int			first;			/* the first question */
+	int			n;
+	int64		first_due_ms;	/* the answers */
+	int64		next_due_ms;
+} Asking;
+
+/*
+ * Asks whether a prepared transaction is left.  That comes before all else, so that
+ * what one commits meanwhile shows in the rows.
+ */
+static void
+ask_for_prepared(RsnSlot *slot)
+{
+	uint32		npolls = pg_atomic_read_u32(&slot->must_poll);
+
+	if (npolls == 0 || rsn_background_has_prepared())
+		return;
+
+	/* Not if another one was prepared meanwhile. */
+	(void) pg_atomic_compare_exchange_u32(&slot->must_poll, &npolls, 0);
+}
+
+/* Asks the tables when something will be due. */
+static void
+ask_tables(RsnRunner *runner, void *arg)
+{
+	Asking	   *asking = arg;
+	RsnWorker  *worker = asking->worker;
+	int64		now_ms = rsn_clock_now();
+
+	asking->first_due_ms = RSN_TIME_NEVER;
+	asking->next_due_ms = RSN_TIME_NEVER;
+	if (asking->first == 0)
+		ask_for_prepared(runner->slot);
+	for (int i = asking->first; i < asking->first + asking->n; i++)
+	{
+		RsnAsk		ask = (RsnAsk) i;
+		int64		first_ms;
+		int64		next_ms;
+
+		if (now_ms < worker->ask_not_before_ms[i])
+			continue;
+		first_ms = rsn_background_next_due(ask, &runner->progress,
+										   PG_INT64_MIN,
+										   worker->looked_at_ms);
+		next_ms = first_ms > worker->looked_at_ms ? first_ms
+			: rsn_background_next_due(ask, &runner->progress,
+									  worker->looked_at_ms + 1,
+									  worker->looked_at_ms);
+		asking->first_due_ms = Min(asking->first_due_ms, first_ms);
+		asking->next_due_ms = Min(asking->next_due_ms, next_ms);
+	}
+}
+
+/* Asks some tables, and notes what they say; false when that has failed. */
+static bool
+try_to_ask(RsnWorker *worker, int first, int n)
+{
+	Asking		asking = {.worker = worker,.first = first,.n = n};
+
+	if (!rsn_runner_try(&worker->runner, "look ahead", ask_tables, &asking))
+		return false;
+	worker->is_left |= asking.first_due_ms <= worker->looked_at_ms;
+	worker->next_due_ms = Min(worker->next_due_ms, asking.next_due_ms);
+	return true;
+}
+
+/* The same one by one, since one of them cannot be asked. */
+static void
+ask_one_by_one(RsnWorker *worker)
+{
+	for (int i = 0; i < RSN_NASKS; i++)
+	{
+		if (rsn_clock_now() < worker->ask_not_before_ms[i])
+			continue;
+		if (try_to_ask(worker, i, 1))
+			continue;
+		worker->ask_wait_ms[i] =
+			rsn_worker_wait_after_failure(worker, worker->ask_wait_ms[i],
+										  false);
+		worker->ask_not_before_ms[i] = rsn_clock_now() +
+			worker->ask_wait_ms[i];
+	}
+}
+
+/*
+ * Plans the next look from the start.  If something is left that is due, it is
+ * locked by somebody, or has failed: then soon, but so that those who have locked
+ * many do not keep us looking at them.
+ */
+static void
+plan_full_look(RsnWorker *worker)
+{
+	int64		now_ms = rsn_clock_now();
+	bool		is_left = worker->is_left || worker->has_busy;
+
+	if (!is_left)
+		worker->locked_wait_ms = 0;
+	else if (worker->is_full_look)
+		worker->locked_wait_ms = next_wait(worker->locked_wait_ms,
+										   LOCKED_WAIT_MIN_MS,
+										   LOCKED_WAIT_MAX_MS);
+	else if (worker->locked_wait_ms == 0)
+		worker->locked_wait_ms = LOCKED_WAIT_MIN_MS;
+	else
+		return;					/* it is planned */
+
+	if (is_left)
+		worker->full_look_at_ms = now_ms +
+			Max(worker->locked_wait_ms,
+				Min(LOCKED_SHARE * (now_ms - worker->looked_at_ms),
+					LOCKED_REST_MAX_MS));
+	else if (worker->is_full_look)
+		worker->full_look_at_ms = worker->looked_at_ms + LOOK_INTERVAL_MS;
+}
+
+/* Finds out when to look again, after the steps of a look. */
+void
+rsn_worker_look_ahead(RsnWorker *worker)
+{
+	worker->runner.nreported = 0;
+	worker->is_left = false;
+	worker->next_due_ms = RSN_TIME_NEVER;
+	if (!try_to_ask(worker, 0, RSN_NASKS))
+		ask_one_by_one(worker);
+	for (int i = 0; i < RSN_NASKS; i++)
+	{
+		if (worker->ask_not_before_ms[i] <= worker->looked_at_ms)
+			worker->ask_wait_ms[i] = 0;
+	}
+	plan_full_look(worker);
+}
+
+/* When something is to be done that needs a look, as of the last one. */
+int64
+rsn_worker_due_time(const RsnWorker *worker)
+{
+	int64		due_ms = Min(worker->next_due_ms, worker->full_look_at_ms);
+
+	for (int i = 0; i < RSN_NASKS; i++)
+	{
+		if (worker->ask_not_before_ms[i] > worker->looked_at_ms)
+			due_ms = Min(due_ms, worker->ask_not_before_ms[i]);
+	}
+	return Min(due_ms, rsn_runner_next_release(&worker->runner));
+}
