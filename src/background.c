@@ -39,7 +39,7 @@
  * For how long to fire schedules at once: a caller has asked for it, while the
  * worker has deadlines to keep.
  */
-#define FIRE_MS_WORKER	100
+#define FIRE_MS_WORKER	50
 #define FIRE_MS_CALLER	1000
 
 /* How many schedules to check at once against the rules of their time zones. */
