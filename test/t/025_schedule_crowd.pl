@@ -13,7 +13,8 @@ use PostgreSQL::Test::Utils;
 use ResonateTest;
 use Test::More;
 
-my $node = new_cluster('main');
+# What is fired here is as old as the schedules, and must not be pruned.
+my $node = new_cluster('main', conf => "resonate.retention = -1\n");
 my $session = open_session($node);
 my $listener = open_session($node);
 
