@@ -95,6 +95,8 @@ typedef struct Firing
 	int64		bytes;			/* of the promises */
 	RsnCreateRequest *requests; /* of this round */
 	int			nrequests;
+	text	  **left_out;		/* schedules, by id */
+	int			nleft_out;
 	RsnFired	fired;
 } Firing;
 
@@ -108,31 +110,44 @@ size_of_promise(const RsnScheduleRow *schedule)
 		rsn_stored_size(schedule->param.text);
 }
 
-/* Adds the promises of occurrences to those of the round. */
-static void
-add_requests(Firing *firing, RsnScheduleRow *schedule,
-			 const int64 *occurrences, int n)
+/*
+ * Makes the promises of occurrences; false when somebody has one of them in an open
+ * transaction, for whom an insert would wait.
+ */
+static bool
+make_requests(RsnScheduleRow *schedule, const int64 *occurrences, int n,
+			  int64 now_ms, RsnCreateRequest *requests)
 {
-	int64		missed = schedule->missed;
-
 	for (int i = 0; i < n; i++)
 	{
-		RsnCreateRequest *request = &firing->requests[firing->nrequests++];
+		RsnCreateRequest *request = &requests[i];
 
 		rsn_schedule_make_request(schedule, occurrences[i], request);
+		if (rsn_store_is_in_doubt(request->id))
+			return false;
 
 		/* What a timer does at its deadline is not missed. */
-		if (request->rule.timeout_at_ms <= firing->now_ms &&
-			!request->rule.is_timer)
+		if (request->rule.timeout_at_ms <= now_ms && !request->rule.is_timer)
 			rsn_schedule_note_missed(schedule, occurrences[i], 1);
 	}
-	firing->fired.occurrences += n;
-	firing->fired.missed += schedule->missed - missed;
+	return true;
+}
+
+/* Leaves a schedule out of the rest of the step. */
+static void
+leave_out(Firing *firing, text *id)
+{
+	Size		size = sizeof(text *) * (firing->nleft_out + 1);
+
+	firing->left_out = firing->left_out == NULL ? palloc(size)
+		: repalloc(firing->left_out, size);
+	firing->left_out[firing->nleft_out++] = id;
 }
 
 /*
  * Takes at most limit occurrences of a locked schedule that is due, fewer where
  * they are large, and stores its new position.  True when more of them are due.
+ * The schedule is left out while others work on a promise that it is to create.
  */
 static bool
 take_occurrences(Firing *firing, RsnScheduleRow *schedule, int limit)
@@ -146,8 +161,15 @@ take_occurrences(Firing *firing, RsnScheduleRow *schedule, int limit)
 	limit = (int) Min(limit, room);
 	occurrences = palloc(sizeof(int64) * limit);
 	n = rsn_schedule_advance(schedule, firing->now_ms, limit, occurrences);
+	if (!make_requests(schedule, occurrences, n, firing->now_ms,
+					   firing->requests + firing->nrequests))
+	{
+		leave_out(firing, schedule->id);
+		return false;
+	}
+	firing->nrequests += n;
+	firing->fired.occurrences += n;
 	firing->fired.missed += schedule->missed - missed;
-	add_requests(firing, schedule, occurrences, n);
 	firing->fired.processed += Max(n, 1);
 	firing->bytes += n * size;
 	rsn_store_update_schedule(schedule);
@@ -200,7 +222,7 @@ lock_due(int64 now_ms, int limit, text *const *set_aside, int nset_aside,
  * them have the same share.  True when more is due.
  */
 static bool
-fire_round(Firing *firing, int limit, text *const *set_aside, int nset_aside)
+fire_round(Firing *firing, int limit)
 {
 	RsnDueSchedule due[ROUND_MAX];
 	RsnCreateRequest requests[ROUND_MAX];
@@ -211,7 +233,8 @@ fire_round(Firing *firing, int limit, text *const *set_aside, int nset_aside)
 	firing->requests = requests;
 	firing->nrequests = 0;
 	rsn_store_begin();
-	n = lock_due(firing->now_ms, limit, set_aside, nset_aside, due);
+	n = lock_due(firing->now_ms, limit, firing->left_out, firing->nleft_out,
+				 due);
 	has_more = n == limit;
 	for (int i = 0; i < n; i++)
 	{
@@ -242,14 +265,15 @@ rsn_engine_fire_schedules(int64 now_ms, int limit, int limit_ms,
 	int64		began_ms = rsn_clock_wall();
 	bool		is_over = false;
 
+	for (int i = 0; i < nset_aside; i++)
+		leave_out(&firing, set_aside[i]);
 	firing.fired.has_more = true;
 	while (firing.fired.has_more && !is_over)
 	{
 		CHECK_FOR_INTERRUPTS();
 		firing.fired.has_more =
 			fire_round(&firing,
-					   Min(limit - firing.fired.processed, ROUND_MAX),
-					   set_aside, nset_aside);
+					   Min(limit - firing.fired.processed, ROUND_MAX));
 		is_over = firing.fired.processed >= limit ||
 			firing.bytes >= STEP_BYTES_MAX ||
 			rsn_clock_wall() - began_ms >= limit_ms;
