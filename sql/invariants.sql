@@ -126,6 +126,12 @@ task_names AS (
 			WHERE t.address <> p.tags ->> 'resonate:target'),
 		max('stored_task_timeout_is_that_of_promise') FILTER (
 			WHERE t.timeout_at <> p.timeout_at),
+		max('stored_task_others_only_while_pending') FILTER (
+			WHERE t.others_at IS NOT NULL AND t.state <> 'pending'),
+		max('stored_task_others_have_address_and_clock') FILTER (
+			WHERE (t.others_at IS NULL) <> (t.others_address IS NULL)),
+		max('stored_task_given_back_is_a_setback') FILTER (
+			WHERE t.given_back_by IS NOT NULL AND t.setbacks = 0),
 		max('stored_task_counters_not_negative') FILTER (
 			WHERE least(t.version, t.resumes, t.setbacks, t.offers) < 0),
 		max('stored_task_offers_only_while_pending') FILTER (

@@ -31,7 +31,7 @@ RETURNS TABLE (task_id text, version integer)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER
 	AS 'MODULE_PATHNAME', 'resonate_dequeue_execute';
 COMMENT ON FUNCTION resonate.dequeue_execute(text, integer) IS
-'Public. Offers up to limit (1 to 10000) tasks whose target is exactly this address, the longest waiting first. Acquire one with the version given. One that nobody acquires is offered again after resonate.retry_timeout. Concurrent callers get different tasks. Locks the tasks it returns, skipping those locked by others. Errors: 22004, 22023. Spec: protocol 4 (R6), 5.3.';
+'Public. Offers up to limit (1 to 10000) tasks whose target is exactly this address, the longest waiting first. Acquire one with the version given. One that nobody acquires is offered again after resonate.retry_timeout. Then come those that this process has not given back while others have, and those for one process of this group, poll://any@group/id, that has not taken them for that time: see docs/tasks.md. Concurrent callers get different tasks. Locks the tasks it returns, skipping those locked by others. Errors: 22004, 22023. Spec: protocol 4 (R6), 5.3.';
 
 CREATE FUNCTION resonate.dequeue_unblock(
 	address text,

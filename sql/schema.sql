@@ -135,6 +135,9 @@ CREATE TABLE resonate.tasks (
 	address text COLLATE "C" NOT NULL,
 	pid text COLLATE "C",
 	offers integer,
+	others_at bigint,
+	others_address text COLLATE "C",
+	given_back_by text[] COLLATE "C",
 	CONSTRAINT tasks_pkey PRIMARY KEY (id)
 ) WITH (vacuum_truncate = false, toast.vacuum_truncate = false);
 
@@ -144,6 +147,10 @@ CREATE INDEX tasks_queue_idx
 
 CREATE INDEX tasks_lease_idx
 	ON resonate.tasks (clock_at) WHERE state = 'acquired';
+
+-- What others may have than the process it is for, and than those who gave it back.
+CREATE INDEX tasks_others_idx
+	ON resonate.tasks (others_address, others_at) WHERE others_at IS NOT NULL;
 
 CREATE TABLE resonate.awaiters (
 	awaited_id text COLLATE "C" NOT NULL,

@@ -189,6 +189,41 @@ parse_queue(Span text)
 }
 
 /*
+ * The length of poll://any@GROUP at the start of poll://any@GROUP/ID, whose id is
+ * only preferred; zero for any other text.
+ */
+size_t
+rsn_address_group_len(const char *text, size_t len)
+{
+	Span		rest = {text, len};
+	size_t		group_len;
+
+	if (!skip_prefix(&rest, "poll://any@"))
+		return 0;
+	group_len = length_until(rest, "/", 1);
+	if (group_len == 0 || group_len + 1 >= rest.len)
+		return 0;
+	return len - rest.len + group_len;
+}
+
+/*
+ * The id in poll://any@GROUP/ID or poll://uni@GROUP/ID, which is that of a process:
+ * how many bytes it has at the end of the text; zero for any other text.
+ */
+size_t
+rsn_address_id_len(const char *text, size_t len)
+{
+	Span		rest = {text, len};
+	size_t		group_len;
+
+	if (!skip_prefix(&rest, "poll://any@") &&
+		!skip_prefix(&rest, "poll://uni@"))
+		return 0;
+	group_len = length_until(rest, "/", 1);
+	return group_len < rest.len ? rest.len - group_len - 1 : 0;
+}
+
+/*
  * True when a listener of the wire protocol can be told there, which is less exact
  * about it: any scheme with something after it, but for notify, and a poll address
  * has an "@".

@@ -382,7 +382,7 @@ waiting_key(const RsnWaiting *row)
 {
 	return hash_bytes_extended((unsigned char *) VARDATA_ANY(row->address),
 							   VARSIZE_ANY_EXHDR(row->address),
-							   row->is_task ? 1 : 0);
+							   row->kind);
 }
 
 /* True when the address has something new since it was told, and notes that. */
@@ -473,7 +473,8 @@ tell_waiting(int64 now_ms, bool retell_recent)
 					 retell_recent, now_ms))
 			continue;
 		Async_Notify(rsn_delivery_channel(rows[i].address),
-					 rows[i].is_task ? "execute" : "unblock");
+					 rows[i].kind == RSN_WAITING_MESSAGE
+					 ? "unblock" : "execute");
 		ntold++;
 	}
 	forget_told_next();

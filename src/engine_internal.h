@@ -69,5 +69,6 @@ extern RsnTaskRow *rsn_engine_look_for_task(text *id, RsnTaskLook look,
 
 /* engine_lease.c */
 extern RsnRetryPolicy rsn_engine_retry_policy(const RsnTaskRow *row);
+extern text *rsn_engine_others_address(text *address);
 
 #endif							/* RSN_ENGINE_INTERNAL_H */

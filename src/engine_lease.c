@@ -8,8 +8,10 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
+#include "utils/builtins.h"
 
 #include "address.h"
+#include "caller.h"
 #include "clock.h"
 #include "engine_internal.h"
 #include "guc.h"
@@ -23,6 +25,12 @@ is_told_unasked(const text *address)
 							 VARSIZE_ANY_EXHDR(address)).kind ==
 		RSN_ADDRESS_NOTIFY;
 }
+
+/*
+ * What part of the retry timeout a session waits for a task that was given back, in
+ * case it speaks for the process that did.
+ */
+#define UNKNOWN_WAIT_PART	5
 
 /*
  * How long a task waits after setbacks.  The jitter comes from what the task is,
@@ -43,7 +51,28 @@ rsn_engine_retry_policy(const RsnTaskRow *row)
 	policy.backoff = rsn_guc_retry_backoff;
 	policy.jitter = 0.2 * ((double) hash / (double) PG_UINT32_MAX);
 	policy.offer_backoff = is_told_unasked(row->address) ? policy.backoff : 1;
+	policy.is_immediate = rsn_guc_profile == RSN_PROFILE_STRICT;
+	policy.is_preferring =
+		rsn_address_group_len(VARDATA_ANY(row->address),
+							  VARSIZE_ANY_EXHDR(row->address)) > 0;
+
+	/* Who listens on a channel hears of every offer. */
+	policy.is_withholding =
+		rsn_address_parse(VARDATA_ANY(row->address),
+						  VARSIZE_ANY_EXHDR(row->address)).kind !=
+		RSN_ADDRESS_NOTIFY;
 	return policy;
+}
+
+/* Where others than the process that a task is for are offered it. */
+text *
+rsn_engine_others_address(text *address)
+{
+	size_t		len = rsn_address_group_len(VARDATA_ANY(address),
+											VARSIZE_ANY_EXHDR(address));
+
+	return len == 0 ? address
+		: cstring_to_text_with_len(VARDATA_ANY(address), (int) len);
 }
 
 /* Extends the lease of a locked task, if it is held by the process; true if so. */
@@ -95,6 +124,7 @@ rsn_engine_heartbeat(text *pid, const RsnTaskRef *refs, int n)
 	int64		now_ms;
 	int			nextended = 0;
 
+	rsn_caller_note(pid);
 	rsn_store_begin();
 	tasks.n = rsn_store_lock_tasks(ids, list_held(pid, refs, n, ids),
 								   &tasks.rows);
@@ -123,6 +153,7 @@ rsn_engine_heartbeat_all(text *pid)
 	int			nextended = 0;
 	int			n;
 
+	rsn_caller_note(pid);
 	rsn_store_begin();
 	n = rsn_store_lock_tasks_of_pid(pid, &rows);
 	now_ms = rsn_clock_now();
@@ -178,31 +209,45 @@ rsn_engine_end_leases(int64 from_ms, int64 now_ms, int limit,
 	return n;
 }
 
+typedef RsnTaskDecision (*OfferRule) (const RsnTask *stored,
+									  const RsnRetryPolicy *policy,
+									  int64 now_ms);
+
 static void
-offer_tasks(RsnTaskRow *rows, int n, int64 now_ms)
+offer_tasks(RsnTaskRow *rows, int n, OfferRule rule, int64 now_ms)
 {
 	for (int i = 0; i < n; i++)
 	{
 		RsnRetryPolicy policy = rsn_engine_retry_policy(&rows[i]);
-		RsnTaskDecision decision = rsn_task_offer(&rows[i].core, &policy,
-												  now_ms);
+		RsnTaskDecision decision = rule(&rows[i].core, &policy, now_ms);
 
 		rsn_engine_write_task(&rows[i], &decision, now_ms);
 	}
 }
 
-/* Offers tasks of an address that are due, the longest due first. */
+/*
+ * Offers tasks of an address that are due, the longest due first, and then those that
+ * others may have there.
+ */
 int
 rsn_engine_dequeue_tasks(text *address, int limit, int64 now_ms,
 						 RsnTaskRow **rows)
 {
+	text	   *pid = rsn_caller_at(address);
 	int			n;
+	int			nothers = 0;
 
 	rsn_store_begin();
 	n = rsn_store_lock_due_tasks(address, now_ms, limit, rows);
-	offer_tasks(*rows, n, now_ms);
+	offer_tasks(*rows, n, rsn_task_offer, now_ms);
+	if (n < limit)
+		nothers = rsn_store_lock_tasks_for_others(address, pid,
+												  now_ms - rsn_guc_retry_timeout_ms / UNKNOWN_WAIT_PART,
+												  now_ms, limit - n,
+												  *rows + n);
+	offer_tasks(*rows + n, nothers, rsn_task_offer_to_others, now_ms);
 	rsn_store_end();
-	return n;
+	return n + nothers;
 }
 
 /* Offers tasks of all notify:// addresses; says if others work on some that are due. */
@@ -216,7 +261,7 @@ rsn_engine_dequeue_notify_tasks(int limit, int64 now_ms,
 	rsn_store_begin();
 	n = rsn_store_lock_due_notify_tasks(now_ms, limit, set_aside, nset_aside,
 										rows, has_busy);
-	offer_tasks(*rows, n, now_ms);
+	offer_tasks(*rows, n, rsn_task_offer, now_ms);
 	rsn_store_end();
 	return n;
 }
@@ -235,7 +280,7 @@ rsn_engine_dequeue_notify_task(text *id, int64 now_ms, RsnTaskRow **row)
 				  (*row)->core.clock_at_ms > now_ms ||
 				  !rsn_task_is_alive(&(*row)->core, now_ms)))
 		n = 0;
-	offer_tasks(*row, n, now_ms);
+	offer_tasks(*row, n, rsn_task_offer, now_ms);
 	rsn_store_end();
 	return n;
 }

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
 #include "clock.h"
@@ -22,6 +23,10 @@
 
 /* How many callbacks of a promise are handed to the worker one by one. */
 #define HAND_OVER_MAX 4
+
+/* How many processes that have given a task back are kept, and in how many bytes. */
+#define GIVERS_MAX		16
+#define GIVERS_SIZE_MAX	1200
 
 static int
 compare_task_to_id(const void *key, const void *row)
@@ -81,11 +86,62 @@ note_task(const RsnTaskRow *row, int64 now_ms)
 {
 	const RsnTask *task = &row->core;
 
+	if (task->others_at_ms != 0 && task->others_at_ms <= now_ms)
+		rsn_wake_note_offer(row->others_address);
+	else if (task->others_at_ms != 0)
+		rsn_wake_note_deadline(task->others_at_ms);
+
 	if (task->state == RSN_TASK_PENDING && task->clock_at_ms <= now_ms)
 		rsn_wake_note_offer(row->address);
 	else if (task->state == RSN_TASK_PENDING ||
 			 task->state == RSN_TASK_ACQUIRED)
 		rsn_wake_note_deadline(task->clock_at_ms);
+}
+
+/* Adds a process to those that have given a task back; of too many, the last ones. */
+static ArrayType *
+add_giver(ArrayType *givers, text *pid)
+{
+	Datum	   *elements = NULL;
+	ArrayBuildState *result;
+	Size		size = VARSIZE_ANY(pid);
+	int			n = 0;
+	int			first;
+
+	if (givers != NULL)
+		deconstruct_array(givers, TEXTOID, -1, false, TYPALIGN_INT, &elements,
+						  NULL, &n);
+	for (first = n; first > Max(0, n + 1 - GIVERS_MAX); first--)
+	{
+		size += VARSIZE_ANY(DatumGetPointer(elements[first - 1]));
+		if (size > GIVERS_SIZE_MAX)
+			break;
+	}
+
+	result = initArrayResult(TEXTOID, CurrentMemoryContext, false);
+	for (int i = first; i < n; i++)
+	{
+		if (!rsn_id_equals(DatumGetTextPP(elements[i]), pid))
+			accumArrayResult(result, elements[i], false, TEXTOID,
+							 CurrentMemoryContext);
+	}
+	accumArrayResult(result, PointerGetDatum(pid), false, TEXTOID,
+					 CurrentMemoryContext);
+	return DatumGetArrayTypeP(makeArrayResult(result, CurrentMemoryContext));
+}
+
+/* Sets where others may have a task, and who has given it back, before it changes. */
+static void
+set_others(RsnTaskRow *row, const RsnTask *next)
+{
+	if (next->others_at_ms == 0)
+		row->others_address = NULL;
+	else if (row->others_address == NULL)
+		row->others_address = rsn_engine_others_address(row->address);
+	if (next->setbacks == 0)
+		row->given_back_by = NULL;
+	else if (next->setbacks > row->core.setbacks)
+		row->given_back_by = add_giver(row->given_back_by, row->pid);
 }
 
 /* Inserts the task of a promise that was just inserted as pending. */
@@ -99,6 +155,8 @@ rsn_engine_insert_task(const RsnCreateRequest *request, const RsnTask *task,
 	row.id = request->id;
 	row.address = request->target;
 	row.pid = pid;
+	if (task->others_at_ms != 0)
+		row.others_address = rsn_engine_others_address(row.address);
 	rsn_store_insert_task(&row);
 	note_task(&row, rsn_clock_now());
 }
@@ -108,14 +166,19 @@ void
 rsn_engine_offer_new(const RsnPromiseRow *row,
 					 const RsnCreateRequest *request)
 {
-	RsnTask		task;
+	RsnTaskRow	task = {0};
+	RsnRetryPolicy policy;
 
 	if (!row->core.is_targeted || row->core.state != RSN_PROMISE_PENDING)
 		return;
-	task = rsn_task_new_pending(row->core.timeout_at_ms,
-								Max(row->core.created_at_ms,
-									request->offer_at_ms));
-	rsn_engine_insert_task(request, &task, NULL);
+	task.id = request->id;
+	task.address = request->target;
+	policy = rsn_engine_retry_policy(&task);
+	task.core = rsn_task_new_pending(row->core.timeout_at_ms,
+									 Max(row->core.created_at_ms,
+										 request->offer_at_ms),
+									 &policy);
+	rsn_engine_insert_task(request, &task.core, NULL);
 }
 
 /* Performs the decision on a locked task; whoever acquires it has set the pid. */
@@ -126,6 +189,7 @@ rsn_engine_write_task(RsnTaskRow *row, const RsnTaskDecision *decision,
 	if (decision->is_changed)
 		rsn_engine_check_step(rsn_task_check_step(&row->core, &decision->next),
 							  "task", row->id);
+	set_others(row, &decision->next);
 	row->core = decision->next;
 	if (!decision->next.has_pid)
 		row->pid = NULL;
@@ -176,6 +240,7 @@ resume_tasks(text **ids, int n, const RsnTaskSet *tasks, int64 now_ms)
 	{
 		RsnTaskRow *task = rsn_engine_find_task(tasks, ids[i]);
 		RsnTaskDecision decision;
+		RsnRetryPolicy policy;
 
 		for (next = i + 1; next < n; next++)
 		{
@@ -184,7 +249,8 @@ resume_tasks(text **ids, int n, const RsnTaskSet *tasks, int64 now_ms)
 		}
 		if (task == NULL)
 			continue;
-		decision = rsn_task_resume(&task->core, next - i, now_ms);
+		policy = rsn_engine_retry_policy(task);
+		decision = rsn_task_resume(&task->core, next - i, &policy, now_ms);
 		if (decision.is_changed)
 			rsn_engine_write_task(task, &decision, now_ms);
 	}

@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "caller.h"
 #include "clock.h"
 #include "engine_internal.h"
 #include "wake.h"
@@ -160,6 +161,7 @@ rsn_engine_create_and_take(const RsnCreateRequest *request,
 	RsnTaskOutcome result;
 	RsnOutcome	created;
 
+	rsn_caller_note(lease->pid);
 	rsn_store_begin();
 	for (;;)
 	{
@@ -269,6 +271,7 @@ rsn_engine_acquire(text *id, int32 version, const RsnLease *lease)
 	RsnTaskOutcome result;
 	RsnTaskRow *row;
 
+	rsn_caller_note(lease->pid);
 	rsn_store_begin();
 	row = rsn_engine_look_for_task(id, rsn_store_lock_task, &result);
 	if (row != NULL)
@@ -314,7 +317,9 @@ rsn_engine_release(text *id, int32 version)
 	return result;
 }
 
-typedef RsnTaskDecision (*TaskRule) (const RsnTask *stored, int64 now_ms);
+typedef RsnTaskDecision (*TaskRule) (const RsnTask *stored,
+									 const RsnRetryPolicy *policy,
+									 int64 now_ms);
 
 static RsnTaskOutcome
 change_task(text *id, TaskRule rule)
@@ -327,7 +332,8 @@ change_task(text *id, TaskRule rule)
 	if (row != NULL)
 	{
 		int64		now_ms = rsn_clock_now();
-		RsnTaskDecision decision = rule(&row->core, now_ms);
+		RsnRetryPolicy policy = rsn_engine_retry_policy(row);
+		RsnTaskDecision decision = rule(&row->core, &policy, now_ms);
 
 		result = apply_task(row, &decision, now_ms);
 	}
@@ -335,11 +341,17 @@ change_task(text *id, TaskRule rule)
 	return result;
 }
 
+static RsnTaskDecision
+halt(const RsnTask *stored, const RsnRetryPolicy *policy, int64 now_ms)
+{
+	return rsn_task_halt(stored, now_ms);
+}
+
 /* Keeps a task from being run. */
 RsnTaskOutcome
 rsn_engine_halt(text *id)
 {
-	return change_task(id, rsn_task_halt);
+	return change_task(id, halt);
 }
 
 /* Lets a halted task run again. */

@@ -17,6 +17,7 @@
 #include "promise.h"
 #include "storage/itemptr.h"
 #include "task.h"
+#include "utils/array.h"
 #include "utils/jsonb.h"
 
 #define RSN_PROMISE_ID_MAX	1024	/* bytes, also a CHECK of the table */
@@ -83,13 +84,23 @@ typedef struct RsnTaskRow
 	text	   *id;
 	text	   *address;
 	text	   *pid;			/* NULL unless acquired */
+	text	   *others_address; /* where others may have it; NULL: nowhere */
+	ArrayType  *given_back_by;	/* by which processes, the last ones, since it
+								 * got further; NULL: none */
 	ItemPointerData tid;		/* of what was read; holds while it is locked */
 } RsnTaskRow;
+
+typedef enum RsnWaitingKind
+{
+	RSN_WAITING_TASK,			/* whose target it is */
+	RSN_WAITING_OTHERS,			/* a task that others may have there as well */
+	RSN_WAITING_MESSAGE
+} RsnWaitingKind;
 
 /* An address that has something to dequeue. */
 typedef struct RsnWaiting
 {
-	bool		is_task;		/* else a message */
+	RsnWaitingKind kind;
 	text	   *address;
 	int64		newest_ms;		/* since when the last of it has been due */
 } RsnWaiting;
@@ -308,6 +319,9 @@ extern int	rsn_store_lock_ended_leases(int64 from_ms, int64 now_ms, int limit,
 										RsnTaskRow **rows);
 extern int	rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,
 									 RsnTaskRow **rows);
+extern int	rsn_store_lock_tasks_for_others(text *address, text *pid,
+											int64 left_ms, int64 now_ms,
+											int limit, RsnTaskRow *rows);
 extern int	rsn_store_lock_due_notify_tasks(int64 now_ms, int limit,
 											text *const *set_aside,
 											int nset_aside, RsnTaskRow **rows,

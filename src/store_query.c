@@ -74,7 +74,13 @@
 /* In the order that task_from_tuple reads. */
 #define TASK_COLUMNS \
 	"t.clock_at, t.timeout_at, t.ttl, t.version, t.resumes, t.setbacks, " \
-	"t.state, t.id, t.address, t.pid, t.offers, t.ctid"
+	"t.state, t.id, t.address, t.pid, t.offers, t.others_at, " \
+	"t.others_address, t.given_back_by, t.ctid"
+
+/* The last of these but one, where there is no task that is pending. */
+#define NO_OFFERS \
+	"NULL::pg_catalog.int4, NULL::pg_catalog.int8, NULL::pg_catalog.text, " \
+	"NULL::pg_catalog.text[]"
 
 /* The bounds are those of the prefix, in an order that the index has. */
 #define IS_NOTIFY_TASK \
@@ -106,6 +112,16 @@
 	" WHERE t.state" EQ TASK_STATE("pending") \
 	" AND t.address OPERATOR(pg_catalog.>) a.address" \
 	" ORDER BY t.address LIMIT 1) FROM a WHERE a.address IS NOT NULL)"
+
+/* A recursive query c of the addresses where others may have tasks, likewise. */
+#define OTHERS_ADDRESSES \
+	"c AS ((SELECT t.others_address FROM resonate.tasks t" \
+	" WHERE t.others_at IS NOT NULL ORDER BY t.others_address LIMIT 1)" \
+	" UNION ALL SELECT (SELECT t.others_address FROM resonate.tasks t" \
+	" WHERE t.others_at IS NOT NULL" \
+	" AND t.others_address OPERATOR(pg_catalog.>) c.others_address" \
+	" ORDER BY t.others_address LIMIT 1)" \
+	" FROM c WHERE c.others_address IS NOT NULL)"
 
 /* In the order that schedule_from_tuple reads. */
 #define SCHEDULE_WITHOUT_PAYLOAD \
@@ -447,6 +463,23 @@ const RsnQueryDef rsn_queries[] = {
 		SPI_OK_SELECT, PLAN_ONCE, 3, {TEXTOID, INT8OID, INT8OID}
 	},
 
+	/*
+	 * Among the $3 that wait longest, those that $4 has not given back; who
+	 * is not known may have given back any, unless others have not wanted it
+	 * since $5.
+	 */
+	[RSN_QUERY_TASKS_FOR_OTHERS] = {
+		"SELECT o.ctid FROM (SELECT t.ctid, t.given_back_by, t.others_at"
+		" FROM resonate.tasks t"
+		" WHERE t.others_address" EQ "$1 AND t.others_at" LE "$2"
+		" AND " ALIVE_AT("$2")
+		" ORDER BY t.others_at LIMIT $3) AS o"
+		" WHERE o.given_back_by IS NULL OR $4" NE "ALL (o.given_back_by)"
+		" OR ($4 IS NULL AND o.others_at" LE "$5)",
+		SPI_OK_SELECT, PLAN_ONCE, 5,
+		{TEXTOID, INT8OID, INT8OID, TEXTOID, INT8OID}
+	},
+
 	[RSN_QUERY_DUE_NOTIFY_TASKS] = {
 		"SELECT t.ctid FROM resonate.tasks t WHERE " IS_NOTIFY_TASK
 		" AND t.clock_at" LE "$1 AND " ALIVE_AT("$1")
@@ -474,14 +507,14 @@ const RsnQueryDef rsn_queries[] = {
 		" ORDER BY t.id LIMIT $6)"
 		" UNION ALL (SELECT NULL::pg_catalog.int8, t.timeout_at,"
 		" NULL::pg_catalog.int8, t.version, 0, 0, NULL::resonate.task_state,"
-		" t.id, t.address, NULL::pg_catalog.text, NULL::pg_catalog.int4, t.ctid"
+		" t.id, t.address, NULL::pg_catalog.text, " NO_OFFERS ", t.ctid"
 		" FROM resonate.tasks t"
 		" WHERE $2 AND t.id OPERATOR(pg_catalog.>) $4"
 		" AND t.timeout_at" LE "$5 ORDER BY t.id LIMIT $6)"
 		" UNION ALL (SELECT NULL::pg_catalog.int8, p.timeout_at,"
 		" NULL::pg_catalog.int8, p.task_version, 0, 0,"
 		" NULL::resonate.task_state, p.id, '', NULL::pg_catalog.text,"
-		" NULL::pg_catalog.int4, p.ctid FROM resonate.promises p"
+		" " NO_OFFERS ", p.ctid FROM resonate.promises p"
 		" WHERE $2 AND p.id OPERATOR(pg_catalog.>) $4"
 		" AND p.task_version IS NOT NULL ORDER BY p.id LIMIT $6)) AS f"
 		" ORDER BY f.id LIMIT $6",
@@ -498,33 +531,43 @@ const RsnQueryDef rsn_queries[] = {
 	},
 
 	[RSN_QUERY_NEXT_OFFER] = {
-		"WITH RECURSIVE " PENDING_ADDRESSES
+		"WITH RECURSIVE " PENDING_ADDRESSES ", " OTHERS_ADDRESSES
 		" SELECT n.clock_at FROM a CROSS JOIN LATERAL"
 		" (SELECT t.clock_at FROM resonate.tasks t"
 		" WHERE t.state" EQ TASK_STATE("pending") " AND t.address" EQ "a.address"
 		" AND t.clock_at OPERATOR(pg_catalog.>) $1"
 		" AND t.clock_at OPERATOR(pg_catalog.<) t.timeout_at"
 		" ORDER BY t.clock_at LIMIT 1) AS n"
-		" ORDER BY n.clock_at LIMIT 1",
+		" UNION ALL SELECT n.others_at FROM c CROSS JOIN LATERAL"
+		" (SELECT t.others_at FROM resonate.tasks t"
+		" WHERE t.others_address" EQ "c.others_address"
+		" AND t.others_at OPERATOR(pg_catalog.>) $1"
+		" AND t.others_at OPERATOR(pg_catalog.<) t.timeout_at"
+		" ORDER BY t.others_at LIMIT 1) AS n"
+		" ORDER BY clock_at LIMIT 1",
 		SPI_OK_SELECT, PLAN_ONCE, 1, {INT8OID}
 	},
 
-	/* Addresses that have something due; the flag says tasks or messages. */
+	/* Addresses that have something due, and what: see RsnWaitingKind. */
 	[RSN_QUERY_WAITING_ADDRESSES] = {
-		"WITH RECURSIVE " PENDING_ADDRESSES ","
+		"WITH RECURSIVE " PENDING_ADDRESSES ", " OTHERS_ADDRESSES ","
 		" b AS ((SELECT m.address FROM resonate.messages m"
 		" WHERE m." NOT_NOTIFY("address") " ORDER BY m.address LIMIT 1)"
 		" UNION ALL SELECT (SELECT m.address FROM resonate.messages m"
 		" WHERE m." NOT_NOTIFY("address")
 		" AND m.address OPERATOR(pg_catalog.>) b.address"
 		" ORDER BY m.address LIMIT 1) FROM b WHERE b.address IS NOT NULL)"
-		" SELECT true, a.address, n.at FROM a CROSS JOIN LATERAL"
+		" SELECT 0, a.address, n.at FROM a CROSS JOIN LATERAL"
 		" (SELECT t.clock_at AS at FROM resonate.tasks t"
 		" WHERE t.state" EQ TASK_STATE("pending") " AND t.address" EQ "a.address"
 		" AND t.clock_at" LE "$1 AND " ALIVE_AT("$1")
 		" ORDER BY t.clock_at DESC LIMIT 1) AS n"
 		" WHERE a." NOT_NOTIFY("address")
-		" UNION ALL SELECT false, b.address, n.at FROM b CROSS JOIN LATERAL"
+		" UNION ALL SELECT 1, c.others_address, n.at FROM c CROSS JOIN LATERAL"
+		" (SELECT t.others_at AS at FROM resonate.tasks t"
+		" WHERE t.others_address" EQ "c.others_address AND t.others_at" LE "$1"
+		" AND " ALIVE_AT("$1") " ORDER BY t.others_at DESC LIMIT 1) AS n"
+		" UNION ALL SELECT 2, b.address, n.at FROM b CROSS JOIN LATERAL"
 		" (SELECT m.due_at AS at FROM resonate.messages m"
 		" WHERE m.address" EQ "b.address AND m." NOT_NOTIFY("address")
 		" AND m.due_at" LE "$1 ORDER BY m.due_at DESC LIMIT 1) AS n",

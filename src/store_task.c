@@ -21,7 +21,7 @@ enum
 {
 	TASK_CLOCK_AT, TASK_TIMEOUT_AT, TASK_TTL, TASK_VERSION, TASK_RESUMES,
 	TASK_SETBACKS, TASK_STATE, TASK_ID, TASK_ADDRESS, TASK_PID, TASK_OFFERS,
-	TASK_CTID
+	TASK_OTHERS_AT, TASK_OTHERS_ADDRESS, TASK_GIVEN_BACK_BY, TASK_CTID
 };
 
 /* How many tasks ahead of the first a dequeue looks, to leave the way of others. */
@@ -33,6 +33,10 @@ check_task(const RsnTaskRow *row)
 {
 	if (VARSIZE_ANY_EXHDR(row->address) > RSN_TARGET_LEN_MAX)
 		return "address_length";
+	if ((row->others_address != NULL) != (row->core.others_at_ms != 0))
+		return "others_have_address_and_clock";
+	if (row->given_back_by != NULL && row->core.setbacks == 0)
+		return "given_back_is_a_setback";
 	return rsn_task_check(&row->core);
 }
 
@@ -84,6 +88,12 @@ row_from_values(const Datum *values, const bool *nulls,
 	core->clock_at_ms = get_int64(values, nulls, TASK_CLOCK_AT);
 	core->timeout_at_ms = DatumGetInt64(values[TASK_TIMEOUT_AT]);
 	core->offers = nulls[TASK_OFFERS] ? 0 : DatumGetInt32(values[TASK_OFFERS]);
+	core->others_at_ms = get_int64(values, nulls, TASK_OTHERS_AT);
+	row->others_address = rsn_store_keep(values[TASK_OTHERS_ADDRESS],
+										 nulls[TASK_OTHERS_ADDRESS]);
+	row->given_back_by = (ArrayType *)
+		rsn_store_keep(values[TASK_GIVEN_BACK_BY],
+					   nulls[TASK_GIVEN_BACK_BY]);
 }
 
 static void
@@ -154,6 +164,10 @@ set_progress(RsnNewTuple *new, const RsnTaskRow *row)
 	rsn_tuple_set_varlena(new, TASK_PID, row->pid);
 	rsn_tuple_set(new, TASK_OFFERS, Int32GetDatum(core->offers),
 				  core->offers == 0);
+	rsn_tuple_set(new, TASK_OTHERS_AT, Int64GetDatum(core->others_at_ms),
+				  core->others_at_ms == 0);
+	rsn_tuple_set_varlena(new, TASK_OTHERS_ADDRESS, row->others_address);
+	rsn_tuple_set_varlena(new, TASK_GIVEN_BACK_BY, row->given_back_by);
 }
 
 /* Inserts the task of a promise that this transaction has inserted. */
@@ -361,19 +375,26 @@ tids_from_result(int n)
 	return tids;
 }
 
+/* The same of a statement that is run for it; returns how many. */
+static int
+list_tids(RsnQuery query, const RsnArgs *args, ItemPointerData **tids)
+{
+	int			n = (int) rsn_store_exec(query, args);
+
+	*tids = tids_from_result(n);
+	return n;
+}
+
 /* The rows of live pending tasks of an address that are due, the longest due first. */
 static int
 list_due_tasks(text *address, int64 now_ms, int limit, ItemPointerData **tids)
 {
 	RsnArgs		args = {0};
-	int			n;
 
 	rsn_args_add_text(&args, address);
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
-	n = (int) rsn_store_exec(RSN_QUERY_DUE_TASKS, &args);
-	*tids = tids_from_result(n);
-	return n;
+	return list_tids(RSN_QUERY_DUE_TASKS, &args, tids);
 }
 
 /*
@@ -420,8 +441,33 @@ rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,
 }
 
 /*
- * The same for all notify:// addresses, in no order, but for those set aside; says if
- * others work on some that are due.
+ * Locks at most limit tasks that others may have at an address, but none that was
+ * given back by the process; skips those that others have locked.  Who is not known,
+ * NULL, gets only what the others have left until an earlier instant.  Looks at a
+ * bounded number: behind so many that this process has given back it finds what
+ * others have when its clock is due, as everybody does.
+ */
+int
+rsn_store_lock_tasks_for_others(text *address, text *pid, int64 left_ms,
+								int64 now_ms, int limit, RsnTaskRow *rows)
+{
+	RsnArgs		args = {0};
+	ItemPointerData *tids;
+	int			n;
+	int			ntaken = 0;
+
+	rsn_args_add_text(&args, address);
+	rsn_args_add(&args, Int64GetDatum(now_ms));
+	rsn_args_add(&args, Int64GetDatum((int64) limit + SPREAD_MAX));
+	rsn_args_add_text(&args, pid);
+	rsn_args_add(&args, Int64GetDatum(left_ms));
+	n = list_tids(RSN_QUERY_TASKS_FOR_OTHERS, &args, &tids);
+	return lock_candidates(tids, n, 0, limit, rows, &ntaken);
+}
+
+/*
+ * The same as above for all notify:// addresses, in no order, but for those set
+ * aside; says if others work on some that are due.
  */
 int
 rsn_store_lock_due_notify_tasks(int64 now_ms, int limit,
@@ -533,9 +579,9 @@ rsn_store_waiting_addresses(int64 now_ms, RsnWaiting **rows)
 		HeapTuple	tuple = SPI_tuptable->vals[i];
 		bool		is_null;
 
-		(*rows)[i].is_task =
-			DatumGetBool(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 1,
-									   &is_null));
+		(*rows)[i].kind = (RsnWaitingKind)
+			DatumGetInt32(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 1,
+										&is_null));
 		(*rows)[i].address = rsn_store_get_text(tuple, 2);
 		(*rows)[i].newest_ms = rsn_store_get_int64(tuple, 3, 0);
 	}

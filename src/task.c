@@ -12,7 +12,7 @@
  *		(none) -> ACQUIRED			rsn_task_new_acquired
  *		(none) -> FULFILLED			rsn_task_fulfilled, born past its deadline
  *		PENDING -> ACQUIRED			rsn_task_acquire, rsn_task_take
- *		PENDING -> PENDING			rsn_task_offer
+ *		PENDING -> PENDING			rsn_task_offer, rsn_task_offer_to_others
  *		ACQUIRED -> PENDING			rsn_task_release, rsn_task_end_lease
  *		ACQUIRED -> SUSPENDED		rsn_task_suspend
  *		ACQUIRED -> ACQUIRED		rsn_task_heartbeat; rsn_task_suspend that
@@ -32,7 +32,7 @@
  *		 2. the clock is zero unless PENDING or ACQUIRED
  *		 3. SUSPENDED, FULFILLED: no resumes
  *		 4. version, resumes, setbacks, offers >= 0
- *		 5. no offers unless PENDING
+ *		 5. no offers, and no clock of others, unless PENDING
  *----------
  *
  *-------------------------------------------------------------------------
@@ -40,6 +40,10 @@
 #include "task.h"
 
 #include <string.h>
+
+/* The wait of others: what part of the retry timeout it grows by, and how often. */
+#define OTHERS_WAIT_PART	50
+#define OTHERS_WAIT_STEPS	10
 
 static const char *const state_names[RSN_TASK_NSTATES] = {
 	"pending",
@@ -70,7 +74,7 @@ decide_change(const RsnTask *next)
 	return decision;
 }
 
-/* Takes the lease and the clock away. */
+/* Takes the lease and the clocks away. */
 static void
 clear_lease(RsnTask *task)
 {
@@ -78,14 +82,19 @@ clear_lease(RsnTask *task)
 	task->ttl_ms = 0;
 	task->clock_at_ms = 0;
 	task->offers = 0;
+	task->others_at_ms = 0;
 }
 
+/* The one process that it is for may be gone, so it is not the only one for long. */
 static void
-make_pending(RsnTask *task, int64_t offer_at_ms)
+make_pending(RsnTask *task, int64_t offer_at_ms, const RsnRetryPolicy *policy)
 {
 	clear_lease(task);
 	task->state = RSN_TASK_PENDING;
 	task->clock_at_ms = offer_at_ms;
+	if (policy->is_preferring)
+		task->others_at_ms = rsn_deadline_after(offer_at_ms,
+												policy->timeout_ms);
 }
 
 static void
@@ -98,6 +107,7 @@ make_acquired(RsnTask *task, int64_t ttl_ms, int64_t now_ms)
 	task->offers = 0;
 	task->ttl_ms = ttl_ms;
 	task->clock_at_ms = rsn_deadline_after(now_ms, ttl_ms);
+	task->others_at_ms = 0;
 }
 
 /* The n-th of a row of waits, the first of which is exactly what the protocol says. */
@@ -123,7 +133,7 @@ growing_wait(const RsnRetryPolicy *policy, double backoff, int32_t n)
 static int64_t
 setback_wait(const RsnTask *task, const RsnRetryPolicy *policy)
 {
-	if (task->setbacks <= 1)
+	if (task->setbacks <= 1 || policy->is_immediate)
 		return 0;
 	return growing_wait(policy, policy->backoff, task->setbacks - 1);
 }
@@ -140,16 +150,38 @@ offer_wait(const RsnTask *task, const RsnRetryPolicy *policy)
 	return growing_wait(policy, policy->offer_backoff, task->offers);
 }
 
+/*
+ * The wait of those who have not given it back, to whom it says little that others
+ * cannot run the task: none after the second setback either, then a short one.  It
+ * grows, and in the end as that of the others, since the task may be what ends every
+ * process that takes it.
+ */
+static int64_t
+others_wait(const RsnTask *task, const RsnRetryPolicy *policy, int64_t wait_ms)
+{
+	double		step = (double) policy->timeout_ms / OTHERS_WAIT_PART;
+	double		wait = 0;
+
+	for (int32_t i = 2; i < task->setbacks && wait < (double) wait_ms; i++)
+		wait = i <= OTHERS_WAIT_STEPS ? wait + step : wait * 2;
+	return wait < (double) wait_ms ? (int64_t) wait : wait_ms;
+}
+
 /* Back into the queue without having got further. */
 static RsnTask
 set_back(const RsnTask *stored, const RsnRetryPolicy *policy, int64_t now_ms)
 {
 	RsnTask		next = *stored;
+	int64_t		wait_ms;
 
 	if (next.setbacks < INT32_MAX)
 		next.setbacks++;
-	make_pending(&next,
-				 rsn_deadline_after(now_ms, setback_wait(&next, policy)));
+	wait_ms = setback_wait(&next, policy);
+	make_pending(&next, rsn_deadline_after(now_ms, wait_ms), policy);
+	if (wait_ms > 0 && policy->is_withholding)
+		next.others_at_ms = rsn_deadline_after(now_ms,
+											   others_wait(&next, policy,
+														   wait_ms));
 	return next;
 }
 
@@ -183,12 +215,13 @@ rsn_task_fulfilled(int32_t version, int64_t timeout_at_ms)
 }
 
 RsnTask
-rsn_task_new_pending(int64_t timeout_at_ms, int64_t offer_at_ms)
+rsn_task_new_pending(int64_t timeout_at_ms, int64_t offer_at_ms,
+					 const RsnRetryPolicy *policy)
 {
 	RsnTask		task = {0};
 
 	task.timeout_at_ms = timeout_at_ms;
-	make_pending(&task, offer_at_ms);
+	make_pending(&task, offer_at_ms, policy);
 	return task;
 }
 
@@ -312,7 +345,8 @@ rsn_task_halt(const RsnTask *stored, int64_t now_ms)
 
 /* Let a halted task run again. */
 RsnTaskDecision
-rsn_task_continue(const RsnTask *stored, int64_t now_ms)
+rsn_task_continue(const RsnTask *stored, const RsnRetryPolicy *policy,
+				  int64_t now_ms)
 {
 	RsnTask		next = *stored;
 
@@ -320,7 +354,7 @@ rsn_task_continue(const RsnTask *stored, int64_t now_ms)
 		stored->state != RSN_TASK_HALTED)
 		return decide_unchanged(stored, RSN_STATUS_CONFLICT, now_ms);
 	next.setbacks = 0;
-	make_pending(&next, now_ms);
+	make_pending(&next, now_ms, policy);
 	return decide_change(&next);
 }
 
@@ -329,7 +363,8 @@ rsn_task_continue(const RsnTask *stored, int64_t now_ms)
  * a task past it is not woken.
  */
 RsnTaskDecision
-rsn_task_resume(const RsnTask *stored, int32_t resumes, int64_t now_ms)
+rsn_task_resume(const RsnTask *stored, int32_t resumes,
+				const RsnRetryPolicy *policy, int64_t now_ms)
 {
 	RsnTask		next = *stored;
 
@@ -338,7 +373,7 @@ rsn_task_resume(const RsnTask *stored, int32_t resumes, int64_t now_ms)
 	next.resumes = stored->resumes > INT32_MAX - resumes ? INT32_MAX
 		: stored->resumes + resumes;
 	if (stored->state == RSN_TASK_SUSPENDED)
-		make_pending(&next, now_ms);
+		make_pending(&next, now_ms, policy);
 	return decide_change(&next);
 }
 
@@ -369,6 +404,30 @@ rsn_task_offer(const RsnTask *stored, const RsnRetryPolicy *policy,
 	if (next.offers < INT32_MAX)
 		next.offers++;
 	next.clock_at_ms = rsn_deadline_after(now_ms, offer_wait(&next, policy));
+
+	/* Others who take from the same queue have had this offer, too. */
+	if (!policy->is_preferring && next.others_at_ms > 0 &&
+		next.others_at_ms < next.clock_at_ms)
+		next.others_at_ms = next.clock_at_ms;
+	return decide_change(&next);
+}
+
+/* The same before its clock, or where it is not for: an offer to others. */
+RsnTaskDecision
+rsn_task_offer_to_others(const RsnTask *stored, const RsnRetryPolicy *policy,
+						 int64_t now_ms)
+{
+	RsnTask		next = *stored;
+
+	if (!rsn_task_is_alive(stored, now_ms) ||
+		stored->state != RSN_TASK_PENDING || stored->others_at_ms == 0 ||
+		stored->others_at_ms > now_ms)
+		return decide_unchanged(stored, RSN_STATUS_OK, now_ms);
+	next.others_at_ms = rsn_deadline_after(now_ms, policy->timeout_ms);
+
+	/* Its own clock moves when it is due, and not before. */
+	if (next.clock_at_ms <= now_ms)
+		next.clock_at_ms = next.others_at_ms;
 	return decide_change(&next);
 }
 
@@ -398,6 +457,9 @@ rsn_task_set_right(const RsnTask *stored, const RsnRetryPolicy *policy,
 	if (!rsn_task_is_alive(stored, now_ms) || stored->clock_at_ms <= latest_ms)
 		return decide_unchanged(stored, RSN_STATUS_OK, now_ms);
 	next.clock_at_ms = right_ms;
+	if (next.others_at_ms > right_ms)
+		next.others_at_ms = policy->is_preferring
+			? rsn_deadline_after(right_ms, policy->timeout_ms) : right_ms;
 	return decide_change(&next);
 }
 
@@ -416,6 +478,8 @@ rsn_task_check(const RsnTask *task)
 		return "acquired_version_positive";
 	if (!has_clock && task->clock_at_ms != 0)
 		return "clock_only_while_pending_or_acquired";
+	if (task->others_at_ms != 0 && task->state != RSN_TASK_PENDING)
+		return "others_only_while_pending";
 	if (task->resumes != 0 && (task->state == RSN_TASK_SUSPENDED ||
 							   task->state == RSN_TASK_FULFILLED))
 		return "suspended_or_fulfilled_has_no_resumes";

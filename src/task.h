@@ -40,6 +40,12 @@ typedef struct RsnTask
 								 * lease; else zero */
 	int64_t		timeout_at_ms;	/* the deadline of its promise */
 	int32_t		offers;			/* while pending: those that nobody has taken */
+
+	/*
+	 * While pending: from when it is also offered to those who have not given
+	 * it back, before its clock or at another address; zero: never.
+	 */
+	int64_t		others_at_ms;
 } RsnTask;
 
 /* How long to wait before a task is offered again. */
@@ -50,6 +56,9 @@ typedef struct RsnRetryPolicy
 	double		backoff;		/* factor for each further setback, >= 1 */
 	double		jitter;			/* what part of the wait to leave out, 0 to 1 */
 	double		offer_backoff;	/* factor for each further offer; to 1: none */
+	bool		is_immediate;	/* setbacks are not waited for */
+	bool		is_preferring;	/* it is for one process of a group, at first */
+	bool		is_withholding; /* only who has given it back waits so long */
 } RsnRetryPolicy;
 
 /* What the promises that a task wants to wait for are like. */
@@ -71,7 +80,8 @@ extern RsnTask rsn_task_observe(const RsnTask *stored, int64_t now_ms);
 extern RsnTask rsn_task_fulfilled(int32_t version, int64_t timeout_at_ms);
 
 /* A new task: waiting for a worker, or held by its creator. */
-extern RsnTask rsn_task_new_pending(int64_t timeout_at_ms, int64_t offer_at_ms);
+extern RsnTask rsn_task_new_pending(int64_t timeout_at_ms, int64_t offer_at_ms,
+									const RsnRetryPolicy *policy);
 extern RsnTask rsn_task_new_acquired(int64_t timeout_at_ms, int64_t ttl_ms,
 									 int64_t now_ms);
 
@@ -95,10 +105,13 @@ extern RsnTaskDecision rsn_task_heartbeat(const RsnTask *stored,
 										  int32_t version, bool is_holder,
 										  int64_t now_ms);
 extern RsnTaskDecision rsn_task_halt(const RsnTask *stored, int64_t now_ms);
-extern RsnTaskDecision rsn_task_continue(const RsnTask *stored, int64_t now_ms);
+extern RsnTaskDecision rsn_task_continue(const RsnTask *stored,
+										 const RsnRetryPolicy *policy,
+										 int64_t now_ms);
 
 /* Internal steps; resumes is at least 1.  Status is OK whether or not there was anything to do. */
 extern RsnTaskDecision rsn_task_resume(const RsnTask *stored, int32_t resumes,
+									   const RsnRetryPolicy *policy,
 									   int64_t now_ms);
 extern RsnTaskDecision rsn_task_end_lease(const RsnTask *stored,
 										  const RsnRetryPolicy *policy,
@@ -106,6 +119,9 @@ extern RsnTaskDecision rsn_task_end_lease(const RsnTask *stored,
 extern RsnTaskDecision rsn_task_offer(const RsnTask *stored,
 									  const RsnRetryPolicy *policy,
 									  int64_t now_ms);
+extern RsnTaskDecision rsn_task_offer_to_others(const RsnTask *stored,
+												const RsnRetryPolicy *policy,
+												int64_t now_ms);
 
 extern RsnTaskDecision rsn_task_set_right(const RsnTask *stored,
 										  const RsnRetryPolicy *policy,

@@ -6,7 +6,7 @@ import "fmt"
 var (
 	keys      = []any{nil, "k0", "k1"}
 	pids      = []string{"w0", "w1", "w2"}
-	targets   = []string{"poll://any@g", "poll://uni@g/w0", "poll://any@h", "notify://work", "bare"}
+	targets   = []string{"poll://any@g", "poll://uni@g/w0", "poll://any@h", "poll://any@h/w1", "notify://work", "bare"}
 	listeners = []string{"poll://uni@g/w0", "poll://uni@g/w1", "http://host/path"}
 	addresses = []string{"poll://uni@g/w0", "poll://any@g", "notify://done", "https://host/other", "sqs://queue"}
 	branches  = []string{"b0", "b1"}

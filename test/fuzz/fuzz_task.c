@@ -30,6 +30,7 @@ typedef enum Op
 	OP_END_LEASE,
 	OP_OFFER,
 	OP_SET_RIGHT,
+	OP_OFFER_TO_OTHERS,
 	NOPS
 } Op;
 
@@ -58,6 +59,9 @@ take_policy(Input *input)
 	policy.backoff = 1.0 + take_byte(input) / 255.0 * 99.0;
 	policy.jitter = take_byte(input) / 255.0;
 	policy.offer_backoff = take_bool(input) ? policy.backoff : 1;
+	policy.is_immediate = take_choice(input, 4) == 1;
+	policy.is_preferring = take_choice(input, 4) == 1;
+	policy.is_withholding = take_choice(input, 4) != 1;
 	return policy;
 }
 
@@ -113,19 +117,21 @@ decide(const RsnTask *task, const Command *command,
 		case OP_HALT:
 			return rsn_task_halt(task, now_ms);
 		case OP_CONTINUE:
-			return rsn_task_continue(task, now_ms);
+			return rsn_task_continue(task, policy, now_ms);
 		case OP_RESUME:
-			return rsn_task_resume(task, command->resumes, now_ms);
+			return rsn_task_resume(task, command->resumes, policy, now_ms);
 		case OP_END_LEASE:
 			return rsn_task_end_lease(task, policy, now_ms);
 		case OP_SET_RIGHT:
 			return rsn_task_set_right(task, policy, command->delay_until_ms,
 									  now_ms);
 		case OP_OFFER:
+			return rsn_task_offer(task, policy, now_ms);
+		case OP_OFFER_TO_OTHERS:
 		case NOPS:
 			break;
 	}
-	return rsn_task_offer(task, policy, now_ms);
+	return rsn_task_offer_to_others(task, policy, now_ms);
 }
 
 static bool
@@ -135,6 +141,7 @@ is_same(const RsnTask *a, const RsnTask *b)
 		a->version == b->version && a->resumes == b->resumes &&
 		a->setbacks == b->setbacks && a->ttl_ms == b->ttl_ms &&
 		a->clock_at_ms == b->clock_at_ms &&
+		a->others_at_ms == b->others_at_ms &&
 		a->timeout_at_ms == b->timeout_at_ms && a->offers == b->offers;
 }
 
@@ -280,6 +287,12 @@ check_due(const RsnTask *before, const Command *command,
 
 	if (command->op == OP_OFFER || command->op == OP_END_LEASE)
 		REQUIRE(decision->is_changed == is_due);
+	if (command->op == OP_OFFER_TO_OTHERS)
+		REQUIRE(decision->is_changed ==
+				(before->state == RSN_TASK_PENDING &&
+				 before->others_at_ms != 0 &&
+				 before->others_at_ms <= command->now_ms &&
+				 command->now_ms < before->timeout_at_ms));
 }
 
 /* The same command again at the same instant. */
@@ -307,6 +320,7 @@ check_repetition(const RsnTask *after, const Command *command,
 			REQUIRE(!again.is_changed && again.status == first->status);
 			break;
 		case OP_OFFER:
+		case OP_OFFER_TO_OTHERS:
 			REQUIRE(!again.is_changed || command->now_ms == INT64_MAX);
 			break;
 		case OP_GUARD:
@@ -382,13 +396,13 @@ check_any_record(Input *input)
 }
 
 static RsnTask
-take_birth(Input *input)
+take_birth(Input *input, const RsnRetryPolicy *policy)
 {
 	int64_t		deadline_ms = take_size(input);
 	int64_t		at_ms = take_size(input);
 
 	if (take_bool(input))
-		return rsn_task_new_pending(deadline_ms, at_ms);
+		return rsn_task_new_pending(deadline_ms, at_ms, policy);
 	return rsn_task_new_acquired(deadline_ms, 1 + take_size(input) % INT64_MAX,
 								 at_ms);
 }
@@ -406,7 +420,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	policy = take_policy(&input);
-	task = take_birth(&input);
+	task = take_birth(&input, &policy);
 	REQUIRE(rsn_task_check(&task) == NULL);
 	for (int i = 0; i < NSTEPS_MAX && input.len > 0; i++)
 	{

@@ -172,9 +172,13 @@ func (t *task) stored(p *promise) map[string]any {
 	result := map[string]any{
 		"state": t.state, "version": t.version, "resumes": t.resumes, "timeoutAt": p.timeoutAt,
 		"address": p.tags["resonate:target"], "pid": nil, "ttl": nil, "clock": nil,
+		"othersAt": nil,
 	}
 	if t.state == acquired {
 		result["pid"], result["ttl"] = t.pid, t.ttl
+	}
+	if t.others != 0 {
+		result["othersAt"] = within(t.others, t.othersMax)
 	}
 	if records := t.clockRecords(p.id); len(records) > 0 {
 		result["clock"] = records[0].(map[string]any)["timeout"]
@@ -186,6 +190,6 @@ func taskFromRow(row map[string]any) map[string]any {
 	return map[string]any{
 		"state": row["state"], "version": row["version"], "resumes": row["resumes"],
 		"timeoutAt": row["timeout_at"], "address": row["address"], "pid": row["pid"], "ttl": row["ttl"],
-		"clock": row["clock_at"],
+		"clock": row["clock_at"], "othersAt": row["others_at"],
 	}
 }

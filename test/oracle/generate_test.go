@@ -23,7 +23,7 @@ var (
 		"a", "a.b", "B", "ä", "o:1", "p.1", "p.2", "p.3", "p.4", "p.5", "t.1", "t.2", "t.3", "t 4", "t.5", "t.6", "t.7", "t.8",
 	}
 	poolOfTasks = poolOfIDs[10:]
-	targets     = []string{"poll://any@g", "poll://uni@g/w", "w1"}
+	targets     = []string{"poll://any@g", "poll://uni@g/w", "w1", "poll://any@g/w"}
 	addresses   = []string{"poll://any@g", "poll://uni@g/w", "http://h/p", "sqs://q", "notify://channel"}
 	badTexts    = []any{nil, "", 1, true, []any{}}
 	pids        = []string{"w", "v"}

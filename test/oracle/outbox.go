@@ -137,8 +137,15 @@ func (c *call) sqlDequeueExecute() ([]outcome, error) {
 	for _, id := range c.before.promiseIDs() {
 		p := c.before.promises[id]
 		t := p.view(c.Now).task
-		if t != nil && t.state == pending && t.clock <= c.Now && p.tags["resonate:target"] == address {
-			candidates = append(candidates, c.offer(p, t))
+		if t == nil || t.state != pending {
+			continue
+		}
+		target := p.tags["resonate:target"]
+		isForOthers := t.others != 0 && t.others <= c.Now && groupOf(target) == address
+		if target == address && t.clock <= c.Now {
+			candidates = append(candidates, c.offer(p, t, isForOthers))
+		} else if isForOthers {
+			candidates = append(candidates, c.offerToOthers(p, t))
 		}
 	}
 	return c.handOut(candidates, limit, func(row map[string]any) (string, string) {
@@ -147,23 +154,66 @@ func (c *call) sqlDequeueExecute() ([]outcome, error) {
 	})
 }
 
-func (c *call) offer(p *promise, t *task) candidate {
-	setClock := func(s *State, offers int, clock, clockMax int64) {
-		changed := *t
-		changed.offers, changed.clock, changed.clockMax = offers, clock, clockMax
-		s.putTask(p, &changed)
+func notBefore(at, least int64) int64 {
+	if at < least {
+		return least
 	}
+	return at
+}
+
+// offer is of a task whose clock is due, or may be; if others may have it in the
+// same place, it may have been offered as to them.
+func (c *call) offer(p *promise, t *task, isForOthers bool) candidate {
 	o := c.before.options
 	again := saturatingAdd(c.Now, o.RetryTimeout)
 	earliest := again
 	if isNotify(p.tags["resonate:target"]) && t.offers > 0 {
 		earliest, again = o.growingWait(t.offers, c.Now)
 	}
+	isSure := t.clockMax <= c.Now
+	take := func(s *State) {
+		changed := *t
+		changed.offers = t.offers + 1
+		changed.clock, changed.clockMax = earliest, again
+		if !isSure && isForOthers {
+			changed.clockMax = notBefore(t.clockMax, again)
+		}
+		if target := p.tags["resonate:target"]; t.others != 0 && groupOf(target) == target {
+			changed.others, changed.othersMax = notBefore(t.others, again), notBefore(t.othersMax, again)
+		}
+		s.putTask(p, &changed)
+	}
+	leave := func(s *State) {
+		changed := *t
+		changed.clock = c.Now + 1
+		s.putTask(p, &changed)
+	}
 	return candidate{
-		key: p.id, since: t.clock, latest: t.clockMax, isSure: t.clockMax <= c.Now, isInOrder: true,
-		row:   map[string]any{"task_id": p.id, "version": t.version},
-		take:  func(s *State) { setClock(s, t.offers+1, earliest, again) },
-		leave: func(s *State) { setClock(s, t.offers, c.Now+1, t.clockMax) },
+		key: p.id, since: t.clock, latest: t.clockMax, isSure: isSure, isInOrder: true,
+		row:  map[string]any{"task_id": p.id, "version": t.version},
+		take: take, leave: leave,
+	}
+}
+
+// offerToOthers is of a task that this process surely gets if nobody has given it
+// back: else that may have been itself.
+func (c *call) offerToOthers(p *promise, t *task) candidate {
+	again := saturatingAdd(c.Now, c.before.options.RetryTimeout)
+	take := func(s *State) {
+		changed := *t
+		changed.others, changed.othersMax = again, again
+		switch {
+		case t.clockMax <= c.Now:
+			changed.clock, changed.clockMax = again, again
+		case t.clock <= c.Now:
+			changed.clock, changed.clockMax = c.Now+1, notBefore(t.clockMax, again)
+		}
+		s.putTask(p, &changed)
+	}
+	return candidate{
+		key: p.id, since: t.others, latest: t.othersMax, isSure: t.setbacks == 0 && t.othersMax <= c.Now,
+		row:  map[string]any{"task_id": p.id, "version": t.version},
+		take: take, leave: func(*State) {},
 	}
 }
 

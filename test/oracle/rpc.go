@@ -332,7 +332,7 @@ func (c *call) rpcTaskRelease() ([]outcome, error) {
 		return refusedIn(status, c.maybeLapsed(c.before, id)...)
 	}
 	d := c.before.draft()
-	d.putTask(d.promises[id], d.setBack(d.promises[id].task, c.Now))
+	d.putTask(d.promises[id], d.setBack(d.promises[id], c.Now))
 	return one(d, 200, empty()), nil
 }
 
@@ -564,9 +564,9 @@ func (c *call) continueTask(id string) (int, []*State) {
 		return 409, c.maybeLapsed(c.before, id)
 	}
 	d := c.before.draft()
-	d.putTask(p, &task{
+	d.putTask(p, d.preferring(p, task{
 		state: pending, version: p.task.version, resumes: p.task.resumes, clock: c.Now, clockMax: c.Now,
-	})
+	}))
 	return 200, []*State{d}
 }
 

@@ -120,7 +120,7 @@ func (s *State) insert(c creation, holder *lease, now int64) *promise {
 			if delay, ok := delayOf(c.tags); ok && delay > now {
 				clock = delay
 			}
-			p.task = &task{state: pending, clock: clock, clockMax: clock}
+			p.task = s.preferring(p, task{state: pending, clock: clock, clockMax: clock})
 		}
 	}
 	s.put(p)
@@ -189,7 +189,7 @@ func (s *State) resume(id string, now int64) {
 	t := *p.task
 	t.resumes++
 	if t.state == suspended {
-		t = task{state: pending, version: t.version, resumes: 1, clock: now, clockMax: now}
+		t = *s.preferring(p, task{state: pending, version: t.version, resumes: 1, clock: now, clockMax: now})
 	}
 	s.putTask(p, &t)
 }
@@ -278,13 +278,20 @@ func (s *State) addCallback(id string, c callback) bool {
 
 // setBack gives a task that lost its holder: it is offered at once the first
 // time, and then after a wait that grows.
-func (s *State) setBack(t *task, now int64) *task {
-	o := s.options
-	back := &task{state: pending, version: t.version, resumes: t.resumes, setbacks: t.setbacks + 1, clock: now, clockMax: now}
-	if back.setbacks < 2 {
+func (s *State) setBack(p *promise, now int64) *task {
+	o, t := s.options, p.task
+	back := s.preferring(p, task{
+		state: pending, version: t.version, resumes: t.resumes, setbacks: t.setbacks + 1, clock: now, clockMax: now,
+	})
+	if back.setbacks < 2 || o.Strict {
 		return back
 	}
 	back.clock, back.clockMax = o.growingWait(back.setbacks-2, now)
+	if !isNotify(p.tags["resonate:target"]) {
+		s.withhold(back, now)
+	} else {
+		back = s.preferring(p, *back)
+	}
 	// From here on the wait is the longest, however many follow.
 	if back.clockMax == saturatingAdd(now, o.RetryTimeoutMax) && o.RetryBackoff > 1 {
 		back.setbacks = maxSetbacks(o)
@@ -301,6 +308,41 @@ func (o *Options) growingWait(n int, now int64) (int64, int64) {
 		return latest, latest
 	}
 	return saturatingAdd(now, int64(wait*0.8)), latest
+}
+
+// withhold has only those wait who gave the task back; the others do so for less,
+// which the documents specify for the first setbacks only.
+func (s *State) withhold(t *task, now int64) {
+	step := s.options.RetryTimeout / 50
+	t.others = saturatingAdd(now, step*int64(t.setbacks-2))
+	t.othersMax = t.others
+	if t.setbacks >= maxSetbacks(s.options) || t.setbacks > 10 || t.others >= t.clock {
+		t.othersMax = t.clockMax
+	}
+	if t.others > t.clock {
+		t.others = t.clock
+	}
+}
+
+// groupOf is where others may have a task: where the group asks, if it is for one
+// process of that.
+func groupOf(target string) string {
+	if rest, ok := strings.CutPrefix(target, "poll://any@"); ok {
+		if group, id, _ := strings.Cut(rest, "/"); group != "" && id != "" {
+			return "poll://any@" + group
+		}
+	}
+	return target
+}
+
+// preferring gives others a pending task that is for one process of a group, when
+// that has not taken it for the retry timeout.
+func (s *State) preferring(p *promise, t task) *task {
+	if target := p.tags["resonate:target"]; groupOf(target) != target {
+		t.others = saturatingAdd(t.clock, s.options.RetryTimeout)
+		t.othersMax = saturatingAdd(t.clockMax, s.options.RetryTimeout)
+	}
+	return &t
 }
 
 // maxSetbacks is how many setbacks lead to the longest wait.

@@ -45,14 +45,18 @@ func (t *task) clockRecords(id string) []any {
 	default:
 		return nil
 	}
-	clock := check(func(seen any) string {
+	return []any{map[string]any{"id": id, "type": kind, "timeout": within(t.clock, t.clockMax)}}
+}
+
+// within is an instant that is not exactly known.
+func within(from, to int64) any {
+	return check(func(seen any) string {
 		at, ok := integer(seen)
-		if !ok || at < t.clock || at > t.clockMax {
-			return "expected " + show(t.clock) + " to " + show(t.clockMax) + ", got " + show(seen)
+		if !ok || at < from || at > to {
+			return "expected " + show(from) + " to " + show(to) + ", got " + show(seen)
 		}
 		return ""
 	})
-	return []any{map[string]any{"id": id, "type": kind, "timeout": clock}}
 }
 
 // checkSnappedMessages checks the messages in any order; those that were handed

@@ -374,7 +374,7 @@ func (c *call) sqlReleaseTask() ([]outcome, error) {
 		return c.taskRefused(status, id, c.maybeLapsed(c.before, id))
 	}
 	d := c.before.draft()
-	d.putTask(d.promises[id], d.setBack(d.promises[id].task, c.Now))
+	d.putTask(d.promises[id], d.setBack(d.promises[id], c.Now))
 	return one(d, 0, c.taskRow(2000, id, d.promises[id], nil)), nil
 }
 

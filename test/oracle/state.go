@@ -152,7 +152,11 @@ type task struct {
 	// is somewhere from clock to clockMax.
 	clock    int64
 	clockMax int64
-	setbacks int
+	// From when others may have a pending task, than the one process that it is
+	// for and than those who gave it back: somewhere from others to othersMax;
+	// zero is never.
+	others, othersMax int64
+	setbacks          int
 	// Offers of a pending task that nobody has taken.
 	offers int
 }
@@ -388,8 +392,8 @@ func (p *promise) describe() string {
 	fmt.Fprintf(&b, " external %t keys %s %s param %s value %s tags %s", p.external, optional(p.keyForCreate),
 		optional(p.keyForComplete), p.param.describe(), p.value.describe(), describeTags(p.tags))
 	if t := p.task; t != nil {
-		fmt.Fprintf(&b, " task %s v%d resumes %d pid %q ttl %d clock %d..%d setbacks %d offers %d", t.state, t.version,
-			t.resumes, t.pid, t.ttl, t.clock, t.clockMax, t.setbacks, t.offers)
+		fmt.Fprintf(&b, " task %s v%d resumes %d pid %q ttl %d clock %d..%d others %d..%d setbacks %d offers %d", t.state,
+			t.version, t.resumes, t.pid, t.ttl, t.clock, t.clockMax, t.others, t.othersMax, t.setbacks, t.offers)
 	}
 	if len(p.awaiters) > 0 {
 		fmt.Fprintf(&b, " awaiters %q", p.awaiters)

@@ -80,7 +80,7 @@ func (c *call) sweepLeases(starts []progress, now int64) ([]progress, error) {
 		func(s *State) []string { return s.dueLeases(now) },
 		func(s *State, id string) {
 			p := s.promises[id]
-			s.putTask(p, s.setBack(p.task, now))
+			s.putTask(p, s.setBack(p, now))
 		})
 }
 

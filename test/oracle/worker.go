@@ -42,7 +42,7 @@ func (c *call) sqlWorkerStep() ([]outcome, error) {
 		{"timeout", s.timedPromises(now), func(d *State, id string) { d.lapse(d.promises[id], now) }},
 		{"lease", s.timedLeases(now), func(d *State, id string) {
 			p := d.promises[id]
-			d.putTask(p, d.setBack(p.task, now))
+			d.putTask(p, d.setBack(p, now))
 		}},
 	}
 	for _, step := range steps {
@@ -243,7 +243,7 @@ func (c *call) offerAllBut(ids, left []string) outcome {
 	n := int64(0)
 	for _, id := range ids {
 		p := d.promises[id]
-		offer := c.offer(p, p.task)
+		offer := c.offer(p, p.task, false)
 		if isLeft[id] {
 			offer.leave(d)
 		} else {
@@ -264,7 +264,7 @@ func (c *call) dispatchSome(ids []string, limit int64) ([]outcome, error) {
 		d := c.before.draft()
 		for _, id := range chosen {
 			p := d.promises[id]
-			c.offer(p, p.task).take(d)
+			c.offer(p, p.task, false).take(d)
 		}
 		result = append(result, outcome{state: d, body: stepAnswer("dispatch", atLeast(limit))})
 	}

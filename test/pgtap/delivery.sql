@@ -267,6 +267,72 @@ SELECT is(resonate.process_timeouts(), 1, 'one of them times out');
 SELECT is(p_get(160000, 's.60000'), '200 rejected_timedout at 160000', 'at its deadline');
 
 --
+-- Only who gives a task back waits for it; a session speaks for the process that it has
+-- named last.
+--
+
+SELECT begin_anew();
+SELECT is(p_create(100, 't', 90000000, :'T'), '200 pending', 'a task');
+SELECT is(set_back(1000, 't', 0) || ' ' || set_back(1000, 't', 1), '0 5000', 'is given back twice');
+SELECT is(executes(1000), 'none', 'it is not offered to who gave it back');
+SELECT is(executes(1000, 'poll://uni@g/q') || ', ' || executes(1000), 'none, t v2', 'but to another at once');
+SELECT is(executes(1000) || ', ' || executes(5999), 'none, none', 'once');
+SELECT is(executes(6000), 't v2', 'and after the retry timeout, as all offers are');
+SELECT is(t_acquire(6000, 't', 2, 'q') || ' ' || t_release(6000, 't', 3),
+		  '200 task acquired v3 by q for 60000, promise pending, preload [] 200 {}', 'that gives it back, too');
+SELECT is((SELECT given_back_by::text FROM resonate.tasks), '{p,q}', 'both are known');
+SELECT is(t_heartbeat(6000, '[]', 'p') || ' ' || executes(6200), '200 {} none', 'the first one is not offered it again');
+SELECT is(t_heartbeat(6000, '[]', 'r') || ' ' || executes(6099) || ' ' || executes(6100), '200 {} none t v3',
+		  'a third one is, not quite at once');
+SELECT is(t_acquire(6100, 't', 3, 'r', 1000) || ' ' || sweep(7100),
+		  '200 task acquired v4 by r for 1000, promise pending, preload [] 200 []', 'and loses its lease');
+SELECT is(executes(7400) || ', ' || executes(7400, 'poll://any@g/s') || ', ' || executes(7400), 'none, none, t v4',
+		  'which is the same');
+SELECT is(p_create(7400, 'x', 90000000, :'E'), '200 pending', 'a promise');
+SELECT is(t_acquire(7400, 't', 4, 's') || ' ' || t_suspend(7400, 't', '{x}', 5),
+		  '200 task acquired v5 by s for 60000, promise pending, preload [] 200 {}', 'who gets further');
+SELECT is((SELECT ROW(setbacks, given_back_by, others_at)::text FROM resonate.tasks), '(0,,)', 'has all forgotten');
+SELECT is(p_create(8000, 'many', 90000000, :'T'), '200 pending', 'a task that nobody can run');
+DO $$ BEGIN
+	FOR n IN 0 .. 39 LOOP
+		PERFORM t_acquire(8000, 'many', n, 'pid ' || n);
+		PERFORM t_release(8000, 'many', n + 1);
+	END LOOP;
+END $$;
+SELECT is((SELECT ROW(setbacks, cardinality(given_back_by), given_back_by[16], others_at = clock_at)::text
+		   FROM resonate.tasks WHERE id = 'many'), '(40,16,"pid 39",t)',
+		  'a task that forty processes give back is withheld from the last of them, and waits for all');
+SET LOCAL resonate.profile = strict;
+SELECT is(set_back(9000, 'many', 40), 0::bigint, 'to the letter nobody waits');
+RESET resonate.profile;
+SET LOCAL resonate.profile = sdk;
+
+--
+-- A task that is for one process of a group is offered to the group as well if that
+-- process has not taken it.
+--
+
+SELECT begin_anew();
+SELECT is(p_create(100, 'x', 900000, '{"resonate:target": "poll://any@g/w"}'), '200 pending', 'a task for one of a group');
+SELECT is(p_create(100, 'u', 900000, '{"resonate:target": "poll://uni@g/w"}'), '200 pending', 'and one for only it');
+SELECT is((SELECT ROW(step, processed)::text FROM resonate.worker_step(to_timestamp(0.1))), '(dispatch,2)', 'both are told');
+SELECT is((resonate.worker_step(to_timestamp(5))).step, 'idle', 'and nobody else');
+SELECT is(executes(5099), 'none', 'at first the group gets nothing');
+SELECT is((SELECT ROW(step, processed)::text FROM resonate.worker_step(to_timestamp(5.1))), '(dispatch,1)',
+		  'after the retry timeout it is told');
+SELECT is(executes(5100), 'x v0', 'and gets the task');
+SELECT is(executes(5100) || ', ' || executes(10099) || ', ' || executes(10099, 'poll://any@g/w'), 'none, none, none', 'once');
+SELECT is(executes(10100, 'poll://any@g/w'), 'x v0', 'the process that it is for still may');
+SELECT is(executes(10100), 'x v0', 'and so may the group, at its own time');
+SELECT is(p_create(20000, 'y', 900000, '{"resonate:target": "poll://any@g/w"}'), '200 pending', 'another task');
+SELECT is(executes(20000, 'poll://any@g/w') LIKE '%y v0', true, 'is offered to the process');
+SELECT is(executes(24999) LIKE '%y%' OR executes(24999, 'poll://any@h') <> 'none', false, 'and to nobody else');
+SELECT is(executes(25000), 'y v0', 'until it has had the time to take it');
+SELECT is(t_acquire(25000, 'y', 0, 'v') || ' ' || t_fulfill(25000, 'y'),
+		  '200 task acquired v1 by v for 60000, promise pending, preload [] 200 resolved at 25000', 'it runs anywhere');
+SELECT is(executes(60000, 'poll://uni@g/w'), 'u v0', 'who alone can have a task keeps it');
+
+--
 -- The worker tells each address that there is something to dequeue, once; it offers
 -- tasks to notify:// targets itself.
 --

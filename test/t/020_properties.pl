@@ -592,6 +592,7 @@ srand($seed);
 my $node = new_cluster('main');
 my $session = open_session($node);
 
+my $is_strict;
 my @addresses = ('poll://any@g', 'poll://uni@g/w0', 'notify://work');
 my @listeners = ('poll://uni@g/w0', 'poll://uni@g/w1', 'http://host/path');
 my @pids = qw(w0 w1 w2);
@@ -1224,6 +1225,7 @@ sub run_step
 	  "step $step_number (RSN_SEED=$seed): SQLSTATE $session->{error} $step->{name}"
 	  if $session->{error};
 	$step->{now} = $now;
+	$step->{longest_wait} = 0 if $is_strict;
 	$step->{executes} =
 	  [ map { $json->decode($_) } $lines =~ /^execute (.*)/mg ];
 	$step->{unblocks} =
@@ -1248,8 +1250,9 @@ sub begin_epoch
 	my ($epoch) = @_;
 	my $answer;
 
+	$is_strict = $epoch % 2;
 	$session->ask(
-		'SET resonate.profile = ' . ($epoch % 2 ? 'strict' : 'sdk'));
+		'SET resonate.profile = ' . ($is_strict ? 'strict' : 'sdk'));
 	$answer = $session->ask(
 		"SELECT resonate.resonate_rpc('{\"kind\": \"debug.reset\", \"head\":
 			{\"corrId\": \"1\", \"version\": \"2026-04-01\"}, \"data\": {}}')

@@ -391,6 +391,7 @@ sub is_new_clock_right
 {
 	my ($c, $pair) = @_;
 	my ($before, $task) = @$pair{qw(b a)};
+	my $longest = $c->{step}->{longest_wait} // 300_000;
 
 	return $task->{clock} ==
 	  first_offer($c->{after}->{promises}->{ $pair->{id} })
@@ -401,9 +402,8 @@ sub is_new_clock_right
 	# Note c.
 	return
 		 $task->{setbacks} == $before->{setbacks} + 1
-	  && $task->{clock} > $c->{now}
-	  && $task->{clock} <=
-	  $c->{now} + ($c->{step}->{longest_wait} // 300_000);
+	  && $task->{clock} >= $c->{now} + ($longest > 0 ? 1 : 0)
+	  && $task->{clock} <= $c->{now} + $longest;
 }
 
 sub is_acquired_right

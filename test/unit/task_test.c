@@ -21,6 +21,9 @@
 
 #define LENGTH_OF(array) ((int) (sizeof(array) / sizeof((array)[0])))
 
+/* The tables leave out what is zero at the end of a record. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 /* Plausible times, in order, and leases. */
 #define CLOCK 10000
 #define DEADLINE 90000
@@ -104,9 +107,10 @@ decide(const RsnTask *stored, const Command *command, int64_t now_ms)
 		case OP_HALT:
 			return rsn_task_halt(stored, now_ms);
 		case OP_CONTINUE:
-			return rsn_task_continue(stored, now_ms);
+			return rsn_task_continue(stored, &command->policy, now_ms);
 		case OP_RESUME:
-			return rsn_task_resume(stored, command->resumes, now_ms);
+			return rsn_task_resume(stored, command->resumes, &command->policy,
+								   now_ms);
 		case OP_END_LEASE:
 			return rsn_task_end_lease(stored, &command->policy, now_ms);
 		case OP_OFFER:
@@ -144,6 +148,8 @@ find_difference(const RsnTask *a, const RsnTask *b)
 		return "ttl_ms";
 	if (a->clock_at_ms != b->clock_at_ms)
 		return "clock_at_ms";
+	if (a->others_at_ms != b->others_at_ms)
+		return "others_at_ms";
 	if (a->timeout_at_ms != b->timeout_at_ms)
 		return "timeout_at_ms";
 	if (a->offers != b->offers)
@@ -553,7 +559,7 @@ test_births(void)
 	RsnTask		task;
 
 	tap_begin();
-	task = rsn_task_new_pending(DEADLINE, CLOCK);
+	task = rsn_task_new_pending(DEADLINE, CLOCK, &plain_policy);
 	expect_record(&task, &pending, CLOCK);
 	tap_end("a new task that waits for a worker");
 
@@ -800,7 +806,7 @@ test_progress(void)
 {
 	static const RsnAwaited pending = {false, false};
 	static const RsnAwaited settled = {false, true};
-	RsnTask		task = rsn_task_new_pending(INT64_MAX, 0);
+	RsnTask		task = rsn_task_new_pending(INT64_MAX, 0, &plain_policy);
 
 	tap_begin();
 	for (int32_t i = 1; i <= 4; i++)
@@ -813,7 +819,7 @@ test_progress(void)
 			   CLOCK);
 		task = rsn_task_release(&task, i, &plain_policy, CLOCK).next;
 		expect(task.setbacks == i, "a release is a setback", &task, CLOCK);
-		task = rsn_task_resume(&task, 1, CLOCK).next;
+		task = rsn_task_resume(&task, 1, &plain_policy, CLOCK).next;
 		expect(task.setbacks == i, "another promise is no progress", &task,
 			   CLOCK);
 	}
@@ -830,16 +836,130 @@ test_progress(void)
 	task = rsn_task_take(&task, TTL, CLOCK).next;
 	task = rsn_task_suspend(&task, 6, &pending, CLOCK).next;
 	expect(task.setbacks == 0, "waiting is progress", &task, CLOCK);
-	task = rsn_task_resume(&task, 1, CLOCK).next;
+	task = rsn_task_resume(&task, 1, &plain_policy, CLOCK).next;
 	task = rsn_task_take(&task, TTL, CLOCK).next;
 	task = rsn_task_release(&task, 7, &plain_policy, CLOCK).next;
 	expect(task.setbacks == 1, "the first since", &task, CLOCK);
 
 	task = rsn_task_halt(&task, CLOCK).next;
 	expect(task.setbacks == 1, "halting is no progress", &task, CLOCK);
-	task = rsn_task_continue(&task, CLOCK).next;
+	task = rsn_task_continue(&task, &plain_policy, CLOCK).next;
 	expect(task.setbacks == 0, "to continue is a new start", &task, CLOCK);
 	tap_end("what counts as progress");
+}
+
+/*
+ * Who else is offered a task
+ */
+
+static const RsnRetryPolicy withholding = {
+	RETRY, 64000, 2.0, 0.25, false, false, true
+};
+static const RsnRetryPolicy preferring = {
+	RETRY, 64000, 2.0, 0.25, false, true, true
+};
+static const RsnRetryPolicy immediate = {
+	RETRY, 64000, 2.0, 0.25, true, false, true
+};
+
+/* Acquires and releases a task so often; the last time at CLOCK. */
+static RsnTask
+give_back(int n, const RsnRetryPolicy *policy)
+{
+	RsnTask		task = rsn_task_new_pending(INT64_MAX, CLOCK, policy);
+
+	for (int32_t i = 1; i <= n; i++)
+	{
+		task = rsn_task_take(&task, TTL, CLOCK).next;
+		expect(task.others_at_ms == 0, "nobody else has what is acquired",
+			   &task, CLOCK);
+		task = rsn_task_release(&task, i, policy, CLOCK).next;
+	}
+	return task;
+}
+
+/* The others wait less than those who gave it back, and longer each time. */
+static void
+test_withholding(void)
+{
+	static const int64_t others_waits[] = {
+		0, 20, 40, 60, 80, 100, 120, 140, 160, 180, 360, 720, 1440
+	};
+	RsnTask		task;
+
+	tap_begin();
+	task = give_back(1, &withholding);
+	expect(task.clock_at_ms == CLOCK && task.others_at_ms == 0,
+		   "all get it at once the first time", &task, CLOCK);
+	for (int i = 0; i < (int) LENGTH_OF(others_waits); i++)
+	{
+		task = give_back(i + 2, &withholding);
+		expect(task.others_at_ms == CLOCK + others_waits[i], "others", &task, CLOCK);
+		expect(task.clock_at_ms > task.others_at_ms, "who gave it back",
+			   &task, CLOCK);
+	}
+	task = give_back(30, &withholding);
+	expect(task.others_at_ms == task.clock_at_ms &&
+		   task.clock_at_ms >= CLOCK + 48000, "in the end all wait", &task,
+		   CLOCK);
+	task = give_back(30, &immediate);
+	expect(task.others_at_ms == 0 && task.clock_at_ms == CLOCK,
+		   "or nobody", &task, CLOCK);
+	task = give_back(30, &plain_policy);
+	expect(task.others_at_ms == 0 && task.clock_at_ms >= CLOCK + 6000,
+		   "or all", &task, CLOCK);
+	tap_end("a task is withheld from those who have given it back");
+}
+
+static void
+test_offer_to_others(void)
+{
+	RsnTask		given;
+	RsnTask		task;
+	RsnTaskDecision decision;
+
+	tap_begin();
+	given = give_back(3, &withholding);
+	decision = rsn_task_offer_to_others(&given, &withholding, CLOCK + 19);
+	expect(!decision.is_changed, "not before", &decision.next, CLOCK + 19);
+	decision = rsn_task_offer_to_others(&given, &withholding, CLOCK + 20);
+	expect(decision.is_changed &&
+		   decision.next.others_at_ms == CLOCK + 20 + RETRY &&
+		   decision.next.clock_at_ms == given.clock_at_ms,
+		   "the clock of who gave it back stays", &decision.next, CLOCK + 20);
+	expect(!rsn_task_offer_to_others(&decision.next, &withholding,
+									 CLOCK + 20).is_changed,
+		   "once", &decision.next, CLOCK + 20);
+	task = rsn_task_offer_to_others(&given, &withholding,
+									given.clock_at_ms - 1).next;
+	expect(task.clock_at_ms == given.clock_at_ms,
+		   "however near it is", &task, CLOCK);
+	task = rsn_task_offer(&given, &withholding, given.clock_at_ms).next;
+	expect(task.others_at_ms == task.clock_at_ms,
+		   "an offer at its clock is one to all", &task, CLOCK);
+
+	task = rsn_task_new_pending(DEADLINE, CLOCK, &preferring);
+	expect(task.clock_at_ms == CLOCK && task.others_at_ms == CLOCK + RETRY,
+		   "at first it is for one", &task, CLOCK);
+	task = rsn_task_offer(&task, &preferring, CLOCK + RETRY - 1).next;
+	expect(task.others_at_ms == CLOCK + RETRY,
+		   "which does not keep it to itself", &task, CLOCK);
+	task = rsn_task_offer_to_others(&task, &preferring, CLOCK + RETRY).next;
+	expect(task.others_at_ms == CLOCK + 2 * RETRY &&
+		   task.clock_at_ms == CLOCK + 2 * RETRY - 1,
+		   "then it is offered to the group", &task, CLOCK);
+	expect(!rsn_task_offer_to_others(&task, &preferring, DEADLINE).is_changed,
+		   "but not when it is too late", &task, DEADLINE);
+	task = rsn_task_halt(&task, CLOCK).next;
+	expect(task.others_at_ms == 0, "nor when it is halted", &task, CLOCK);
+	task = rsn_task_continue(&task, &preferring, CLOCK + 5).next;
+	expect(task.others_at_ms == CLOCK + 5 + RETRY, "it begins anew", &task,
+		   CLOCK);
+	task.state = RSN_TASK_HALTED;
+	task.clock_at_ms = 0;
+	tap_expect(strcmp(rsn_task_check(&task), "others_only_while_pending") == 0,
+			   "only what is pending is offered");
+	tap_end("offers to others");
 }
 
 /*
@@ -993,7 +1113,8 @@ test_extremes(void)
 		   "a lease for ever", &extremes[0].next, 1);
 	expect(rsn_task_new_acquired(NEVER, 2, NEVER - 1).clock_at_ms == NEVER,
 		   "a lease beyond the end", &extremes[0].next, NEVER - 1);
-	expect(rsn_task_new_pending(NEVER, NEVER - 1).clock_at_ms == NEVER - 1,
+	expect(rsn_task_new_pending(NEVER, NEVER - 1,
+								&plain_policy).clock_at_ms == NEVER - 1,
 		   "an offer at the end", &extremes[0].next, 1);
 	tap_end("births at the end of time");
 }
@@ -1991,7 +2112,8 @@ give_birth(Walk *walk)
 	walk->nbirths++;
 	if (draw(walk, 2) == 0)
 		walk->task = rsn_task_new_pending(deadline_ms,
-										  walk->now_ms + draw(walk, 3000));
+										  walk->now_ms + draw(walk, 3000),
+										  &plain_policy);
 	else
 		walk->task = rsn_task_new_acquired(deadline_ms, 1 + draw(walk, 9000),
 										   walk->now_ms);
@@ -2140,6 +2262,8 @@ main(void)
 	test_waits();
 	test_jitter();
 	test_progress();
+	test_withholding();
+	test_offer_to_others();
 	test_extremes();
 	test_offers();
 	test_clocks_ahead();
