@@ -224,6 +224,17 @@ step_deliver(int64 now_ms, int limit, RsnProgress *progress)
 }
 
 static int
+step_reconcile(int64 now_ms, int limit, RsnProgress *progress)
+{
+	const RsnSetAside *set_aside = &progress->set_aside[RSN_STEP_RECONCILE];
+	int			n = rsn_engine_reconcile(now_ms, limit, set_aside->ids,
+										 set_aside->n, &progress->reconciled);
+
+	progress->has_more = progress->reconciled.has_more;
+	return n;
+}
+
+static int
 step_expire(int64 now_ms, int limit)
 {
 	int			n = rsn_delivery_expire(now_ms, limit);
@@ -290,8 +301,6 @@ rsn_background_limit(RsnStep step)
 static int
 run_step(RsnStep step, int64 now_ms, int limit, RsnProgress *progress)
 {
-	const RsnSetAside *set_aside = &progress->set_aside[step];
-
 	switch (step)
 	{
 		case RSN_STEP_CLOCK:
@@ -307,8 +316,7 @@ run_step(RsnStep step, int64 now_ms, int limit, RsnProgress *progress)
 		case RSN_STEP_DELIVER:
 			return step_deliver(now_ms, limit, progress);
 		case RSN_STEP_RECONCILE:
-			return rsn_engine_reconcile(now_ms, limit, set_aside->ids,
-										set_aside->n);
+			return step_reconcile(now_ms, limit, progress);
 		case RSN_STEP_EXPIRE:
 			return step_expire(now_ms, limit);
 		case RSN_STEP_PRUNE:
@@ -409,6 +417,7 @@ rsn_background_list(RsnStep step, int64 now_ms, RsnProgress *progress,
 		[RSN_STEP_PRUNE] = RSN_DUE_INTERNAL_PROMISES
 	};
 	const RsnSetAside *set_aside = &progress->set_aside[step];
+	RsnKeyRange ranges[RSN_NLEFT];
 	int			limit = rsn_background_limit(step);
 	int			n;
 
@@ -417,8 +426,12 @@ rsn_background_list(RsnStep step, int64 now_ms, RsnProgress *progress,
 		return 0;
 	rsn_store_begin();
 	if (step == RSN_STEP_RECONCILE)
-		n = rsn_store_unfired_promises(limit, set_aside->ids, set_aside->n,
-									   ids);
+	{
+		rsn_engine_next_left_over(&progress->reconciled,
+								  limit, ranges);
+		n = rsn_store_unfired_promises(ranges, limit,
+									   set_aside->ids, set_aside->n, ids);
+	}
 	else
 		n = rsn_store_due_ids(kinds[step], look_from(progress, step), now_ms,
 							  limit, set_aside->ids, set_aside->n, ids, due_ms);

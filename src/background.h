@@ -54,6 +54,7 @@ typedef struct RsnProgress
 	int64		from_ms[RSN_NSTEPS];
 	bool		has_more;		/* the last step has not seen all that is due */
 	bool		has_busy;		/* it has left out what others work on */
+	RsnReconcilePosition reconciled;
 	RsnPrunePosition pruned;
 	bool		is_worker;		/* others wait for the end of the step */
 	bool		are_zones_followed; /* by all schedules, else up to an id */

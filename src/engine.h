@@ -73,6 +73,13 @@ typedef struct RsnPrunePosition
 	bool		has_more;		/* that may be old enough */
 } RsnPrunePosition;
 
+/* How far reconciling has come; zero is the start. */
+typedef struct RsnReconcilePosition
+{
+	RsnKeyMark	marks[RSN_NLEFT];
+	bool		has_more;
+} RsnReconcilePosition;
+
 /* Who takes a task, and for how long. */
 typedef struct RsnLease
 {
@@ -130,8 +137,11 @@ extern int	rsn_engine_prune(int64 settled_by_ms, int64 now_ms, int limit,
 
 /* engine_settle.c */
 extern void rsn_engine_init(void);
+extern void rsn_engine_next_left_over(const RsnReconcilePosition *position,
+									  int limit, RsnKeyRange *ranges);
 extern int	rsn_engine_reconcile(int64 now_ms, int limit,
-								 text *const *set_aside, int nset_aside);
+								 text *const *set_aside, int nset_aside,
+								 RsnReconcilePosition *position);
 extern void rsn_engine_reconcile_one(text *promise_id, int64 now_ms);
 
 /* engine_task.c */

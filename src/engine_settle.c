@@ -412,6 +412,9 @@ rsn_engine_try_settle(RsnPromiseRow *row, int64 now_ms)
 	return true;
 }
 
+/* A part of reconciling looks at as many entries as its limit, or at these. */
+#define RECONCILE_ENTRIES_MIN 1000
+
 /*
  * What follows from the settlement of promises that are settled already; returns for
  * how many.  The others are awaited by tasks that somebody works on.
@@ -432,25 +435,66 @@ catch_up(text *const *ids, int n, int64 now_ms)
 	return tasks.nawaited;
 }
 
+/* The parts of the tables that are to be looked at next; the store is open. */
+void
+rsn_engine_next_left_over(const RsnReconcilePosition *position, int limit,
+						  RsnKeyRange *ranges)
+{
+	for (int i = 0; i < RSN_NLEFT; i++)
+		ranges[i] = rsn_store_next_left_over((RsnLeftOver) i,
+											 &position->marks[i],
+											 Max(limit, RECONCILE_ENTRIES_MIN));
+}
+
+/* Goes on after the ranges, or at the start once all of them were at their ends. */
+static void
+move_on(RsnReconcilePosition *position, const RsnKeyRange *ranges)
+{
+	position->has_more = false;
+	for (int i = 0; i < RSN_NLEFT; i++)
+	{
+		RsnKeyMark *mark = &position->marks[i];
+
+		position->has_more |= !ranges[i].is_end;
+		mark->len = Min(VARSIZE_ANY_EXHDR(ranges[i].last), sizeof(mark->key));
+		memcpy(mark->key, VARDATA_ANY(ranges[i].last), mark->len);
+	}
+	if (!position->has_more)
+		memset(position, 0, sizeof(*position));
+}
+
 /*
  * Tells those who wait for settled promises, and deletes the tasks of settled
  * ones.  The engine leaves none, but a restore loads tables one after the other
- * while the worker runs.
+ * while the worker runs.  Looks at a part of what there is, and moves the position
+ * behind it unless there may be more to do in it.
  */
 int
 rsn_engine_reconcile(int64 now_ms, int limit, text *const *set_aside,
-					 int nset_aside)
+					 int nset_aside, RsnReconcilePosition *position)
 {
+	RsnKeyRange ranges[RSN_NLEFT];
 	text	  **ids;
-	int			n;
+	int			nunfired;
+	int			ndone;
+	int			nstale;
 
 	rsn_store_begin();
-	n = rsn_store_unfired_promises(limit, set_aside, nset_aside, &ids);
-	if (n > 0)
-		n = catch_up(ids, n, now_ms);
-	n += rsn_store_delete_stale_tasks(limit);
+	nunfired = rsn_store_unfired_promises(ranges, limit, set_aside, nset_aside,
+										  &ids);
+	ndone = nunfired > 0 ? catch_up(ids, nunfired, now_ms) : 0;
+	if (ndone == 0 && nunfired > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not resume those who wait for settled promises"),
+				 errdetail("Other transactions are working on their tasks.")));
+	nstale = rsn_store_delete_stale_tasks(&ranges[RSN_LEFT_TASKS], limit);
+	if (nunfired < limit && nstale < limit && ndone == nunfired)
+		move_on(position, ranges);
+	else
+		position->has_more = true;
 	rsn_store_end();
-	return n;
+	return ndone + nstale;
 }
 
 /* The same for one promise. */

@@ -193,6 +193,31 @@ typedef struct RsnPruneMark
 	char		id[RSN_PROMISE_ID_MAX];
 } RsnPruneMark;
 
+/* The keys in a table after one of them and up to another. */
+typedef struct RsnKeyRange
+{
+	text	   *after;
+	text	   *last;
+	bool		is_end;			/* which is longer than any, and after all */
+} RsnKeyRange;
+
+/* A key that outlives the store; zero is before all. */
+typedef struct RsnKeyMark
+{
+	int			len;
+	char		key[RSN_PROMISE_ID_MAX + 1];
+} RsnKeyMark;
+
+/* Tables whose rows can be left over when a promise has settled. */
+typedef enum RsnLeftOver
+{
+	RSN_LEFT_CALLBACKS,
+	RSN_LEFT_AWAITERS,
+	RSN_LEFT_TASKS
+} RsnLeftOver;
+
+#define RSN_NLEFT (RSN_LEFT_TASKS + 1)
+
 typedef struct RsnStateCounts
 {
 	int64		states[RSN_PROMISE_NSTATES];
@@ -277,8 +302,11 @@ extern bool rsn_store_insert_callback(const RsnCallbackRow *row);
 extern int	rsn_store_fire_callbacks(text *const *promise_ids, int n,
 									 int64 now_ms);
 extern int	rsn_store_fire_locked(text *promise_id, int64 now_ms);
-extern int	rsn_store_unfired_promises(int limit, text *const *set_aside,
-									   int nset_aside, text ***ids);
+extern RsnKeyRange rsn_store_next_left_over(RsnLeftOver kind,
+											const RsnKeyMark *mark, int limit);
+extern int	rsn_store_unfired_promises(const RsnKeyRange *ranges, int limit,
+									   text *const *set_aside, int nset_aside,
+									   text ***ids);
 extern int	rsn_store_lock_notifications(int64 now_ms, int limit,
 										 text *const *set_aside,
 										 int nset_aside, RsnMessageRow **rows);
@@ -328,7 +356,7 @@ extern int	rsn_store_lock_due_notify_tasks(int64 now_ms, int limit,
 											bool *has_busy);
 extern void rsn_store_update_task(RsnTaskRow *row);
 extern void rsn_store_delete_task(const RsnTaskRow *row);
-extern int	rsn_store_delete_stale_tasks(int limit);
+extern int	rsn_store_delete_stale_tasks(const RsnKeyRange *range, int limit);
 extern int	rsn_store_search_tasks(RsnTaskState state, bool is_any_state,
 								   text *after_id, int64 now_ms, int limit,
 								   RsnTaskRow **rows);

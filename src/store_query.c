@@ -71,6 +71,9 @@
 
 #define TASK_STATE(x) "'" x "'::resonate.task_state"
 
+#define IN_RANGE(column, after, last) \
+	column " OPERATOR(pg_catalog.>) " after " AND " column LE last
+
 /* In the order that task_from_tuple reads. */
 #define TASK_COLUMNS \
 	"t.clock_at, t.timeout_at, t.ttl, t.version, t.resumes, t.setbacks, " \
@@ -335,14 +338,17 @@ const RsnQueryDef rsn_queries[] = {
 	},
 	[RSN_QUERY_UNFIRED] = {
 		"SELECT w.id FROM (SELECT c.promise_id AS id FROM resonate.callbacks c"
+		" WHERE " IN_RANGE("c.promise_id", "$3", "$4")
 		" UNION ALL SELECT a.awaited_id FROM resonate.awaiters a"
-		" WHERE " IS_AWAITER_COMPLETE ") AS w"
+		" WHERE " IN_RANGE("a.awaited_id", "$5", "$6")
+		" AND " IS_AWAITER_COMPLETE ") AS w"
 		" CROSS JOIN LATERAL (SELECT p.state FROM resonate.promises p"
 		" WHERE p.id" EQ "w.id OFFSET 0) AS p"
 		" WHERE p.state" NE STATE("pending")
 		" AND w.id" NE "ALL ($2)"
 		" GROUP BY w.id LIMIT $1",
-		SPI_OK_SELECT, PLAN_ONCE, 2, {INT8OID, TEXTARRAYOID}
+		SPI_OK_SELECT, PLAN_ONCE, 6,
+		{INT8OID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
 	},
 	[RSN_QUERY_LOCK_NOTIFICATIONS] = {
 		"SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_WITHOUT_PAYLOAD
@@ -491,9 +497,10 @@ const RsnQueryDef rsn_queries[] = {
 		" WHERE d.ctid" EQ "ANY (ARRAY(SELECT t.ctid FROM resonate.tasks t"
 		" CROSS JOIN LATERAL (SELECT p.state FROM resonate.promises p"
 		" WHERE p.id" EQ "t.id OFFSET 0) AS p"
-		" WHERE p.state" NE STATE("pending")
+		" WHERE " IN_RANGE("t.id", "$2", "$3")
+		" AND p.state" NE STATE("pending")
 		" LIMIT $1 FOR UPDATE OF t SKIP LOCKED))",
-		SPI_OK_DELETE, PLAN_ONCE, 1, {INT8OID}
+		SPI_OK_DELETE, PLAN_ONCE, 3, {INT8OID, TEXTOID, TEXTOID}
 	},
 
 	/*

@@ -79,6 +79,7 @@ extern bool rsn_table_try_lock(RsnTable table, const ItemPointerData *tid,
 extern bool rsn_table_may_have(RsnTable table, text *key);
 extern bool rsn_table_visit(RsnTable table, text *key, RsnVisitTuple visit,
 							void *arg);
+extern int	rsn_table_pass(RsnTable table, text **key, int limit);
 extern bool rsn_table_fetch(RsnTable table, const ItemPointerData *tid,
 							RsnTuple *tuple);
 extern bool rsn_table_insert(RsnTable table, const RsnNewTuple *tuple,

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/itup.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/index.h"
@@ -21,6 +22,7 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
+#include "store_plan.h"
 #include "store_table_open.h"
 
 /* The condition that the first column of an index is that text. */
@@ -146,6 +148,40 @@ rsn_table_may_have(RsnTable table, text *key)
 	index_endscan(scan);
 	index_close(index, NoLock);
 	return result;
+}
+
+/*
+ * Moves a key over at most limit entries of the primary key, whatever they point
+ * to; returns how many.  Fewer than the limit are all there are.
+ */
+int
+rsn_table_pass(RsnTable table, text **key, int limit)
+{
+	RsnOpenTable *open = rsn_table_open_with_key(table, AccessShareLock);
+	IndexScanDesc scan;
+	ScanKeyData scan_key;
+	Datum		values[INDEX_MAX_KEYS];
+	bool		nulls[INDEX_MAX_KEYS];
+	int			n = 0;
+
+	ScanKeyEntryInitialize(&scan_key, 0, 1, BTGreaterStrategyNumber, InvalidOid,
+						   open->key_index->rd_indcollation[0], F_TEXT_GT,
+						   PointerGetDatum(*key));
+	rsn_table_new_snapshot();
+	scan = rsn_index_beginscan(open->rel, open->key_index, GetActiveSnapshot(),
+							   1, 0);
+	scan->xs_want_itup = true;
+	index_rescan(scan, &scan_key, 1, NULL, 0);
+	while (n < limit &&
+		   index_getnext_tid(scan, ForwardScanDirection) != NULL)
+	{
+		if (++n < limit)
+			continue;
+		index_deform_tuple(scan->xs_itup, scan->xs_itupdesc, values, nulls);
+		*key = rsn_store_keep(values[0], false);
+	}
+	index_endscan(scan);
+	return n;
 }
 
 /* Somebody has changed a row: an error where our snapshot is older than that. */

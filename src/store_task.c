@@ -517,13 +517,17 @@ rsn_store_delete_task(const RsnTaskRow *row)
 	rsn_table_delete(RSN_TABLE_TASKS, &row->tid);
 }
 
-/* Deletes tasks whose promise is settled, as a restore can leave them. */
+/*
+ * Deletes tasks in a range whose promise is settled, as a restore can leave them.
+ */
 int
-rsn_store_delete_stale_tasks(int limit)
+rsn_store_delete_stale_tasks(const RsnKeyRange *range, int limit)
 {
 	RsnArgs		args = {0};
 
 	rsn_args_add(&args, Int64GetDatum(limit));
+	rsn_args_add_text(&args, range->after);
+	rsn_args_add_text(&args, range->last);
 	return (int) rsn_store_exec(RSN_QUERY_DELETE_STALE_TASKS, &args);
 }
 

@@ -106,6 +106,15 @@ attach(void)
 	return slot;
 }
 
+/* Has all that others may have left looked for, from the start. */
+static void
+want_reconciling(RsnWorker *worker)
+{
+	memset(&worker->runner.progress.reconciled, 0,
+		   sizeof(worker->runner.progress.reconciled));
+	rsn_worker_want(worker, RSN_STEP_RECONCILE);
+}
+
 /* What has been asked for since the last look at the flags. */
 static void
 note_wanted(RsnWorker *worker)
@@ -116,7 +125,7 @@ note_wanted(RsnWorker *worker)
 		rsn_worker_want(worker, RSN_STEP_DISPATCH);
 	if (pg_atomic_exchange_u32(&worker->runner.slot->must_reconcile,
 							   RSN_RECONCILE_NO) != RSN_RECONCILE_NO)
-		rsn_worker_want(worker, RSN_STEP_RECONCILE);
+		want_reconciling(worker);
 
 	rsn_delivery_take(worker->runner.slot);
 	if (rsn_delivery_has(RSN_HANDOFF_CALLBACK))
@@ -178,7 +187,7 @@ plan_after_failure(RsnWorker *worker, RsnStep step, RsnStepEnd end)
 	if (step == RSN_STEP_DELIVER &&
 		rsn_delivery_drop(RSN_HANDOFF_CALLBACK,
 						  worker->runner.failure == RSN_FAILURE_ROW))
-		rsn_worker_want(worker, RSN_STEP_RECONCILE);
+		want_reconciling(worker);
 	else if (step == RSN_STEP_DISPATCH)
 		(void) rsn_delivery_drop(RSN_HANDOFF_OFFER, false);
 }
@@ -202,8 +211,9 @@ plan_after_run(RsnWorker *worker, RsnStep step, int n, bool was_reading)
 		worker->runner.progress.from_ms[step] = worker->looked_at_ms + 1;
 	worker->has_busy |= step == RSN_STEP_DISPATCH &&
 		worker->runner.progress.has_busy;
-	if (n > 0 && (step == RSN_STEP_RECONCILE ||
-				  (was_reading && worker->runner.progress.has_more)))
+	if (step == RSN_STEP_RECONCILE
+		? n > 0 || worker->runner.progress.has_more
+		: n > 0 && was_reading && worker->runner.progress.has_more)
 		rsn_worker_want(worker, step);
 }
 
