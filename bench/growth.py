@@ -4,6 +4,7 @@ Both cannot be in one table, so there are two databases that take turns.
 """
 
 import os
+import statistics
 import subprocess
 
 import paths
@@ -30,7 +31,11 @@ QUICK_LOAD = (5000, 500)
 LONG_STEPS = 200
 SHORT_STEPS = 10
 STEP_TARGET = 1 / 1.3
+BUFFERS_TARGET = 1.3
 STEP_CLIENTS = 4
+
+# How many long workflows each client runs, and the same number of steps in short ones.
+STEP_ROUNDS = 2
 
 ROOT = paths.ID
 
@@ -161,19 +166,34 @@ def compare_all(bench):
                             f"{scanned:,}", "0", scanned == 0)
 
 
+def measure_steps(bench, count, buffers):
+    """Steps a second in workflows of so many; notes how many buffers each took."""
+    before = reads(bench, LOADED)[2]
+    result = bench.pgbench(workflow(count).script(), STEP_CLIENTS,
+                           transactions=LONG_STEPS * STEP_ROUNDS // count,
+                           variables=paths.VARIABLES, database=LOADED)
+    done = paths.count(bench, "resonate", str(result.run), "resolved", LOADED)
+    if done != result.processed:
+        raise BenchError(f"{result.processed} workflows left {done} resolved")
+    buffers[count].append((reads(bench, LOADED)[2] - before) / done / count)
+    return result.tps * count
+
+
 def compare_steps(bench):
     """Adds what a step of a long workflow costs, beside one of a short one."""
-    def measure(count):
-        path = paths.Path(f"a workflow of {count} steps", None, None,
-                          workflow(count), None, "resolved")
-        return count * paths.measure(bench, path, path.resonate, STEP_CLIENTS,
-                                     LOADED)
-
-    paired = bench.paired(lambda: measure(SHORT_STEPS),
-                          lambda: measure(LONG_STEPS))
+    buffers = {SHORT_STEPS: [], LONG_STEPS: []}
+    paired = bench.paired(
+        lambda: measure_steps(bench, SHORT_STEPS, buffers),
+        lambda: measure_steps(bench, LONG_STEPS, buffers))
     bench.report.ratio(f"SDK steps, {LONG_STEPS} in a workflow, loaded",
                        f"{SHORT_STEPS} in a workflow", STEP_CLIENTS, paired,
                        STEP_TARGET)
+    ratio = (statistics.median(buffers[LONG_STEPS]) /
+             statistics.median(buffers[SHORT_STEPS]))
+    bench.report.figure_row(f"buffers of a step, {LONG_STEPS} in a workflow, "
+                            f"by those with {SHORT_STEPS}", f"{ratio:.2f}",
+                            f"at most {BUFFERS_TARGET:.2f}",
+                            ratio <= BUFFERS_TARGET)
 
 
 def run(bench):
