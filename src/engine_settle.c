@@ -480,6 +480,7 @@ rsn_engine_reconcile(int64 now_ms, int limit, text *const *set_aside,
 	int			nstale;
 
 	rsn_store_begin();
+	rsn_engine_next_left_over(position, limit, ranges);
 	nunfired = rsn_store_unfired_promises(ranges, limit, set_aside, nset_aside,
 										  &ids);
 	ndone = nunfired > 0 ? catch_up(ids, nunfired, now_ms) : 0;

@@ -231,7 +231,6 @@ rsn_store_next_left_over(RsnLeftOver kind, const RsnKeyMark *mark, int limit)
 		[RSN_LEFT_TASKS] = RSN_TABLE_TASKS
 	};
 	RsnKeyRange range;
-
 	char		end[RSN_PROMISE_ID_MAX + 1];
 
 	range.after = cstring_to_text_with_len(mark->key, mark->len);
