@@ -66,7 +66,7 @@ CREATE TYPE resonate.search_result AS (
 	timeout_at_ms bigint
 );
 COMMENT ON TYPE resonate.search_result IS
-'A promise found by a search. cursor is set in the last row of a full page only.';
+'A promise found by a search. cursor is set in the last row of a page that is full, in rows or in bytes (resonate.page_bytes).';
 
 CREATE TYPE resonate.message AS (
 	kind text,

@@ -28,6 +28,8 @@ resonate.debug||superuser|off
 resonate.default_timeout|ms|user|86400000
 resonate.delivery_batch_size||sighup|1000
 resonate.notify_payload||sighup|state
+resonate.page_bytes|B|user|16777216
+resonate.preload_bytes|B|user|4194304
 resonate.preload_limit||user|100
 resonate.profile||superuser|sdk
 resonate.prune_batch_size||sighup|1000
