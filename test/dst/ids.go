@@ -21,7 +21,7 @@ var (
 	jsonPayloads = []any{
 		"text", 7, map[string]any{"a": 1, "b": []any{true, nil}}, []any{}, "ünïcödé \"x\"", false, "",
 	}
-	dataPayloads = []string{"MQ==", "InN0cmluZyI=", "eyJhIjogMX0=", "not base64", "", "aGk="}
+	dataPayloads = []string{"MQ==", "InN0cmluZyI=", "eyJhIjogMX0=", "not base64", "", "aGk=", "ImFcdTAwMDBiIg==", "MWU0MDAwMDA="}
 )
 
 const day = 86_400_000

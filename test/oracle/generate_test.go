@@ -1,12 +1,18 @@
 package oracle_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"math/rand"
 	"sort"
+	"strings"
 
 	"resonate/test/oracle"
 )
+
+func base64Of(text string) string {
+	return base64.StdEncoding.EncodeToString([]byte(text))
+}
 
 func pick[T any](r *rand.Rand, choices []T) T { return choices[r.Intn(len(choices))] }
 
@@ -27,8 +33,10 @@ var (
 	addresses   = []string{"poll://any@g", "poll://uni@g/w", "http://h/p", "sqs://q", "notify://channel"}
 	badTexts    = []any{nil, "", 1, true, []any{}}
 	pids        = []string{"w", "v"}
-	wireData    = []any{"MQ==", "eyJhIjogWzEsIDJdfQ==", "not base64", "", "abcd", "MQ"}
-	states      = []string{"resolved", "rejected", "rejected_canceled"}
+	wireData    = []any{"MQ==", "eyJhIjogWzEsIDJdfQ==", "not base64", "", "abcd", "MQ",
+		base64Of(`"a\u0000b"`), base64Of(`["\ud800"]`), base64Of(`1e400000`), base64Of(`"\u00e9\ud83d\ude00"`),
+		base64Of(strings.Repeat("[", 3000) + strings.Repeat("]", 3000))}
+	states = []string{"resolved", "rejected", "rejected_canceled"}
 )
 
 func (l *live) id() any {

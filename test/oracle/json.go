@@ -97,27 +97,88 @@ func parseJSON(text string) (any, bool) {
 	if rest, err := decoder.Token(); err == nil || rest != nil {
 		return nil, false
 	}
-	return value, !strings.Contains(text, `\u0000`) || !hasNul(value)
+	return value, fitsJsonb(value, depthMax) && !hasHalfPair(text)
 }
 
-func hasNul(value any) bool {
+// How deep arrays and objects may be nested, one in the other.
+const depthMax = 2000
+
+// fitsJsonb is false for what is JSON and cannot be jsonb: a zero character, a
+// number beyond the type numeric, too much nesting.
+func fitsJsonb(value any, depth int) bool {
 	switch v := value.(type) {
 	case string:
-		return strings.ContainsRune(v, 0)
+		return !strings.ContainsRune(v, 0)
+	case json.Number:
+		return fitsNumeric(v.String())
 	case []any:
 		for _, item := range v {
-			if hasNul(item) {
-				return true
+			if !fitsJsonb(item, depth-1) {
+				return false
 			}
 		}
+		return depth > 0
 	case map[string]any:
 		for name, item := range v {
-			if hasNul(name) || hasNul(item) {
-				return true
+			if !fitsJsonb(name, depth-1) || !fitsJsonb(item, depth-1) {
+				return false
 			}
 		}
+		return depth > 0
+	}
+	return true
+}
+
+// fitsNumeric says whether a number has at most 131072 digits before its point and
+// 16383 behind it, when it is written without an exponent.
+func fitsNumeric(text string) bool {
+	mantissa, exponentText, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(text, "-")), "e")
+	exponent := 0
+	if exponentText != "" {
+		var err error
+		if exponent, err = strconv.Atoi(exponentText); err != nil || exponent >= 1<<30-1 || exponent <= -(1<<30-1) {
+			return false
+		}
+	}
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	if len(fraction)-exponent > 16383 {
+		return false
+	}
+	significant := strings.TrimLeft(whole+fraction, "0")
+	leading := len(whole) + len(fraction) - len(significant)
+	return significant == "" || len(whole)-leading+exponent <= 131072
+}
+
+// hasHalfPair is true for JSON with an escape of one half of a surrogate pair.
+func hasHalfPair(text string) bool {
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' {
+			continue
+		}
+		first := escapedUnit(text[i:])
+		i++
+		if first < 0xd800 || first > 0xdfff {
+			continue
+		}
+		second := escapedUnit(text[i+5:])
+		if first > 0xdbff || second < 0xdc00 || second > 0xdfff {
+			return true
+		}
+		i += 10
 	}
 	return false
+}
+
+// escapedUnit gives the number of an escape that the text begins with, or -1.
+func escapedUnit(text string) int64 {
+	if len(text) < 6 || text[:2] != `\u` {
+		return -1
+	}
+	unit, err := strconv.ParseInt(text[2:6], 16, 32)
+	if err != nil {
+		return -1
+	}
+	return unit
 }
 
 // jsonbText gives a value as the type jsonb prints it: members by the length of

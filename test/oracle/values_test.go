@@ -1,6 +1,8 @@
 package oracle
 
 import (
+	"encoding/base64"
+	"strings"
 	"testing"
 	"time"
 )
@@ -17,10 +19,19 @@ func TestJsonbText(t *testing.T) {
 	}
 }
 
+// encoded gives JSON as the wire protocol carries it.
+func encoded(text string) string {
+	return base64.StdEncoding.EncodeToString([]byte(text))
+}
+
 func TestTypedValue(t *testing.T) {
 	for text, wanted := range map[string]string{
 		"e30=": "{}", "MQ==": "1", "bnVsbA==": "null", "MQ": "", "MR==": "", "abcd": "", "": "", "not base64": "",
 		" MQ==": "", "IlxcdTAwMDAi": `"\\u0000"`, "IlxcdTAwMDAi\n": "", "Ilx1MDAwMCI=": "",
+		encoded(`"\ud800"`): "", encoded(`"\udc00\ud800"`): "", encoded(`"\ud83d\ude00"`): "\"\U0001f600\"", encoded(`"\\ud800"`): `"\\ud800"`,
+		encoded(`1e131072`): "", encoded(`0.1e131073`): "", encoded(`1e-16384`): "", encoded(`0e131072`): "0", encoded(`0.05e3`): "50",
+		encoded(`1e400000`): "", encoded(strings.Repeat("[", 2001) + strings.Repeat("]", 2001)): "",
+		encoded(strings.Repeat("[", 2000) + strings.Repeat("]", 2000)): strings.Repeat("[", 2000) + strings.Repeat("]", 2000),
 	} {
 		got := ""
 		if value := (payload{hasData: true, data: text}).typedValue(); value != nil {

@@ -62,9 +62,14 @@ def payload(context):
     rng = context.rng
     result = {}
     if rng.random() < 0.5:
-        result["data"] = rng.choice(
-            ["eyJhIjoxfQ==", "bnVsbA==", "IsOpIg==", "/w==", "plain", ""]
-            if rng.random() < 0.8 else [values.string(rng)])
+        choice = rng.random()
+        if choice < 0.6:
+            result["data"] = rng.choice(
+                ["eyJhIjoxfQ==", "bnVsbA==", "IsOpIg==", "/w==", "plain", ""])
+        elif choice < 0.8:
+            result["data"] = values.encoded_json(rng)
+        else:
+            result["data"] = values.string(rng)
     if rng.random() < 0.3:
         result["headers"] = {"k": rng.choice(["v", "", "\u6f22"])}
     return result

@@ -4,6 +4,7 @@ Everything is drawn from a random.Random that the caller has seeded, so that
 the same seed gives the same bytes.
 """
 
+import base64
 import json
 import re
 
@@ -51,6 +52,17 @@ _STRINGS = [
     "Pacific/Apia", "posix/UTC", "../../etc/passwd", "infinity",
     "epoch", "eyJhIjoxfQ==", "eyJhIjoxfQ", "=", "====", "/w==",
     "AA==", "notify://", "poll://any@", "resonate:target"]
+
+# JSON that is no jsonb, or only just, and what is not quite JSON.
+_PECULIAR_JSON = [
+    r'"\u0000"', r'"a\u0000b"', r'{"\u0000": 1}', r'"\ud800"', r'"\udc00"',
+    r'"\udc00\ud800"', r'"\ud83d\ude00"', r'"\ud83dx"', r'"\\ud800"',
+    r'"\u00e9"', r'"\u20ac"', r'"\u6f22"', '"\xe9"', '"\u6f22"', '"\U0001f600"',
+    "1e131071", "1e131072", "-1e131072", "1e-16383", "1e-16384", "0e-16384",
+    "0.00001e131076", "1e400000", "1e2147483648", "1e99999999999999999999",
+    "[" + "1e131071," * 600 + "1]", "[1,]", "[1", "01", "1.", "nul", " ", "\x01",
+    '"\t"', "[" * 2000 + "]" * 2000, "[" * 2001 + "]" * 2001,
+    '{"a":' * 2001 + "1" + "}" * 2001]
 
 CRONS = [
     "* * * * *", "*/5 * * * *", "0 0 1 1 *", "0 0 29 2 *", "@yearly",
@@ -134,6 +146,18 @@ def value(rng, depth=2):
     if choice < 0.86:
         return [value(rng, depth - 1) for _ in range(rng.randrange(4))]
     return {string(rng): value(rng, depth - 1) for _ in range(rng.randrange(4))}
+
+
+def encoded_json(rng):
+    """Text that is JSON, or nearly, in base64 as the protocol carries it."""
+    if rng.random() < 0.5:
+        text = rng.choice(_PECULIAR_JSON)
+    else:
+        text = write_json(value(rng), rng)
+    data = text.encode("utf-8", "surrogatepass")
+    if rng.random() < 0.2:
+        data = data[:rng.randrange(len(data) + 1)]
+    return base64.b64encode(data).decode("ascii")
 
 
 def write_json(message, rng):
