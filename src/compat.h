@@ -13,7 +13,6 @@
 #include "access/genam.h"
 #include "access/tableam.h"
 #include "common/base64.h"
-#include "common/jsonapi.h"
 #include "executor/executor.h"
 #include "mb/pg_wchar.h"
 #include "storage/proc.h"
@@ -52,15 +51,6 @@
 #define rsn_guc_malloc(size) guc_malloc(LOG, (size))
 #else
 #define rsn_guc_malloc(size) malloc(size)
-#endif
-
-/* A lexer of UTF-8 JSON, for a syntax check; the caller may own it since 17. */
-#if PG_VERSION_NUM >= 170000
-#define rsn_json_lexer(json, len) \
-	makeJsonLexContextCstringLen(NULL, (json), (len), PG_UTF8, false)
-#else
-#define rsn_json_lexer(json, len) \
-	makeJsonLexContextCstringLen((json), (len), PG_UTF8, false)
 #endif
 
 /* Base64 works on uint8 since 18. */

@@ -158,6 +158,9 @@ take_occurrences(Firing *firing, RsnScheduleRow *schedule, int limit)
 	int64	   *occurrences;
 	int			n;
 
+	/* Once for all occurrences, because tags can be large. */
+	schedule->promise_tags = (struct varlena *)
+		rsn_stored_jsonb(schedule->promise_tags);
 	limit = (int) Min(limit, room);
 	occurrences = palloc(sizeof(int64) * limit);
 	n = rsn_schedule_advance(schedule, firing->now_ms, limit, occurrences);

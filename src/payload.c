@@ -17,10 +17,10 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "access/detoast.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -36,7 +36,7 @@
 /* What a record of the wire protocol has beside what is counted, or less. */
 #define RECORD_OVERHEAD	512
 
-/* The stack that jsonb_in() needs for a level of nesting: twice what was seen. */
+/* The stack that jsonb_in() needs for a level: three times what was seen. */
 #define STACK_PER_LEVEL	512
 
 /* How large what is stored will be when it is taken out of the table. */
@@ -54,8 +54,8 @@ rsn_stored_jsonb(struct varlena *stored)
 }
 
 /*
- * About what a param or value takes in a record of the wire protocol, and not
- * more than three fourths of what it takes in one of the typed functions.
+ * About what a param or value takes in a record of the wire protocol, where data
+ * is base64.  The typed functions show the JSON as well.
  */
 Size
 rsn_payload_size(const RsnPayload *payload)
