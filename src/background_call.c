@@ -25,6 +25,14 @@
 /* When a step that has failed may run again in this session. */
 static int64 not_before_ms[RSN_NSTEPS];
 
+/* What lies further ahead was noted by a clock that was set back since. */
+static bool
+has_to_wait(RsnStep step, int64 now_ms)
+{
+	return now_ms < not_before_ms[step] &&
+		not_before_ms[step] - now_ms <= FAILED_STEP_WAIT_MS;
+}
+
 /* Of a step: all of it, or one row. */
 typedef struct Part
 {
@@ -106,7 +114,7 @@ try_rows(RsnStep step, int64 now_ms, RsnProgress *progress)
 	int			nids = rsn_background_list(step, now_ms, progress, &ids, &due_ms);
 	int			ntaken = 0;
 
-	for (int i = 0; i < nids && now_ms >= not_before_ms[step]; i++)
+	for (int i = 0; i < nids && !has_to_wait(step, now_ms); i++)
 	{
 		ErrorData  *error;
 		int			n;
@@ -130,7 +138,7 @@ try_step(RsnStep step, int64 now_ms)
 	ErrorData  *error;
 	int			n;
 
-	if (now_ms < not_before_ms[step])
+	if (has_to_wait(step, now_ms))
 		return 0;
 	error = try_part(&part, &n);
 	if (error == NULL)

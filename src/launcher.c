@@ -127,13 +127,17 @@ rsn_worker_ensure(void)
 {
 	RsnSlot    *slot = rsn_shared_slot(MyDatabaseId);
 	int64		now_ms;
+	int64		requested_at_ms;
 
 	if (slot == NULL || IsBinaryUpgrade ||
 		pg_atomic_read_u32(&slot->proc_number) != RSN_NO_PROC)
 		return;
 	now_ms = rsn_clock_wall();
-	if (now_ms - (int64) pg_atomic_read_u64(&slot->requested_at_ms) <
-		REQUEST_INTERVAL_MS)
+	requested_at_ms = (int64) pg_atomic_read_u64(&slot->requested_at_ms);
+
+	/* A request that lies ahead was made by a clock that was set back since. */
+	if (requested_at_ms <= now_ms &&
+		now_ms - requested_at_ms < REQUEST_INTERVAL_MS)
 		return;
 	pg_atomic_write_u64(&slot->requested_at_ms, now_ms);
 
@@ -300,6 +304,11 @@ look_at_worker(Database *database, int64 now_ms)
 {
 	RsnSlot    *slot = rsn_shared_find_slot(database->id);
 	pid_t		pid;
+
+	/* What lies further ahead was planned by a clock that was set back since. */
+	database->started_at_ms = Min(database->started_at_ms, now_ms);
+	database->start_at_ms = Min(database->start_at_ms,
+								now_ms + RETRY_MAX_MS);
 
 	if (database->handle != NULL &&
 		GetBackgroundWorkerPid(database->handle, &pid) == BGWH_STOPPED)

@@ -26,6 +26,7 @@ END
 	<<'END' =~ s/\n\z//r, 'names, units, contexts and defaults');
 resonate.debug||superuser|off
 resonate.default_timeout|ms|user|86400000
+resonate.delivered_retention|s|sighup|3600
 resonate.delivery_batch_size||sighup|1000
 resonate.notify_payload||sighup|state
 resonate.page_bytes|B|user|16777216
@@ -42,6 +43,7 @@ resonate.schedule_batch_size||sighup|1000
 resonate.schedule_grace|ms|superuser|60000
 resonate.sweep_batch_size||sighup|1000
 resonate.test_clock||superuser|
+resonate.undelivered_retention|s|sighup|86400
 resonate.visibility_timeout|ms|user|30000
 END
 is( $node->safe_psql(
