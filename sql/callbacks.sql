@@ -57,7 +57,7 @@ RETURNS SETOF resonate.message
 	LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER
 	AS 'MODULE_PATHNAME', 'resonate_receive';
 COMMENT ON FUNCTION resonate.receive(text, integer, interval) IS
-'Public. Takes up to limit (1 to 1000) messages that wait for exactly this address, oldest first, and not more than resonate.page_bytes of their promises; the rest stays for the next call. A message that is not acknowledged comes back after visibility (NULL: resonate.visibility_timeout). Concurrent receivers get different messages. notify:// addresses cannot be received (22023). Locks the messages it returns, skipping those locked by others.';
+'Public. Takes up to limit (1 to 1000) messages that wait for exactly this address, oldest first, and not more than resonate.page_bytes of their promises; the rest stays for the next call. A message that is not acknowledged comes back after visibility (NULL: resonate.visibility_timeout), and expires when it has been there for resonate.undelivered_retention. Concurrent receivers get different messages. notify:// addresses cannot be received (22023). Locks the messages it returns, skipping those locked by others.';
 
 CREATE FUNCTION resonate.acknowledge(
 	promise_id text,
