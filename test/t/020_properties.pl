@@ -338,6 +338,11 @@ foreach (
 		{ prunes => 1 },
 		with_promise(promise('internal', timeout_at => 1_000, external => 0))
 	],
+	[
+		'prune with a message',
+		all_of(without('promises', 'settled'), without('outbox', 'settled')),
+		{ prunes => 1 }
+	],
 	[ 'delivery', without('outbox', 'settled'), { delivers => 1 } ],
 	[ 'schedule', sub { $_[0]->{schedules}->{minutely}->{last} = 60_000; } ],
 	[ 'schedule.delete', without('schedules', 'minutely') ])
@@ -538,6 +543,11 @@ foreach my $name (property_names())
 # More than one way to be wrong.
 foreach (
 	[ 'preserved_settled_promise_record', without('promises', 'settled') ],
+	[
+		'monotone_outbox_keys_never_disappear',
+		without('outbox', 'settled'),
+		{ prunes => 1 }
+	],
 	[
 		'monotone_promise_set_grows',
 		without('promises', 'lapsed'),

@@ -335,8 +335,21 @@ sub compare
 		$c{"new_$set"} = missing_in($after->{$set}, $before->{$set});
 		$c{"lost_$set"} = missing_in($before->{$set}, $after->{$set});
 	}
+
+	# What is pruned goes with its messages, and with what it has awaited.
+	$c{lost_outbox} =
+	  [ grep { !is_pruned(\%c, $_->{id}) } @{ $c{lost_outbox} } ];
+	$c{lost_callbacks} =
+	  [ grep { !is_pruned(\%c, $_->{key}) } @{ $c{lost_callbacks} } ];
 	$c{consumed}->{ $_->{key} }++ foreach @{ $c{lost_callbacks} };
 	return \%c;
+}
+
+sub is_pruned
+{
+	my ($c, $id) = @_;
+
+	return $c->{step}->{prunes} && !$c->{after}->{promises}->{$id};
 }
 
 # The promise of a callback, a message or the like.
@@ -992,7 +1005,8 @@ sub property_names
 For each property that is violated, its name and the ids that violate it.  Of
 the step: now; is_internal for a background step; lease, the pid and ttl that
 were asked for; executes (id, version, address) and unblocks (records) that it
-has answered; delivers and prunes if it may remove messages and history;
+has answered; delivers and prunes if it may remove messages and history, which takes its
+messages along;
 longest_wait of a task that was set back.
 
 =back
