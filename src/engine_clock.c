@@ -19,6 +19,12 @@
 #include "tags.h"
 #include "wake.h"
 
+/*
+ * What lies further ahead was set by a clock that is of no use, or by a session with a
+ * test clock, which often shows a year in which no worker finds anything due.
+ */
+#define AHEAD_MAX_MS	(INT64CONST(10) * 365 * 24 * 60 * 60 * 1000)
+
 /* Until when the tags of its promise keep a task from being offered; zero: not. */
 static int64
 delay_of(const RsnTaskRow *row)
@@ -44,13 +50,15 @@ rsn_engine_set_clocks_right(int64 now_ms, int limit)
 	int64		latest_ms = rsn_deadline_after(from_ms,
 											   Max(rsn_guc_retry_timeout_max_ms,
 												   rsn_guc_retry_timeout_ms));
+	int64		until_ms = rsn_deadline_after(now_ms, AHEAD_MAX_MS);
 	RsnTaskRow *rows;
 	int			ntasks = 0;
 	int			nmessages;
 	int			n;
 
 	rsn_store_begin();
-	n = rsn_store_lock_tasks_ahead(from_ms, latest_ms, limit, &rows);
+	n = rsn_store_lock_tasks_ahead(from_ms, latest_ms, until_ms, limit,
+								   &rows);
 	for (int i = 0; i < n; i++)
 	{
 		RsnRetryPolicy policy = rsn_engine_retry_policy(&rows[i]);
@@ -61,7 +69,10 @@ rsn_engine_set_clocks_right(int64 now_ms, int limit)
 		rsn_engine_write_task(&rows[i], &decision, now_ms);
 		ntasks += decision.is_changed ? 1 : 0;
 	}
-	nmessages = rsn_store_set_messages_right(from_ms, now_ms, limit);
+	nmessages = rsn_store_set_messages_right(true, from_ms, until_ms, now_ms,
+											 limit);
+	nmessages += rsn_store_set_messages_right(false, from_ms, until_ms, now_ms,
+											  limit);
 	rsn_store_end();
 	if (nmessages > 0)
 	{

@@ -374,8 +374,10 @@ extern int	rsn_store_try_lock_promises(text *const *ids, int n,
 
 /* store_clock.c */
 extern int	rsn_store_lock_tasks_ahead(int64 now_ms, int64 latest_ms,
-									   int limit, RsnTaskRow **rows);
-extern int	rsn_store_set_messages_right(int64 now_ms, int64 due_at_ms,
+									   int64 until_ms, int limit,
+									   RsnTaskRow **rows);
+extern int	rsn_store_set_messages_right(bool is_delivered, int64 now_ms,
+										 int64 until_ms, int64 due_at_ms,
 										 int limit);
 
 /* store_schedule.c */

@@ -55,7 +55,8 @@
 	"(m.kind" EQ LISTENER " AND m.attempt OPERATOR(pg_catalog.>) 0)"
 
 #define IS_MESSAGE_AHEAD \
-	"m.due_at" GT "$1 AND COALESCE(m.received_at, m.created_at)" GT "$1"
+	"m.due_at" GT "$1 AND COALESCE(m.received_at, m.created_at)" GT "$1" \
+	" AND COALESCE(m.received_at, m.created_at)" LE "$4"
 
 #define MESSAGE_COLUMNS \
 	"m.kind" EQ KIND("true") ", m.promise_id, m.callback_id, m.address, " \
@@ -608,32 +609,35 @@ const RsnQueryDef rsn_queries[] = {
 		" WHERE t.ctid" EQ "ANY (ARRAY(SELECT l.ctid FROM resonate.tasks l"
 		" WHERE l.state" EQ TASK_STATE("acquired") " AND l.clock_at" GT "$1"
 		" AND l.clock_at OPERATOR(pg_catalog.-) $1" GT "l.ttl"
+		" AND l.clock_at" LE "$4"
 		" ORDER BY l.clock_at DESC LIMIT $3)"
 		" OPERATOR(pg_catalog.||) ARRAY(WITH RECURSIVE " PENDING_ADDRESSES
 		" SELECT o.ctid FROM a CROSS JOIN LATERAL (SELECT t.ctid"
 		" FROM resonate.tasks t"
 		" WHERE t.state" EQ TASK_STATE("pending") " AND t.address" EQ "a.address"
-		" AND t.clock_at" GT "$2 AND (t.version" GT "0 OR t.offers" GT "0)"
+		" AND t.clock_at" GT "$2 AND t.clock_at" LE "$4"
+		" AND (t.version" GT "0 OR t.offers" GT "0)"
 		" LIMIT $3) AS o LIMIT $3)"
 		" OPERATOR(pg_catalog.||) ARRAY(SELECT b.ctid"
 		" FROM resonate.promises p CROSS JOIN LATERAL (SELECT t.*, t.ctid"
 		" FROM resonate.tasks t WHERE t.id" EQ "p.id OFFSET 0) AS b"
 		" WHERE p.state" EQ STATE("pending") " AND p.created_at" GT "$2"
-		" AND b.state" EQ TASK_STATE("pending")
+		" AND p.created_at" LE "$4 AND b.state" EQ TASK_STATE("pending")
 		" AND b.clock_at" EQ "p.created_at"
 		" ORDER BY p.created_at DESC LIMIT $3)) FOR NO KEY UPDATE SKIP LOCKED",
-		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, INT8OID}
+		SPI_OK_SELECT, PLAN_ONCE, 4, {INT8OID, INT8OID, INT8OID, INT8OID}
 	},
 	[RSN_QUERY_SET_MESSAGES_RIGHT] = {
 		"UPDATE resonate.messages u SET due_at = $2"
 		" WHERE u.ctid" EQ "ANY (ARRAY(SELECT m.ctid FROM resonate.messages m"
-		" WHERE m." NOT_NOTIFY("address")
-		" AND " IS_DELIVERED EQ "ANY ('{t,f}'::pg_catalog.bool[])"
-		" AND " IS_MESSAGE_AHEAD " LIMIT $3 FOR UPDATE SKIP LOCKED)"
+		" WHERE m." NOT_NOTIFY("address") " AND " IS_DELIVERED EQ "$5"
+		" AND " IS_MESSAGE_AHEAD
+		" ORDER BY " IS_DELIVERED ", m.due_at LIMIT $3 FOR UPDATE SKIP LOCKED)"
 		" OPERATOR(pg_catalog.||) ARRAY(SELECT m.ctid FROM resonate.messages m"
 		" WHERE m." IS_NOTIFY("address") " AND " IS_MESSAGE_AHEAD
-		" LIMIT $3 FOR UPDATE SKIP LOCKED))",
-		SPI_OK_UPDATE, PLAN_ONCE, 3, {INT8OID, INT8OID, INT8OID}
+		" ORDER BY m.due_at LIMIT $3 FOR UPDATE SKIP LOCKED))",
+		SPI_OK_UPDATE, PLAN_ONCE, 5,
+		{INT8OID, INT8OID, INT8OID, INT8OID, BOOLOID}
 	},
 
 	/* Schedules. */

@@ -125,6 +125,14 @@ SELECT is(step(), 'deliver 1', 'and what is to be sent');
 SELECT is(received('poll://any@long'), 'none', 'what was received before for long is not');
 SELECT is(step(), 'idle 0', 'nor later');
 
+-- No clock that anybody works with is ahead by decades: a test clock may be.
+SELECT at(86400000::bigint * 365 * 20);
+SELECT is(make('far', target('poll://any@far')), 2010, 'a task, twenty years ahead');
+SELECT is(dequeued('poll://any@far'), 'far', 'dequeued');
+SELECT at(1000);
+SELECT is(step(), 'idle 0', 'is left alone');
+DELETE FROM resonate.tasks;
+
 -- Deadlines that have passed are final.
 DELETE FROM resonate.messages;
 DELETE FROM resonate.promises;
