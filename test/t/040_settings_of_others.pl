@@ -31,7 +31,9 @@ my %settings = (
 	'resonate.debug' => 'on',
 	'resonate.test_clock' => '1000');
 
-my $node = new_cluster('main', conf => "resonate.retry_interval = '500 ms'\n");
+my $node = new_cluster('main',
+	streaming => 1,
+	conf => "resonate.retry_interval = '500 ms'\n");
 
 $settings{transaction_timeout} = '1ms'
   if $node->safe_psql('postgres', 'SHOW server_version_num') >= 170000;
@@ -165,7 +167,8 @@ check_service($session, 'without the standby');
 my $stuck = open_session($node);
 
 $stuck->ask('SET synchronous_commit = on');
-$stuck->send('NOTIFY something');
+$session->ask('CREATE TABLE written (i integer)');
+$stuck->send('BEGIN; INSERT INTO written VALUES (1); NOTIFY something; COMMIT');
 $stuck->is_done;
 ok( $node->poll_query_until(
 		'postgres',
