@@ -292,10 +292,10 @@ SELECT is(brief(resonate.worker_step(ts(retention_ms()), 3)), 'expire 1', 'a mes
 SELECT is(brief(resonate.worker_step(ts(retention_ms()), 3)), 'prune 3', 'pruning');
 SELECT is((SELECT ROW(sweeps, promises_timed_out, deliveries, notifications_sent, delivery_failures,
 					  promises_pruned, rows_set_aside)::text FROM resonate.stats),
-		  ROW(:was_sweeps + 3, :was_promises_timed_out + 4, :was_deliveries + 2,
-			  :was_notifications_sent + 4, :was_delivery_failures, :was_promises_pruned + 3,
+		  ROW(:was_sweeps, :was_promises_timed_out, :was_deliveries,
+			  :was_notifications_sent, :was_delivery_failures, :was_promises_pruned,
 			  :was_rows_set_aside)::text,
-		  'the counters have counted');
+		  'the counters count what is committed, which this is not');
 
 SELECT finish();
 ROLLBACK;
