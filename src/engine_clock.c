@@ -34,7 +34,7 @@ delay_of(const RsnTaskRow *row)
 	const char *reason;
 
 	if (promise == NULL || !rsn_tags_traits(rsn_stored_jsonb(promise->tags),
-												   &traits, &reason))
+											&traits, &reason))
 		return 0;
 	return traits.offer_at_ms;
 }
