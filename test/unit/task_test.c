@@ -1148,7 +1148,7 @@ test_offers(void)
 	static const int64_t growing_ms[] = {1000, 1500, 3000, 6000, 6000, 6000};
 	static const int64_t slow_ms[] = {1000, 1500, 2250, 3375, 5062, 7593, 8000};
 	static const int64_t same_ms[] = {1000, 1000, 1000, 1000};
-	RsnTask		task = rsn_task_new_pending(INT64_MAX, CLOCK);
+	RsnTask		task = rsn_task_new_pending(INT64_MAX, CLOCK, &told);
 
 	tap_begin();
 	expect_offers(task, &plain_policy, same_ms, LENGTH_OF(same_ms));
@@ -1161,7 +1161,7 @@ test_offers(void)
 	task = expect_offers(task, &told, growing_ms, 2);
 	task = rsn_task_halt(&task, CLOCK).next;
 	expect(task.offers == 0, "and so does who halts it", &task, CLOCK);
-	task = rsn_task_continue(&task, CLOCK).next;
+	task = rsn_task_continue(&task, &told, CLOCK).next;
 	expect_offers(task, &told, growing_ms, 3);
 
 	task.offers = INT32_MAX;
