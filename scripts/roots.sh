@@ -57,6 +57,7 @@ inside()
 	# shellcheck disable=SC2016  # the inner shell's
 	unshare --mount --pid --fork --kill-child --propagation private \
 		bash -c 'mount -t proc proc "$0/proc" && mount -t tmpfs tmp "$0/dev/shm" &&
+			mount -t devpts -o newinstance,ptmxmode=666 devpts "$0/dev/pts" &&
 			exec chroot "$0" env -i HOME=/root TERM=dumb CI="$CI" \
 				PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 				${http_proxy:+"http_proxy=$http_proxy"} \
