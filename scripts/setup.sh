@@ -31,7 +31,7 @@ declare -A needs=(
 	[isolation]="build"
 	[pgtap]="build prove pgtap"
 	[tap]="build prove ipc_run"
-	[fuzz]="build sanitizers"
+	[fuzz]="build sanitizers python_driver"
 	[oracle]="build go"
 	[simulation]="build go"
 	[linearizability]="build go"
@@ -40,7 +40,7 @@ declare -A needs=(
 	[docs]="build"
 	[defects]="build go patch"
 	[bench]="build python_driver gnuplot"
-	[soak]="build go prove ipc_run sanitizers fuzzer sqlsmith"
+	[soak]="build python_driver go prove ipc_run sanitizers fuzzer sqlsmith"
 )
 
 is_report=
