@@ -33,7 +33,7 @@ inputs=$1 seed=$2 epoch=$3 encoding=$4 live=$5
 # One database for the encoding $1; the rest is for main.py.
 fuzz()
 {
-	local name
+	local name result=0
 
 	name=fuzz_$(tr '[:upper:]' '[:lower:]' <<<"$1")_$#
 	createdb -T template0 -E "$1" --locale=C "$name"
@@ -41,8 +41,9 @@ fuzz()
 		-f test/fuzz/sql/harness.sql \
 		-c 'GRANT USAGE ON SCHEMA fuzz TO fuzz_worker'
 	python3 test/fuzz/sql/main.py --database "$name" --encoding "$1" \
-		--seed "$seed" ${epoch:+--epoch "$epoch"} "${@:2}"
+		--seed "$seed" ${epoch:+--epoch "$epoch"} "${@:2}" || result=1
 	dropdb --force "$name"
+	return "$result"
 }
 
 # The share of all inputs, in percent, and at least an epoch.
