@@ -446,13 +446,13 @@ FROM (VALUES
 	('task.fence settle', '{action,data,state}', '"rejected_timedout"', 'inner'),
 	('task.fence settle', '{action,data,state}', '"done"', 'malformed'),
 	('task.fence settle', '{action,data,id}', '"missing"', 'fine'),
-	-- Timers with a target.
-	('promise.create', '{tags,resonate:timer}', '"true"', 'malformed'),
+	-- Timers with a target, which have no task.
+	('promise.create', '{tags,resonate:timer}', '"true"', 'fine'),
 	('promise.create', '{tags,resonate:timer}', '"TRUE"', 'fine'),
 	('task.create', '{action,data,tags,resonate:timer}', '"true"', 'malformed'),
 	('task.create', '{action,data,tags,resonate:timer}', '"false"', 'fine'),
-	('task.fence', '{action,data,tags,resonate:timer}', '"true"', 'inner'),
-	('schedule.create', '{promiseTags,resonate:timer}', '"true"', 'malformed'),
+	('task.fence', '{action,data,tags,resonate:timer}', '"true"', 'fine'),
+	('schedule.create', '{promiseTags,resonate:timer}', '"true"', 'fine'),
 	-- Delays up to and beyond the deadline.
 	('promise.create', '{tags,resonate:delay}', '"4000000059999"', 'fine'),
 	('promise.create', '{tags,resonate:delay}', '"4000000060000"', 'malformed'),
@@ -474,7 +474,7 @@ FROM (VALUES
 	('promise.register_listener', '{address}', '"poll://default"', 'malformed'),
 	('promise.register_listener', '{address}', '"notify://channel"', 'malformed'),
 	('promise.register_listener', '{address}', '"http:/host"', 'malformed'),
-	('promise.register_listener', '{address}', '"HTTP://host"', 'malformed'),
+	('promise.register_listener', '{address}', '"HTTP://host"', 'fine'),
 	('promise.register_listener', '{address}', '"https://host/path"', 'fine'),
 	('promise.register_listener', '{address}', '"poll://any@g"', 'fine'),
 	-- Limits.
@@ -509,7 +509,7 @@ SELECT is(fault(envelope('schedule.create', '{"id": "minutely", "cron": "99 * * 
 SELECT is((attempt(jsonb_set(changed('task.fence settle', '{action,data,state}', '"pending"'),
 							 '{data,version}', '7'))).answer #>> '{head,status}', '409',
 		  'a stale fence with a bad action is stale');
-SELECT is((attempt(jsonb_set(changed('task.fence', '{action,data,tags,resonate:timer}', '"true"'),
+SELECT is((attempt(jsonb_set(changed('task.fence', '{action,data,tags,resonate:combinator}', '"race"'),
 							 '{data,id}', '"missing"'))).answer #>> '{head,status}', '404',
 		  'and a missing one is missing');
 

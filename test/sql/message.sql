@@ -91,3 +91,13 @@ SELECT status FROM resonate.resolve('root');
 SELECT resonate.prune('infinity');
 SELECT count(*) FROM resonate.promises;
 SELECT * FROM resonate.worker_step();
+
+-- Nobody takes a message: it expires, and is counted.
+SELECT messages_expired AS was_expired FROM resonate.stats \gset
+SELECT status FROM resonate.create_promise_and_callback('left', 'c', 'poll://any@nobody');
+SELECT status FROM resonate.resolve('left');
+SET resonate.test_clock = '4000300000000';
+SELECT step, processed FROM resonate.worker_step();
+SELECT step, processed FROM resonate.worker_step();
+SELECT messages_expired - :was_expired AS expired FROM resonate.stats;
+SELECT resonate.prune('infinity');
