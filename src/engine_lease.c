@@ -225,27 +225,56 @@ offer_tasks(RsnTaskRow *rows, int n, OfferRule rule, int64 now_ms)
 	}
 }
 
+/* What part of the tasks that are asked for is left to those that others may have. */
+#define OTHERS_PART	8
+
+/* Offers at most limit tasks of an address that are due, the longest due first. */
+static int
+dequeue_own(text *address, int limit, int64 now_ms, RsnTaskRow *rows)
+{
+	RsnTaskRow *found;
+	int			n = rsn_store_lock_due_tasks(address, now_ms, limit, &found);
+
+	offer_tasks(found, n, rsn_task_offer, now_ms);
+	memcpy(rows, found, sizeof(RsnTaskRow) * n);
+	return n;
+}
+
+/* Offers at most limit of those that others than who gave them back may have there. */
+static int
+dequeue_others(text *address, int limit, int64 now_ms, RsnTaskRow *rows)
+{
+	int64		left_ms = now_ms - rsn_guc_retry_timeout_ms / UNKNOWN_WAIT_PART;
+	int			n = rsn_store_lock_tasks_for_others(address,
+													rsn_caller_at(address),
+													left_ms, now_ms, limit,
+													rows);
+
+	offer_tasks(rows, n, rsn_task_offer_to_others, now_ms);
+	return n;
+}
+
 /*
  * Offers tasks of an address that are due, the longest due first, and then those that
- * others may have there.
+ * others may have there, for which some room is left however many are due.
  */
 int
 rsn_engine_dequeue_tasks(text *address, int limit, int64 now_ms,
 						 RsnTaskRow **rows)
 {
-	text	   *pid = rsn_caller_at(address);
+	RsnTaskRow *others;
+	int			room = limit / OTHERS_PART;
+	int			nothers;
 	int			n;
-	int			nothers = 0;
 
 	rsn_store_begin();
-	n = rsn_store_lock_due_tasks(address, now_ms, limit, rows);
-	offer_tasks(*rows, n, rsn_task_offer, now_ms);
-	if (n < limit)
-		nothers = rsn_store_lock_tasks_for_others(address, pid,
-												  now_ms - rsn_guc_retry_timeout_ms / UNKNOWN_WAIT_PART,
-												  now_ms, limit - n,
-												  *rows + n);
-	offer_tasks(*rows + n, nothers, rsn_task_offer_to_others, now_ms);
+	*rows = rsn_store_alloc(sizeof(RsnTaskRow) * limit);
+	others = rsn_store_alloc(sizeof(RsnTaskRow) * limit);
+	n = dequeue_own(address, limit - room, now_ms, *rows);
+	nothers = dequeue_others(address, limit - n, now_ms, others);
+	if (n == limit - room && nothers < room)
+		n += dequeue_own(address, room - nothers, now_ms, *rows + n);
+	memcpy(*rows + n, others, sizeof(RsnTaskRow) * nothers);
 	rsn_store_end();
 	return n + nothers;
 }

@@ -17,6 +17,7 @@ type candidate struct {
 	since, latest int64
 	isSure        bool
 	isInOrder     bool // the longest waiting comes first, and is not only on the page
+	isBeside      bool // some come beside the others, however long these have waited
 	row           map[string]any
 	take          func(s *State) // it was handed out
 	leave         func(s *State) // it was not, though all that was due has been
@@ -74,12 +75,12 @@ func (c *call) checkLeft(left map[string]*candidate, taken []*candidate, d *Stat
 		if t.isInOrder && t.latest < newest {
 			return fmt.Errorf("%s has waited longer than what came before it", t.key)
 		}
-		if t.since > newest {
+		if !t.isBeside && t.since > newest {
 			newest = t.since
 		}
 	}
 	for _, l := range left {
-		if l.isSure && (!isCut || l.latest < newest) {
+		if l.isSure && (!isCut || !l.isBeside && l.latest < newest) {
 			return fmt.Errorf("expected %s, which waits since %d", show(l.row), l.latest)
 		}
 		if !isCut {
@@ -212,8 +213,9 @@ func (c *call) offerToOthers(p *promise, t *task) candidate {
 	}
 	return candidate{
 		key: p.id, since: t.others, latest: t.othersMax, isSure: t.setbacks == 0 && t.othersMax <= c.Now,
-		row:  map[string]any{"task_id": p.id, "version": t.version},
-		take: take, leave: func(*State) {},
+		isBeside: true,
+		row:      map[string]any{"task_id": p.id, "version": t.version},
+		take:     take, leave: func(*State) {},
 	}
 }
 

@@ -332,6 +332,15 @@ SELECT is(t_acquire(25000, 'y', 0, 'v') || ' ' || t_fulfill(25000, 'y'),
 		  '200 task acquired v1 by v for 60000, promise pending, preload [] 200 resolved at 25000', 'it runs anywhere');
 SELECT is(executes(60000, 'poll://uni@g/w'), 'u v0', 'who alone can have a task keeps it');
 
+-- Nor does it wait until the group has nothing else to do.
+SELECT begin_anew();
+SELECT is(p_create(100, 'x', 900000, '{"resonate:target": "poll://any@g/w"}'), '200 pending', 'a task for one of a group');
+SELECT is(p_create(100 + n, 'n' || n, 900000, '{"resonate:target": "poll://any@g"}'), '200 pending', 'and one for all of it')
+FROM generate_series(1, 9) AS n;
+SELECT is(executes_in_order(6000, count => 8), 'n1 v0, n2 v0, n3 v0, n4 v0, n5 v0, n6 v0, n7 v0, x v0',
+		  'an eighth of what is asked for is left to such');
+SELECT is(executes_in_order(6000, count => 8), 'n8 v0, n9 v0', 'and taken by the others where there are none');
+
 --
 -- The worker tells each address that there is something to dequeue, once; it offers
 -- tasks to notify:// targets itself.
