@@ -313,7 +313,13 @@ look_at_worker(Database *database, int64 now_ms)
 	if (database->handle != NULL &&
 		GetBackgroundWorkerPid(database->handle, &pid) == BGWH_STOPPED)
 		note_exit(database, now_ms);
-	if (slot != NULL && pg_atomic_exchange_u32(&slot->is_wanted, 0) != 0)
+
+	/*
+	 * Not while there is a worker: it may just be leaving because it has found
+	 * no extension, and be wanted for the one that has come since.
+	 */
+	if (database->handle == NULL && slot != NULL &&
+		pg_atomic_exchange_u32(&slot->is_wanted, 0) != 0)
 		database->is_absent = false;
 }
 

@@ -22,6 +22,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 
 #include "worker_settings.h"
 
@@ -59,17 +60,43 @@ static const Setting pinned[] = {
 	{"enable_sort", "on"},
 	{"plan_cache_mode", "auto"},
 	{"max_parallel_workers_per_gather", "0"},
-	{"jit", "off"},
+	{"jit", "off"}
+};
 
-	/* A clock for tests is that of the session that has set it. */
-	{"resonate.debug", "off"},
-	{"resonate.test_clock", ""}
+/*
+ * The clock for tests is that of the session that sets it.  Only the configuration
+ * file sets ours; what it says is known before the database adds what it has set
+ * for its sessions.
+ */
+static struct
+{
+	const char *name;
+	char	   *configured;
+}			clock_settings[] = {
+	{"resonate.debug", NULL},
+	{"resonate.test_clock", NULL}
 };
 
 static void
 pin(const char *name, const char *value)
 {
 	SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/* Pins the clock, if the database has set another one than the configuration file. */
+static void
+pin_clock(void)
+{
+	static bool is_first = true;
+	static bool is_foreign = false;
+
+	for (int i = 0; is_first && i < (int) lengthof(clock_settings); i++)
+		is_foreign |= strcmp(clock_settings[i].configured,
+							 GetConfigOption(clock_settings[i].name, false,
+											 false)) != 0;
+	is_first = false;
+	for (int i = 0; is_foreign && i < (int) lengthof(clock_settings); i++)
+		pin(clock_settings[i].name, clock_settings[i].configured);
 }
 
 /*
@@ -83,6 +110,7 @@ rsn_settings_pin(void)
 {
 	for (int i = 0; i < (int) lengthof(pinned); i++)
 		pin(pinned[i].name, pinned[i].value);
+	pin_clock();
 	if (synchronous_commit > SYNCHRONOUS_COMMIT_LOCAL_FLUSH)
 		pin("synchronous_commit", "local");
 
@@ -127,5 +155,10 @@ rsn_settings_ignore_cancel(void)
 void
 rsn_settings_init(void)
 {
+	for (int i = 0; i < (int) lengthof(clock_settings); i++)
+		clock_settings[i].configured =
+			MemoryContextStrdup(TopMemoryContext,
+								GetConfigOption(clock_settings[i].name, false,
+												false));
 	pqsignal(SIGINT, handle_cancel);
 }

@@ -108,6 +108,14 @@ check_command('DROP DATABASE busy WITH (FORCE)', 'dropped by force');
 
 count_of_workers_becomes(1, 'one worker is left');
 
+# The extension may come just as the worker that looks for it leaves.
+for my $n (1 .. 10)
+{
+	new_database("new$n");
+	$node->safe_psql('postgres', "DROP DATABASE new$n");
+}
+pass('a worker comes whenever the extension does');
+
 #
 # Extensions
 #
