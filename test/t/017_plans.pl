@@ -300,7 +300,7 @@ END
 add_history('kept', 20_000, 1000, '{"resonate:origin": "flow-20"}');
 set_retention($session, '1h');
 $session->ask('SET resonate.debug = on');
-$session->ask("SET resonate.test_clock = '1600000000000'");
+$session->ask("SET resonate.test_clock = '1700000100000'");
 do
 {
 	($reads, $status) = cost_of($session, q[(resonate.worker_step()).step]);
