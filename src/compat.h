@@ -23,6 +23,11 @@
 #error "resonate needs PostgreSQL 15 or later"
 #endif
 
+/* What postgres.h has declared before 16. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* The index of this backend in ProcGlobal->allProcs. */
 #if PG_VERSION_NUM >= 170000
 #define rsn_my_proc_number() ((uint32) MyProcNumber)

@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 
 #include "clock.h"
+#include "compat.h"
 #include "set_aside.h"
 
 /* Has an id left out until an instant; false when the list is full. */
