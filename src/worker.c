@@ -61,6 +61,13 @@
  */
 #define TURN_INTERVAL_MS	10
 
+/*
+ * How long a look may go on.  Where there is always more that is due, no look would
+ * end: what was locked or set aside would not be tried again, nor would a deadline be
+ * kept that is committed late.
+ */
+#define LOOK_MAX_MS			100
+
 static void
 detach(int code, Datum arg)
 {
@@ -362,7 +369,8 @@ is_paused(const RsnWorker *worker)
 /*
  * Before a turn goes on with what it has not finished: true when it may.  Nobody
  * waits until a long one, such as a schedule's with all its missed occurrences, is
- * through: a turn that looks does so again, and any other ends when it is time to.
+ * through: a turn that looks does so again for a while, and any other ends when it
+ * is time to.
  */
 static bool
 may_go_on(RsnWorker *worker, bool is_looking)
@@ -370,9 +378,12 @@ may_go_on(RsnWorker *worker, bool is_looking)
 	CHECK_FOR_INTERRUPTS();
 	reload_config(worker);
 	rsn_runner_yield(&worker->runner);
-	if (is_looking)
-		rsn_worker_want_all(worker);
-	return is_looking || !rsn_worker_is_look_wanted(worker);
+	if (!is_looking)
+		return !rsn_worker_is_look_wanted(worker);
+	if (rsn_clock_now() - worker->looked_at_ms >= LOOK_MAX_MS)
+		return false;
+	rsn_worker_want_all(worker);
+	return true;
 }
 
 /*

@@ -122,6 +122,18 @@ is( $node->safe_psql('postgres',
 # More than can be fired
 #
 
+# Before it begins, somebody has created what is due then, and not committed it.
+my $holder = open_session($node);
+
+$holder->ask('BEGIN');
+is( $holder->ask("SELECT status FROM resonate.create_promise('late', '1 ms')"),
+	2010,
+	'a deadline that is not committed');
+$session->ask(
+	"SELECT resonate.create_promise_and_callback('behind', 'cb', 'notify://done', '100 ms')");
+isnt($listener->notification(qr/"behind"/),
+	undef, 'the worker has gone on behind it');
+
 # Ten thousand times ten minutes of seconds take minutes.
 $session->ask('BEGIN');
 create('too many', 10_000, '* * * * * *', now_ms() - 600_000);
@@ -176,6 +188,20 @@ is( $node->safe_psql(
 	),
 	't',
 	'before they are through');
+
+# Nor does anything wait for the end of all this.
+$holder->ask('COMMIT');
+$holder->close;
+ok( $node->poll_query_until(
+		'postgres',
+		"SELECT state <> 'pending' FROM resonate.promises WHERE id = 'late'"),
+	'the deadline is kept once it is committed');
+is( $node->safe_psql(
+		'postgres',
+		q(SELECT count(*) > 0 FROM resonate.schedules WHERE id LIKE 'too many %' AND next_run_at < extract(epoch FROM now()) * 1000)
+	),
+	't',
+	'before they are through, too');
 $node->safe_psql('postgres', 'DELETE FROM resonate.schedules');
 
 #
