@@ -19,6 +19,13 @@
 #include "failure.h"
 #include "store_plan.h"
 
+/*
+ * How many promises are tried one by one that somebody has locked.  Each takes as
+ * long as we wait for a lock, and a table that refers to promises can be locked as a
+ * whole.
+ */
+#define LOCKED_MAX	10
+
 /* With what is kept for them, which is locked. */
 static void
 delete_promises(text *const *ids, int n)
@@ -30,13 +37,14 @@ delete_promises(text *const *ids, int n)
 	rsn_store_exec(RSN_QUERY_DELETE_HELD, &args);
 }
 
-/* Deletes all of these, or none; false for none. */
+/* Deletes all of these, or none; false for none, which may be for a lock. */
 static bool
-try_delete_promises(text *const *ids, int n)
+try_delete_promises(text *const *ids, int n, bool *is_locked)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	volatile bool is_done = false;
+	volatile RsnFailure failure = RSN_FAILURE_ROW;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
@@ -55,30 +63,38 @@ try_delete_promises(text *const *ids, int n)
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		rsn_store_note_failed();
-		if (rsn_failure_of(error->sqlerrcode) == RSN_FAILURE_PASSING)
+		failure = rsn_failure_of(error->sqlerrcode);
+		if (failure == RSN_FAILURE_PASSING)
 			ReThrowError(error);
 		FreeErrorData(error);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
+	*is_locked = failure == RSN_FAILURE_LOCKED;
 	return is_done;
 }
 
-/* Deletes locked promises, but for those that others hold; returns how many. */
+/*
+ * Deletes locked promises, but for those that others hold; returns how many.  Where
+ * others have locked too much, the rest is left as it is.
+ */
 int
 rsn_store_delete_promises(text *const *ids, int n)
 {
+	bool		is_locked;
+	int			nlocked = 0;
 	int			ndeleted = 0;
 
 	if (n == 0)
 		return 0;
-	if (try_delete_promises(ids, n))
+	if (try_delete_promises(ids, n, &is_locked))
 		return n;
-	for (int i = 0; i < n && n > 1; i++)
+	for (int i = 0; i < n && n > 1 && nlocked < LOCKED_MAX; i++)
 	{
-		if (try_delete_promises(&ids[i], 1))
+		if (try_delete_promises(&ids[i], 1, &is_locked))
 			ndeleted++;
+		nlocked += is_locked ? 1 : 0;
 	}
 	return ndeleted;
 }
