@@ -197,6 +197,10 @@ CREATE TABLE resonate.schedules (
 -- In the order in which they are fired.
 CREATE INDEX schedules_due_idx ON resonate.schedules (next_run_at, id);
 
+-- The furthest that the clock has shown to it: finds those that it was ahead for.
+CREATE INDEX schedules_clock_idx
+	ON resonate.schedules (greatest(created_at, last_run_at, last_missed_at));
+
 CREATE INDEX messages_notify_idx
 	ON resonate.messages (due_at) WHERE address LIKE 'notify://%';
 

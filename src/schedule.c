@@ -222,6 +222,33 @@ rsn_schedule_follow_zone(RsnScheduleRow *schedule)
 		follow_zone(schedule, &rule);
 }
 
+/*
+ * Has a schedule that a clock which was ahead has fired, passed over or created go
+ * on from now, as one that has kept up with the present clock; false when it cannot
+ * be evaluated.  What it has counted stays, since that has happened.
+ */
+bool
+rsn_schedule_set_right(RsnScheduleRow *schedule, int64 now_ms)
+{
+	RsnCronRule rule;
+	const char *reason;
+	int64		last_ms;
+
+	if (!rsn_schedule_parse_rule(schedule->cron, schedule->time_zone, &rule,
+								 &reason))
+		return false;
+	schedule->created_at_ms = Min(schedule->created_at_ms, now_ms);
+	if (!rsn_cron_last(&rule.cron, zone_of(&rule), schedule->created_at_ms,
+					   now_ms, &last_ms))
+		last_ms = -1;
+	if (schedule->last_run_at_ms > now_ms)
+		schedule->last_run_at_ms = last_ms;
+	if (schedule->last_missed_at_ms > now_ms)
+		schedule->last_missed_at_ms = last_ms;
+	set_next(schedule, &rule, now_ms);
+	return true;
+}
+
 /* Counts occurrences that nobody can work on, the last of them at an instant. */
 void
 rsn_schedule_note_missed(RsnScheduleRow *schedule, int64 at_ms, int64 n)

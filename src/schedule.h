@@ -24,6 +24,7 @@ extern bool rsn_schedule_parse_rule(const text *cron, const text *time_zone,
 extern bool rsn_schedule_start(RsnScheduleRow *schedule,
 							   const RsnCronRule *rule);
 extern bool rsn_schedule_follow_zone(RsnScheduleRow *schedule);
+extern bool rsn_schedule_set_right(RsnScheduleRow *schedule, int64 now_ms);
 extern int	rsn_schedule_advance(RsnScheduleRow *schedule, int64 now_ms,
 								 int limit, int64 *occurrences);
 extern void rsn_schedule_note_missed(RsnScheduleRow *schedule, int64 at_ms,

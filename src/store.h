@@ -396,6 +396,8 @@ extern int	rsn_store_lock_newest_schedules(int64 now_ms, int limit,
 extern int	rsn_store_list_schedules(text *after_id, int limit,
 									 RsnScheduleRow **rows);
 extern RsnScheduleRow *rsn_store_lock_schedule(text *id);
+extern int	rsn_store_lock_schedules_ahead(int64 now_ms, int64 until_ms,
+										   int limit, RsnScheduleRow **rows);
 extern void rsn_store_update_schedule(const RsnScheduleRow *row);
 extern bool rsn_store_delete_schedule(text *id);
 extern int	rsn_store_search_schedules(Jsonb *tags, text *after_id, int limit,

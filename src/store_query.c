@@ -136,6 +136,10 @@
 #define SCHEDULE_COLUMNS \
 	SCHEDULE_WITHOUT_PAYLOAD ", s.param_headers, s.param_data, s.param_text"
 
+/* As schedules_clock_idx has it. */
+#define SCHEDULE_CLOCK \
+	"GREATEST(s.created_at, s.last_run_at, s.last_missed_at)"
+
 /* The id as promises_state_idx has it. */
 #define HIDDEN_ID "(p.id OPERATOR(pg_catalog.||) '')"
 
@@ -640,6 +644,15 @@ const RsnQueryDef rsn_queries[] = {
 		{INT8OID, INT8OID, INT8OID, INT8OID, BOOLOID}
 	},
 
+	[RSN_QUERY_LOCK_SCHEDULES_AHEAD] = {
+		"SELECT " SCHEDULE_WITHOUT_PAYLOAD ", NULL::pg_catalog.jsonb,"
+		" NULL::pg_catalog.bytea, NULL::pg_catalog.text"
+		" FROM resonate.schedules s"
+		" WHERE " SCHEDULE_CLOCK GT "$1 AND " SCHEDULE_CLOCK LE "$2"
+		" ORDER BY " SCHEDULE_CLOCK " LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",
+		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, INT8OID}
+	},
+
 	/* Schedules. */
 
 	[RSN_QUERY_INSERT_SCHEDULE] = {
@@ -687,10 +700,10 @@ const RsnQueryDef rsn_queries[] = {
 	},
 	[RSN_QUERY_UPDATE_SCHEDULE] = {
 		"UPDATE resonate.schedules SET next_run_at = $2, last_run_at = $3,"
-		" next_civil = $4, fired = $5, missed = $6, last_missed_at = $7"
-		" WHERE id" EQ "$1",
-		SPI_OK_UPDATE, PLAN_ONCE, 7,
-		{TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID}
+		" next_civil = $4, fired = $5, missed = $6, last_missed_at = $7,"
+		" created_at = $8 WHERE id" EQ "$1",
+		SPI_OK_UPDATE, PLAN_ONCE, 8,
+		{TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID}
 	},
 	[RSN_QUERY_DELETE_SCHEDULE] = {
 		"DELETE FROM resonate.schedules WHERE id" EQ "$1",

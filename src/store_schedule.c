@@ -207,6 +207,25 @@ rsn_store_list_schedules(text *after_id, int limit, RsnScheduleRow **rows)
 	return (int) count;
 }
 
+/*
+ * Locks schedules that were created, have run or have missed a run after an instant
+ * and never after until, without their params; skips what others have locked.
+ */
+int
+rsn_store_lock_schedules_ahead(int64 now_ms, int64 until_ms, int limit,
+							   RsnScheduleRow **rows)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	rsn_args_add(&args, Int64GetDatum(now_ms));
+	rsn_args_add(&args, Int64GetDatum(until_ms));
+	rsn_args_add(&args, Int64GetDatum(limit));
+	count = rsn_store_exec(RSN_QUERY_LOCK_SCHEDULES_AHEAD, &args);
+	*rows = schedules_from_result(count);
+	return (int) count;
+}
+
 /* Stores what has become of a locked schedule. */
 void
 rsn_store_update_schedule(const RsnScheduleRow *row)
@@ -220,6 +239,7 @@ rsn_store_update_schedule(const RsnScheduleRow *row)
 	rsn_args_add(&args, Int64GetDatum(row->fired));
 	rsn_args_add(&args, Int64GetDatum(row->missed));
 	add_time(&args, row->last_missed_at_ms, -1);
+	rsn_args_add(&args, Int64GetDatum(row->created_at_ms));
 	if (rsn_store_exec(RSN_QUERY_UPDATE_SCHEDULE, &args) != 1)
 		elog(ERROR, "schedule \"%s\" is gone although it was locked",
 			 text_to_cstring(row->id));

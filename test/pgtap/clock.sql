@@ -142,5 +142,98 @@ SELECT is(step(), 'timeout 1', 'past its deadline');
 SELECT at(2000);
 SELECT is(step(), 'idle 0', 'stays as it is');
 SELECT is((resonate.get_promise('final')).state, 'rejected_timedout', 'settled');
+--
+-- Schedules
+--
+
+CREATE FUNCTION steps() RETURNS text LANGUAGE plpgsql AS
+$$
+DECLARE
+	one text;
+	result text[] = '{}';
+BEGIN
+	LOOP
+		one = step();
+		EXIT WHEN one = 'idle 0';
+		result = result || one;
+	END LOOP;
+	RETURN array_to_string(result, ', ');
+END
+$$;
+CREATE FUNCTION clock(ms bigint) RETURNS text LANGUAGE sql AS
+$$
+	SELECT to_char(to_timestamp(ms / 1000), 'HH24:MI')
+$$;
+CREATE FUNCTION schedules() RETURNS text LANGUAGE sql AS
+$$
+	SELECT string_agg(concat_ws(' ', id, 'next', clock(next_run_at), 'last ' || clock(last_run_at),
+								'missed ' || clock(last_missed_at)), ', ' ORDER BY id)
+	FROM resonate.schedules WHERE cron <> '@yearly'
+$$;
+CREATE FUNCTION occurrences() RETURNS text LANGUAGE sql AS
+$$
+	SELECT string_agg(id || ' ' || n, ', ' ORDER BY id)
+	FROM (SELECT split_part(id, '.', 1) AS id, count(*) AS n FROM resonate.promises GROUP BY 1) AS p
+$$;
+
+-- It is six minutes past seven, then eight.
+DELETE FROM resonate.promises;
+SELECT at(0);
+SELECT is((resonate.create_schedule(id, cron, promise_id, catch_up => catch_up, time_zone => zone, timeout => '10 d')).status,
+		  2010, 'a schedule')
+FROM (VALUES ('all', '@hourly', 'all', NULL, NULL), ('last', '@hourly', 'last', NULL, NULL),
+	('none', '@hourly', 'none', NULL, NULL), ('berlin', '15 9-20 * * *', 'last', 'Europe/Berlin', NULL),
+	('lost', '@hourly', 'all', 'Europe/Berlin', NULL), ('one', '@hourly', 'last', NULL, 'one'),
+	('yearly', '@yearly', 'all', NULL, NULL))
+AS v (id, cron, catch_up, zone, promise_id);
+SELECT at(3200000);
+SELECT is(steps(), 'schedule 6', 'all run but one');
+SELECT is(schedules(), 'all next 09:00 last 08:00, berlin next 08:15 last 07:15, last next 09:00 last 08:00, '
+		  'lost next 09:00 last 08:00, none next 09:00 last 08:00, one next 09:00 last 08:00', 'in time');
+
+SELECT at(:jump + 60000);
+SELECT is((resonate.create_schedule('born', '*/5 * * * *')).status, 2010, 'one is created seven hours ahead');
+SELECT is(steps(), 'schedule 18', 'and others run');
+SELECT is(schedules(), 'all next 16:00 last 15:00, berlin next 15:15 last 14:15 missed 13:15, born next 15:10, '
+		  'last next 16:00 last 15:00 missed 14:00, lost next 16:00 last 15:00, none next 16:00 last 08:00 missed 15:00, '
+		  'one next 16:00 last 15:00 missed 14:00', 'or are passed over');
+SELECT is(occurrences(), 'all 8, berlin 2, last 2, lost 8, none 1, one 1', 'early');
+UPDATE resonate.schedules SET time_zone = 'No/Where' WHERE id = 'lost';
+
+SELECT at(3260000);
+SELECT is((SELECT w.step || ' ' || w.processed FROM resonate.worker_step("limit" => 1) AS w), 'clock 1',
+		  'a step sets as many right as it may');
+SELECT is(steps(), 'clock 5', 'and the next one the rest');
+SELECT is(schedules(), 'all next 09:00 last 08:00, berlin next 08:15 last 07:15 missed 07:15, born next 08:05, '
+		  'last next 09:00 last 08:00 missed 08:00, lost next 16:00 last 15:00, none next 09:00 last 08:00 missed 08:00, '
+		  'one next 09:00 last 08:00 missed 08:00',
+		  'as if they had kept up, but for what cannot be evaluated');
+SELECT is(occurrences(), 'all 8, berlin 2, last 2, lost 8, none 1, one 1', 'nothing is fired for it');
+SELECT is(created_at, ts(3260000), 'what was created ahead was created now') FROM resonate.get_schedule('born');
+SELECT is(next_run_at, '2097-01-01 00:00:00 UTC', 'what was not touched stays') FROM resonate.get_schedule('yearly');
+SELECT at(3500000);
+SELECT is(steps(), 'schedule 1', 'five minutes past eight');
+SELECT at(6800000);
+SELECT is(steps(), 'schedule 16', 'nine');
+SELECT is(occurrences(), 'all 8, berlin 3, born 12, last 3, lost 8, none 2, one 1',
+		  'what was passed over is made up for, and what has been fired is not fired twice');
+SELECT is(missed, 7::bigint, 'what has happened counts') FROM resonate.get_schedule('none');
+
+-- What is far ahead is left alone, as above; and others are not read.
+DELETE FROM resonate.schedules;
+SELECT at(86400000::bigint * 365 * 20);
+SELECT is((resonate.create_schedule('far', '@hourly')).status, 2010, 'a schedule, twenty years ahead');
+SELECT at(6900000);
+INSERT INTO resonate.schedules (created_at, next_run_at, last_run_at, promise_timeout, catch_up, id, cron, promise_id, promise_tags)
+SELECT 4000000000000, 4007750400000, 4000000000000 + n, 0, 'all', 's' || n, '@yearly', '{{.id}}.{{.timestamp}}', '{}'
+FROM generate_series(1, 5000) AS n;
+CREATE FUNCTION fetched() RETURNS bigint LANGUAGE sql AS
+$$
+	SELECT pg_stat_get_xact_tuples_fetched('resonate.schedules'::regclass) +
+		   pg_stat_get_xact_tuples_returned('resonate.schedules'::regclass)
+$$;
+SELECT fetched() AS before \gset
+SELECT is(step(), 'idle 0', 'is left alone, beside many that are in time');
+SELECT cmp_ok(fetched() - :before, '<', 100::bigint, 'which are not read');
 SELECT finish();
 ROLLBACK;
