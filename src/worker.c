@@ -380,7 +380,7 @@ may_go_on(RsnWorker *worker, bool is_looking)
 	rsn_runner_yield(&worker->runner);
 	if (!is_looking)
 		return !rsn_worker_is_look_wanted(worker);
-	if (rsn_clock_now() - worker->looked_at_ms >= LOOK_MAX_MS)
+	if (rsn_clock_wall() - worker->turn_began_ms >= LOOK_MAX_MS)
 		return false;
 	rsn_worker_want_all(worker);
 	return true;
