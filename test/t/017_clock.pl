@@ -49,6 +49,18 @@ sub clock_is
 		$name);
 }
 
+# When a schedule that runs each minute runs next, counted from the start.
+sub next_run_is
+{
+	my ($at, $name) = @_;
+
+	ok( $node->poll_query_until(
+			'postgres',
+			"SELECT next_run_at - @{[START]} = $at FROM resonate.schedules WHERE id = 'minutely'"
+		),
+		$name);
+}
+
 sub state_is
 {
 	my ($id, $state, $name) = @_;
@@ -106,8 +118,13 @@ sub message_is_visible
 # While the worker runs.
 wait_for_worker($node);
 make_all('1');
+query(
+	"SELECT resonate.create_schedule('minutely', '* * * * *', catch_up => 'last')"
+);
+next_run_is(20_000, 'a schedule');
 set_clock(JUMP);
 state_is('due 1', 'rejected_timedout', 'the worker has seen that clock');
+next_run_is(JUMP + 20_000, 'and fired the schedule');
 take_all('1');
 set_clock(1000);
 clock_is('offered 1', 1000, 'back again, the task is due');
@@ -115,18 +132,26 @@ clock_is('held 1', 61_000, 'the lease is a full one');
 is(query("SELECT task_id FROM resonate.dequeue_execute('poll://any\@g')"),
 	'offered 1', 'the task can be dequeued');
 message_is_visible('1');
+next_run_is(20_000, 'the schedule is to run when it would have');
 state_is('due 1', 'rejected_timedout', 'what has settled is final');
 
 # It plans anew, and is not asleep for eight hours.
 query("SELECT resonate.create_promise('next', '10 s')");
 set_clock(20_000);
 state_is('next', 'rejected_timedout', 'the next deadline is kept');
+next_run_is(80_000, 'and the schedule runs');
+is( query(
+		"SELECT string_agg((split_part(id, '.', 2)::bigint - @{[START]})::text, ' ' ORDER BY id)
+		 FROM resonate.promises WHERE id LIKE 'minutely.%'"),
+	'20000 ' . (JUMP - 40_000),
+	'twice, one of them early');
 
 # While it does not.
 query('DELETE FROM resonate.tasks; DELETE FROM resonate.promises');
 make_all('2');
 set_clock(JUMP);
 state_is('due 2', 'rejected_timedout', 'the worker has seen that clock');
+next_run_is(JUMP + 20_000, 'and fired the schedule');
 take_all('2');
 $node->stop;
 $node->adjust_conf('postgresql.conf', 'resonate.test_clock',
@@ -136,6 +161,7 @@ wait_for_worker($node);
 clock_is('offered 2', 30_000, 'after a restart, the task is due');
 clock_is('held 2', 90_000, 'the lease is a full one');
 message_is_visible('2');
+next_run_is(80_000, 'the schedule is to run when it would have');
 $node->stop;
 
 done_testing();
