@@ -315,8 +315,8 @@ look_at_worker(Database *database, int64 now_ms)
 		note_exit(database, now_ms);
 
 	/*
-	 * Not while there is a worker: it may just be leaving because it has found
-	 * no extension, and be wanted for the one that has come since.
+	 * Not while there is a worker: it may just be leaving because it has
+	 * found no extension, and be wanted for the one that has come since.
 	 */
 	if (database->handle == NULL && slot != NULL &&
 		pg_atomic_exchange_u32(&slot->is_wanted, 0) != 0)
