@@ -124,7 +124,7 @@ SELECT 'message ' || json_build_array(promise_id, kind || ' ' || callback_id, ad
 FROM resonate.messages
 UNION ALL
 SELECT 'schedule ' || json_build_object('id', id, 'last', last_run_at, 'next', next_run_at,
-	'birth', (to_jsonb(s) - '{last_run_at,next_run_at}'::text[])::text)
+	'birth', (to_jsonb(s) - '{last_run_at,next_run_at,next_civil,fired,missed,last_missed_at}'::text[])::text)
 FROM resonate.schedules s
 END
 }
