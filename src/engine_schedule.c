@@ -93,7 +93,7 @@ typedef struct Firing
 {
 	int64		now_ms;
 	int64		bytes;			/* of the promises */
-	RsnCreateRequest *requests; /* of this round */
+	RsnCreateRequest requests[ROUND_MAX];	/* of this round */
 	int			nrequests;
 	text	  **left_out;		/* schedules, by id */
 	int			nleft_out;
@@ -228,12 +228,10 @@ static bool
 fire_round(Firing *firing, int limit)
 {
 	RsnDueSchedule due[ROUND_MAX];
-	RsnCreateRequest requests[ROUND_MAX];
 	int			n;
 	int			left = limit;
 	bool		has_more;
 
-	firing->requests = requests;
 	firing->nrequests = 0;
 	rsn_store_begin();
 	n = lock_due(firing->now_ms, limit, firing->left_out, firing->nleft_out,
@@ -252,7 +250,8 @@ fire_round(Firing *firing, int limit)
 		left -= firing->fired.processed - before;
 	}
 	rsn_store_end();
-	rsn_engine_create_missing(requests, firing->nrequests, firing->now_ms);
+	rsn_engine_create_missing(firing->requests, firing->nrequests,
+							  firing->now_ms);
 	return has_more;
 }
 
@@ -289,17 +288,15 @@ RsnFired
 rsn_engine_fire_one_schedule(text *id, int64 now_ms, int limit)
 {
 	Firing		firing = {.now_ms = now_ms};
-	RsnCreateRequest requests[ROUND_MAX];
 	RsnScheduleRow *schedule;
 
-	firing.requests = requests;
 	rsn_store_begin();
 	schedule = rsn_store_lock_schedule(id);
 	if (schedule != NULL && schedule->next_run_at_ms <= now_ms)
 		firing.fired.has_more = take_occurrences(&firing, schedule,
 												 Min(limit, ROUND_MAX));
 	rsn_store_end();
-	rsn_engine_create_missing(requests, firing.nrequests, now_ms);
+	rsn_engine_create_missing(firing.requests, firing.nrequests, now_ms);
 	return firing.fired;
 }
 

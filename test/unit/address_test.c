@@ -268,13 +268,8 @@ expect_coherent(const char *text, size_t len, const RsnAddress *address)
 static char *
 copy_exactly(const char *text, size_t len)
 {
-	char	   *copy = malloc(len);
+	char	   *copy = tap_alloc(len);
 
-	if (copy == NULL && len > 0)
-	{
-		printf("Bail out! out of memory\n");
-		exit(1);
-	}
 	if (len > 0)
 		memcpy(copy, text, len);
 	return copy;

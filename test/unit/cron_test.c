@@ -251,7 +251,7 @@ make_zone(const TestZone *zone)
 static bool
 parse(const char *text, size_t len, RsnCron *cron, const char **reason)
 {
-	char	   *copy = malloc(len > 0 ? len : 1);
+	char	   *copy = tap_alloc(len);
 	bool		is_valid;
 
 	if (len > 0)

@@ -48,7 +48,7 @@ static const char *const bad[] = {
 static bool
 read_text(const char *text, size_t len, RsnJsonShape *shape)
 {
-	char	   *copy = malloc(len > 0 ? len : 1);
+	char	   *copy = tap_alloc(len);
 	bool		result;
 
 	memcpy(copy, text, len);
@@ -107,7 +107,7 @@ expect_nested(int depth, bool is_read, const char *opening,
 	size_t		nopening = strlen(opening);
 	size_t		nclosing = strlen(closing);
 	size_t		len = depth * (nopening + nclosing) + 1;
-	char	   *text = malloc(len);
+	char	   *text = tap_alloc(len);
 	char	   *at = text;
 	RsnJsonShape shape;
 
@@ -166,7 +166,7 @@ static void
 expect_unescaped(const char *text, const char *expected)
 {
 	size_t		len = strlen(text);
-	char	   *copy = malloc(len);
+	char	   *copy = tap_alloc(len);
 
 	memcpy(copy, text, len);
 	len = rsn_json_unescape(copy, len);

@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define TAP_EXPLAINED_MAX 5
 
@@ -32,6 +33,20 @@ static void
 tap_start(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
+/* Memory for exactly so many bytes, so that a sanitizer sees who reads beyond. */
+static inline void *
+tap_alloc(size_t size)
+{
+	void	   *result = malloc(size > 0 ? size : 1);
+
+	if (result == NULL)
+	{
+		printf("Bail out! out of memory\n");
+		exit(1);
+	}
+	return result;
 }
 
 /* Opens a test. */
