@@ -231,6 +231,11 @@ step_reconcile(int64 now_ms, int limit, RsnProgress *progress)
 										 set_aside->n, &progress->reconciled);
 
 	progress->has_more = progress->reconciled.has_more;
+	if (!progress->has_more)
+	{
+		progress->has_busy = progress->reconciled.has_busy;
+		progress->reconciled.has_busy = false;
+	}
 	return n;
 }
 

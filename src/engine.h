@@ -78,6 +78,7 @@ typedef struct RsnReconcilePosition
 {
 	RsnKeyMark	marks[RSN_NLEFT];
 	bool		has_more;
+	bool		has_busy;		/* it has passed what others work on */
 } RsnReconcilePosition;
 
 /* Who takes a task, and for how long. */

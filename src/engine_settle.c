@@ -14,6 +14,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "clock.h"
@@ -460,37 +461,60 @@ move_on(RsnReconcilePosition *position, const RsnKeyRange *ranges)
 		memcpy(mark->key, VARDATA_ANY(ranges[i].last), mark->len);
 	}
 	if (!position->has_more)
-		memset(position, 0, sizeof(*position));
+		memset(position->marks, 0, sizeof(position->marks));
+}
+
+/*
+ * Catches up on promises in these ranges, at most limit where somebody works on none;
+ * returns for how many, and says if it was all of them but the busy ones.
+ */
+static int
+catch_up_in(const RsnKeyRange *ranges, int64 now_ms, int limit,
+			text *const *set_aside, int nset_aside,
+			RsnReconcilePosition *position, bool *is_all)
+{
+	text	  **ids;
+	int64		nwanted = limit;
+	int			ndone;
+	int			n;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		n = rsn_store_unfired_promises(ranges, (int) nwanted, set_aside,
+									   nset_aside, &ids);
+		*is_all = n < nwanted;
+		ndone = n > 0 ? catch_up(ids, n, now_ms) : 0;
+
+		/* What others work on is found again, and must not hide the rest. */
+		nwanted = Min(nwanted * 4, PG_INT32_MAX);
+	} while (ndone == 0 && !*is_all);
+	position->has_busy |= *is_all && ndone < n;
+	return ndone;
 }
 
 /*
  * Tells those who wait for settled promises, and deletes the tasks of settled
  * ones.  The engine leaves none, but a restore loads tables one after the other
  * while the worker runs.  Looks at a part of what there is, and moves the position
- * behind it unless there may be more to do in it.
+ * behind it unless there may be more to do in it.  The position keeps in mind that
+ * it has passed what somebody works on.
  */
 int
 rsn_engine_reconcile(int64 now_ms, int limit, text *const *set_aside,
 					 int nset_aside, RsnReconcilePosition *position)
 {
 	RsnKeyRange ranges[RSN_NLEFT];
-	text	  **ids;
-	int			nunfired;
+	bool		is_all;
 	int			ndone;
 	int			nstale;
 
 	rsn_store_begin();
 	rsn_engine_next_left_over(position, limit, ranges);
-	nunfired = rsn_store_unfired_promises(ranges, limit, set_aside, nset_aside,
-										  &ids);
-	ndone = nunfired > 0 ? catch_up(ids, nunfired, now_ms) : 0;
-	if (ndone == 0 && nunfired > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("could not resume those who wait for settled promises"),
-				 errdetail("Other transactions are working on their tasks.")));
+	ndone = catch_up_in(ranges, now_ms, limit, set_aside, nset_aside, position,
+						&is_all);
 	nstale = rsn_store_delete_stale_tasks(&ranges[RSN_LEFT_TASKS], limit);
-	if (nunfired < limit && nstale < limit && ndone == nunfired)
+	if (is_all && nstale < limit)
 		move_on(position, ranges);
 	else
 		position->has_more = true;

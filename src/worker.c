@@ -206,21 +206,47 @@ is_told_of(RsnStep step)
 	return step == RSN_STEP_TIMEOUT || step == RSN_STEP_LEASE;
 }
 
+/*
+ * Plans the next run of reconciling, which has done n rows: at once if there are
+ * more, and again from the start, after a while that grows, for what it has passed
+ * because somebody works on it.
+ */
+static void
+plan_reconciling(RsnWorker *worker, int n)
+{
+	const RsnProgress *progress = &worker->runner.progress;
+	int64	   *wait_ms = &worker->wait_ms[RSN_STEP_RECONCILE];
+
+	if (n > 0 || progress->has_more)
+		rsn_worker_want(worker, RSN_STEP_RECONCILE);
+	else if (progress->has_busy)
+	{
+		*wait_ms = rsn_worker_wait_for_busy(*wait_ms);
+		worker->not_before_ms[RSN_STEP_RECONCILE] = rsn_clock_now() + *wait_ms;
+		rsn_worker_want(worker, RSN_STEP_RECONCILE);
+	}
+	else
+		*wait_ms = 0;
+}
+
 /* Plans the next run of a step that has found n rows: at once if there are more. */
 static void
 plan_after_run(RsnWorker *worker, RsnStep step, int n, bool was_reading)
 {
-	worker->wait_ms[step] = 0;
 	if (worker->runner.progress.from_ms[step] <= 0)
 		worker->start_wait_ms[step] = 0;
+	if (step == RSN_STEP_RECONCILE)
+	{
+		plan_reconciling(worker, n);
+		return;
+	}
+	worker->wait_ms[step] = 0;
 	if (was_reading && !worker->runner.progress.has_more &&
 		is_told_of(step))
 		worker->runner.progress.from_ms[step] = worker->looked_at_ms + 1;
 	worker->has_busy |= step == RSN_STEP_DISPATCH &&
 		worker->runner.progress.has_busy;
-	if (step == RSN_STEP_RECONCILE
-		? n > 0 || worker->runner.progress.has_more
-		: n > 0 && was_reading && worker->runner.progress.has_more)
+	if (n > 0 && was_reading && worker->runner.progress.has_more)
 		rsn_worker_want(worker, step);
 }
 

@@ -39,6 +39,7 @@ extern void rsn_worker_want(RsnWorker *worker, RsnStep step);
 extern void rsn_worker_want_all(RsnWorker *worker);
 extern int64 rsn_worker_wait_after_failure(const RsnWorker *worker,
 										   int64 wait_ms, bool has_progress);
+extern int64 rsn_worker_wait_for_busy(int64 wait_ms);
 extern bool rsn_worker_note_clock(RsnWorker *worker);
 extern int64 rsn_worker_next_look(const RsnWorker *worker);
 extern bool rsn_worker_is_look_wanted(const RsnWorker *worker);

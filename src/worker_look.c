@@ -74,6 +74,16 @@ rsn_worker_wait_after_failure(const RsnWorker *worker, int64 wait_ms,
 }
 
 /*
+ * The wait for what others work on and only a look at everything finds again, so
+ * that it may become longer than that for what is due.
+ */
+int64
+rsn_worker_wait_for_busy(int64 wait_ms)
+{
+	return next_wait(wait_ms, LOCKED_WAIT_MIN_MS, LOCKED_REST_MAX_MS);
+}
+
+/*
  * Notes what time it is; true when the clock was set back, so that nothing that was
  * planned by it holds.
  */

@@ -135,6 +135,63 @@ is( $session->ask("SELECT resumes FROM resonate.tasks WHERE id = 'awaiter'"),
 	1, 'and its awaiter is resumed');
 
 #
+# Tasks that await what is settled already, as a restore can leave it
+#
+
+$node->append_conf('postgresql.conf', 'resonate.sweep_batch_size = 2');
+$node->reload;
+foreach my $i (1, 2)
+{
+	$session->ask(<<"END");
+SELECT status FROM resonate.create_promise_and_task('left $i', 'w', '1 h', '1 h',
+	tags => '{"resonate:target": "poll://any\@g"}')
+END
+}
+foreach my $i (1 .. 6)
+{
+	my $awaiter = $i < 6 ? 'left 1' : 'left 2';
+
+	$session->ask("SELECT resonate.create_promise('settled $i', '1 h')");
+	is( $session->ask(<<"END"), 200, "settled $i is awaited by $awaiter");
+SELECT resonate.resonate_rpc('{"kind": "promise.register_callback",
+	"head": {"corrId": "", "version": "2026-04-01"},
+	"data": {"awaited": "settled $i", "awaiter": "$awaiter"}}') #>> '{head,status}'
+END
+}
+$holder->ask('BEGIN');
+$holder->ask("SELECT FROM resonate.tasks WHERE id = 'left 1' FOR UPDATE");
+$session->ask(<<'END');
+UPDATE resonate.promises SET state = 'resolved', settled_at = created_at
+WHERE id LIKE 'settled %'
+END
+is($session->{error}, '', 'somebody settles six promises himself');
+
+# Nobody is told of that, but a new worker looks.
+my $worker = worker_pid($node);
+
+$node->safe_psql('postgres', "SELECT pg_terminate_backend($worker)");
+$worker = wait_for_worker($node, 'postgres', $worker);
+$offset = -s $node->logfile;
+
+sub resumes
+{
+	my ($id, $n, $name) = @_;
+
+	ok( $node->poll_query_until(
+			'postgres',
+			"SELECT resumes = $n FROM resonate.tasks WHERE id = '$id'"),
+		$name);
+	return;
+}
+
+resumes('left 2', 1, 'a task is resumed, though another one is locked');
+resumes('left 1', 0, 'which is not');
+$holder->ask('COMMIT');
+resumes('left 1', 5, 'until it can be');
+$node->append_conf('postgresql.conf', 'resonate.sweep_batch_size = 1000');
+$node->reload;
+
+#
 # Leases
 #
 
