@@ -433,6 +433,8 @@ run_turn(RsnWorker *worker)
 		;
 	if (is_looking)
 		rsn_worker_look_ahead(worker);
+	else if (worker->has_busy)
+		rsn_worker_look_soon(worker);
 	if (is_paused(worker))
 	{
 		worker->must_look = true;

@@ -45,6 +45,7 @@ extern int64 rsn_worker_next_look(const RsnWorker *worker);
 extern bool rsn_worker_is_look_wanted(const RsnWorker *worker);
 extern void rsn_worker_begin_look(RsnWorker *worker);
 extern void rsn_worker_look_ahead(RsnWorker *worker);
+extern void rsn_worker_look_soon(RsnWorker *worker);
 extern int64 rsn_worker_due_time(const RsnWorker *worker);
 
 #endif							/* RSN_WORKER_INTERNAL_H */

@@ -311,6 +311,21 @@ rsn_worker_look_ahead(RsnWorker *worker)
 	plan_full_look(worker);
 }
 
+/*
+ * Has the next look begin soon, and at the start, for what a turn has met that did
+ * not look, and somebody works on: if he takes it back, nobody is told of it.
+ */
+void
+rsn_worker_look_soon(RsnWorker *worker)
+{
+	int64		at_ms = rsn_clock_now() +
+	Max(worker->locked_wait_ms, LOCKED_WAIT_MIN_MS);
+
+	worker->full_look_at_ms = Min(worker->full_look_at_ms, at_ms);
+	worker->due_ms = Min(worker->due_ms, worker->full_look_at_ms);
+	worker->has_busy = false;
+}
+
 /* When something is to be done that needs a look, as of the last one. */
 int64
 rsn_worker_due_time(const RsnWorker *worker)

@@ -192,6 +192,35 @@ $node->append_conf('postgresql.conf', 'resonate.sweep_batch_size = 1000');
 $node->reload;
 
 #
+# A task that is locked when the worker is told of it, and left as it is
+#
+
+# Two that it finds together, without looking for deadlines.
+my $listener = open_session($node);
+
+$listener->ask('LISTEN offered');
+kill 'STOP', $worker;
+foreach my $id ('offered while locked', 'offered at once')
+{
+	$session->ask(<<"END");
+SELECT resonate.create_promise('$id', '1 h', tags => '{"resonate:target": "notify://offered"}')
+END
+}
+$holder->ask('BEGIN');
+$holder->ask("SELECT FROM resonate.tasks WHERE id = 'offered while locked' FOR UPDATE");
+kill 'CONT', $worker;
+isnt($listener->notification(qr/"offered at once"/),
+	undef, 'the worker has come to two tasks');
+$holder->ask('ROLLBACK');
+
+my $began = time;
+
+isnt($listener->notification(qr/"offered while locked"/),
+	undef, 'the one that was locked is offered, too');
+cmp_ok(time - $began, '<', 30, 'before the minute after which it looks anyway');
+$listener->close;
+
+#
 # Leases
 #
 
