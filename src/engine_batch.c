@@ -13,7 +13,6 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "utils/builtins.h"
 
 #include "clock.h"
 #include "engine_internal.h"
@@ -324,27 +323,9 @@ rsn_engine_create_many(const RsnCreateRequest *requests, int n, int64 now_ms)
 }
 
 /*
- * Raises an error for an id that an open transaction is about to create, or else:
- * an insert would wait until it has ended, and the ids of occurrences can be
- * foreseen.
- */
-static void
-refuse_doubt(const Batch *batch)
-{
-	for (int i = 0; i < batch->nentries; i++)
-	{
-		if (rsn_store_is_in_doubt(batch->entries[i].id))
-			ereport(ERROR,
-					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-					 errmsg("could not create promise \"%s\"",
-							text_to_cstring(batch->entries[i].id)),
-					 errdetail("Another transaction is writing to it.")));
-	}
-}
-
-/*
  * Creates promises as of now, and leaves those that exist alone, whatever they
  * are: who settles none needs no lock on anything that exists, and waits for none.
+ * The caller has looked that nobody else is about to create one.
  */
 void
 rsn_engine_create_missing(const RsnCreateRequest *requests, int n,
@@ -357,7 +338,6 @@ rsn_engine_create_missing(const RsnCreateRequest *requests, int n,
 		set_item(&items[i], requests[i].id, i);
 	rsn_store_begin();
 	batch = make_batch(items, n);
-	refuse_doubt(&batch);
 	insert_missing(&batch, requests, now_ms);
 	rsn_store_end();
 }
