@@ -40,6 +40,9 @@ static const Setting pinned[] = {
 	{"search_path", "pg_catalog, pg_temp"},
 	{"zero_damaged_pages", "off"},
 
+	/* What fails is dealt with here. */
+	{"exit_on_error", "off"},
+
 	/* Our transactions are short, write, and see what others have committed. */
 	{"default_transaction_isolation", "read committed"},
 	{"default_transaction_read_only", "off"},

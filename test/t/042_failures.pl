@@ -279,6 +279,27 @@ is($session->ask('SELECT notifications_sent FROM resonate.stats') - $sent,
 	2, 'what was sent is counted');
 
 $session->ask('DROP TRIGGER fail ON resonate.promises; DROP TRIGGER fail_at_commit ON resonate.tasks');
+
+#
+# A database whose sessions end with their first error
+#
+
+my $worker = worker_pid($node);
+
+$node->safe_psql('postgres',
+	'ALTER DATABASE postgres SET exit_on_error = on');
+$node->safe_psql('postgres', "SELECT pg_terminate_backend($worker)");
+$worker = wait_for_worker($node, 'postgres', $worker);
+times_out('no error', 'a new worker keeps a deadline');
+$session->ask("SELECT resonate.create_promise_and_callback('error', 'cb', 'notify://done', '500 ms')");
+$session->ask('BEGIN');
+$session->ask('LOCK TABLE resonate.promises');
+$session->ask('SELECT pg_sleep(1)');
+$session->ask('COMMIT');
+isnt($session->notification(qr/"error"/),
+	undef, 'and one that it could not keep at first');
+is(worker_pid($node), $worker, 'it has outlived that error');
+$node->safe_psql('postgres', 'ALTER DATABASE postgres RESET exit_on_error');
 $session->close;
 is(crashes($node), '', 'no process has crashed');
 invariants_hold($node);
