@@ -17,8 +17,8 @@
 #include "clock.h"
 #include "guc.h"
 #include "json.h"
-#include "limits.h"
 #include "payload.h"
+#include "sizes.h"
 #include "tags.h"
 
 /* A value is quoted in a message up to this many bytes. */

@@ -14,7 +14,7 @@
 
 #include "engine.h"
 #include "fmgr.h"
-#include "limits.h"
+#include "sizes.h"
 #include "tags.h"
 #include "utils/timestamp.h"
 

@@ -27,8 +27,8 @@
 #include "compat.h"
 #include "guc.h"
 #include "json.h"
-#include "limits.h"
 #include "payload.h"
+#include "sizes.h"
 
 /* From this size on what is needed in between is freed at once. */
 #define LARGE_SIZE	(64 * 1024)

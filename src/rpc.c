@@ -15,8 +15,8 @@
 
 #include "clock.h"
 #include "guc.h"
-#include "limits.h"
 #include "rpc.h"
+#include "sizes.h"
 
 PG_FUNCTION_INFO_V1(resonate_resonate_rpc);
 

@@ -10,10 +10,10 @@
 #include "utils/builtins.h"
 
 #include "clock.h"
-#include "limits.h"
 #include "payload.h"
 #include "rpc.h"
 #include "schedule.h"
+#include "sizes.h"
 #include "tags.h"
 
 #define SEARCH_LIMIT_DEFAULT	10

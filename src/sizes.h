@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * limits.h
+ * sizes.h
  *	  How large what comes in may be.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_LIMITS_H
-#define RSN_LIMITS_H
+#ifndef RSN_SIZES_H
+#define RSN_SIZES_H
 
 #include "store.h"
 
@@ -23,4 +23,4 @@
 extern bool rsn_jsonb_is_utf8(Jsonb *json);
 extern Size rsn_written_size(Jsonb *tags, const RsnPayload *payload);
 
-#endif							/* RSN_LIMITS_H */
+#endif							/* RSN_SIZES_H */

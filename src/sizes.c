@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * limits.c
+ * sizes.c
  *	  How large what comes in may be.
  *
  * What can be stored must be readable by every function, or be refused at once.
@@ -11,7 +11,7 @@
 
 #include "mb/pg_wchar.h"
 
-#include "limits.h"
+#include "sizes.h"
 
 /*
  * True when all strings in it are UTF-8, which JSON has to be and which only
