@@ -401,12 +401,16 @@ is_paused(const RsnWorker *worker)
 static bool
 may_go_on(RsnWorker *worker, bool is_looking)
 {
+	int64		elapsed_ms = rsn_clock_wall() - worker->turn_began_ms;
+
 	CHECK_FOR_INTERRUPTS();
 	reload_config(worker);
 	rsn_runner_yield(&worker->runner);
 	if (!is_looking)
 		return !rsn_worker_is_look_wanted(worker);
-	if (rsn_clock_wall() - worker->turn_began_ms >= LOOK_MAX_MS)
+
+	/* It is less than nothing when the clock was set back meanwhile. */
+	if (elapsed_ms < 0 || elapsed_ms >= LOOK_MAX_MS)
 		return false;
 	rsn_worker_want_all(worker);
 	return true;
