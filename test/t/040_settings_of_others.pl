@@ -42,6 +42,10 @@ $settings{transaction_timeout} = '1ms'
 sub plain_session
 {
 	my ($dbname) = @_;
+
+	# Before it could reset the latter, the session would be over.
+	local $ENV{PGOPTIONS} = '-c transaction_timeout=0'
+	  if exists $settings{transaction_timeout};
 	my $session = open_session($node, $dbname);
 
 	$session->ask("RESET ROLE");
