@@ -327,7 +327,7 @@ func (s *State) withhold(t *task, now int64) {
 // groupOf is where others may have a task: where the group asks, if it is for one
 // process of that.
 func groupOf(target string) string {
-	if rest, ok := strings.CutPrefix(target, "poll://any@"); ok {
+	if rest := strings.TrimPrefix(target, "poll://any@"); rest != target {
 		if group, id, _ := strings.Cut(rest, "/"); group != "" && id != "" {
 			return "poll://any@" + group
 		}
