@@ -71,22 +71,10 @@ record_schedule(FunctionCallInfo fcinfo, RsnStatus status, text *id,
 	return rsn_record_form(fcinfo, values, nulls);
 }
 
-/* The rows of a page, and the cursor that goes into the last of them, if any. */
-typedef struct FoundPage
-{
-	const RsnScheduleRow *rows;
-	int			n;
-	text	   *cursor;
-} FoundPage;
-
 static void
 set_found(Datum *values, bool *nulls, int i, const void *arg)
 {
-	const FoundPage *page = arg;
-
-	if (i == page->n - 1)
-		rsn_set_varlena(values, nulls, 0, page->cursor);
-	set_schedule(values, nulls, &page->rows[i]);
+	set_schedule(values, nulls, &((const RsnScheduleRow *) arg)[i]);
 }
 
 static text *
@@ -272,8 +260,8 @@ resonate_search_schedules(PG_FUNCTION_ARGS)
 										SEARCH_LIMIT_MAX);
 	text	   *after_id = RSN_ARG_TEXT(2);
 	RsnScheduleRow *rows;
-	FoundPage	page;
 	int			n;
+	int			nshown;
 
 	if (after_id == NULL)
 		after_id = cstring_to_text("");
@@ -281,9 +269,8 @@ resonate_search_schedules(PG_FUNCTION_ARGS)
 
 	/* One more than wanted tells whether there is another page. */
 	n = rsn_engine_search_schedules(tags, after_id, limit + 1, &rows);
-	page.rows = rows;
-	page.n = rsn_schedules_that_fit(rows, Min(n, limit));
-	page.cursor = page.n < n ? rows[page.n - 1].id : NULL;
-	rsn_put_rows(fcinfo, page.n, set_found, &page);
+	nshown = rsn_schedules_that_fit(rows, Min(n, limit));
+	rsn_put_page(fcinfo, nshown, nshown < n ? rows[nshown - 1].id : NULL,
+				 set_found, rows);
 	return (Datum) 0;
 }

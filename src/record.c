@@ -197,10 +197,11 @@ rsn_record_callback(FunctionCallInfo fcinfo, const RsnOutcome *outcome)
 
 /*
  * Puts rows into the result of a function, each in memory of its own, because any
- * number of them can be large.
+ * number of them can be large.  A cursor, if any, goes into the first column of the
+ * last row.
  */
 void
-rsn_put_rows(FunctionCallInfo fcinfo, int n, RsnSetRow set_row,
+rsn_put_page(FunctionCallInfo fcinfo, int n, text *cursor, RsnSetRow set_row,
 			 const void *arg)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
@@ -217,12 +218,22 @@ rsn_put_rows(FunctionCallInfo fcinfo, int n, RsnSetRow set_row,
 
 		rsn_set_null(values, nulls, ncolumns);
 		set_row(values, nulls, i, arg);
+		if (cursor != NULL && i == n - 1)
+			rsn_set_varlena(values, nulls, 0, cursor);
 		tuplestore_putvalues(result->setResult, result->setDesc, values,
 							 nulls);
 		MemoryContextReset(scratch);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
+}
+
+/* The same without a cursor. */
+void
+rsn_put_rows(FunctionCallInfo fcinfo, int n, RsnSetRow set_row,
+			 const void *arg)
+{
+	rsn_put_page(fcinfo, n, NULL, set_row, arg);
 }
 
 static void
@@ -238,22 +249,10 @@ rsn_put_outcomes(FunctionCallInfo fcinfo, const RsnOutcome *outcomes, int n)
 	rsn_put_rows(fcinfo, n, set_outcome_of, outcomes);
 }
 
-/* The rows of a page, and the cursor that goes into the last of them, if any. */
-typedef struct FoundPage
-{
-	const RsnPromiseRow *rows;
-	int			n;
-	text	   *cursor;
-} FoundPage;
-
 static void
 set_found(Datum *values, bool *nulls, int i, const void *arg)
 {
-	const FoundPage *page = arg;
-
-	if (i == page->n - 1)
-		rsn_set_varlena(values, nulls, 0, page->cursor);
-	rsn_set_promise(values + 1, nulls + 1, &page->rows[i]);
+	rsn_set_promise(values + 1, nulls + 1, &((const RsnPromiseRow *) arg)[i]);
 }
 
 /* A set of resonate.search_result; cursor, if any, goes into the last row. */
@@ -261,9 +260,7 @@ void
 rsn_put_found(FunctionCallInfo fcinfo, const RsnPromiseRow *rows, int n,
 			  text *cursor)
 {
-	FoundPage	page = {rows, n, cursor};
-
-	rsn_put_rows(fcinfo, n, set_found, &page);
+	rsn_put_page(fcinfo, n, cursor, set_found, rows);
 }
 
 static void

@@ -29,6 +29,8 @@ extern void rsn_set_payload(Datum *values, bool *nulls, int i,
 extern void rsn_set_promise(Datum *values, bool *nulls,
 							const RsnPromiseRow *row);
 
+extern void rsn_put_page(FunctionCallInfo fcinfo, int n, text *cursor,
+						 RsnSetRow set_row, const void *arg);
 extern void rsn_put_rows(FunctionCallInfo fcinfo, int n, RsnSetRow set_row,
 						 const void *arg);
 extern Datum rsn_record_promise(FunctionCallInfo fcinfo,
