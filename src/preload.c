@@ -125,11 +125,10 @@ rsn_preload(const RsnPromiseRow *promise, RsnPromiseRow **rows)
 int
 rsn_preload_again(text *id, RsnPromiseRow **rows)
 {
-	int			n;
+	RsnPromiseRow *promise;
 
-	*rows = NULL;
 	rsn_store_begin();
-	n = find_siblings(rsn_store_read_promise(id), rows);
+	promise = rsn_store_read_promise(id);
 	rsn_store_end();
-	return n;
+	return rsn_preload(promise, rows);
 }
