@@ -1,46 +1,14 @@
 -- What nobody takes goes: messages that were delivered once, messages that nobody has
 -- asked for, and what would keep a promise from being pruned.
 \ir helpers.psql
+\ir background.psql
 
 SELECT no_plan();
 
--- A step of background work other than one that tells who can dequeue.
-CREATE FUNCTION step(count integer DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS
-$$
-DECLARE
-	result text;
-BEGIN
-	LOOP
-		SELECT w.step || ' ' || w.processed INTO result FROM resonate.worker_step("limit" => count) AS w;
-		EXIT WHEN result NOT LIKE 'dispatch %';
-	END LOOP;
-	RETURN result;
-END
-$$;
-CREATE FUNCTION steps() RETURNS text LANGUAGE plpgsql AS
-$$
-DECLARE
-	done text[] := '{}';
-	next text;
-BEGIN
-	LOOP
-		next := step();
-		EXIT WHEN next = 'idle 0';
-		done := done || next;
-	END LOOP;
-	RETURN coalesce(nullif(array_to_string(done, ', '), ''), 'none');
-END
-$$;
 CREATE FUNCTION waiting() RETURNS text LANGUAGE sql AS
 $$
 	SELECT coalesce(string_agg(promise_id || '/' || kind, ' ' ORDER BY promise_id, kind), 'none')
 	FROM resonate.messages
-$$;
-CREATE FUNCTION listen(id text, address text) RETURNS integer LANGUAGE sql AS
-$$
-	SELECT (resonate.resonate_rpc(jsonb_build_object('kind', 'promise.register_listener',
-		'head', jsonb_build_object('corrId', 'c', 'version', '2026-04-01'),
-		'data', jsonb_build_object('awaited', id, 'address', address))) -> 'head' ->> 'status')::integer
 $$;
 CREATE FUNCTION in_ms(setting text) RETURNS bigint LANGUAGE sql AS
 $$
@@ -120,19 +88,14 @@ INSERT INTO resonate.messages (created_at, due_at, attempt, kind, promise_id, ca
 SELECT 4000000000000 + n, 4000000000000 + n, 0, 'callback', 'm' || n, 'c', 'poll://any@g'
 FROM generate_series(1, 5000) AS n;
 SELECT at(3000000);
-CREATE FUNCTION fetched() RETURNS bigint LANGUAGE sql AS
-$$
-	SELECT pg_stat_get_xact_tuples_fetched('resonate.messages'::regclass) +
-		   pg_stat_get_xact_tuples_returned('resonate.messages'::regclass)
-$$;
-SELECT fetched() AS before \gset
+SELECT fetched('resonate.messages') AS before \gset
 SELECT is(step(), 'idle 0', 'a look at a backlog that is young');
-SELECT cmp_ok(fetched() - :before, '<', 100::bigint, 'reads next to nothing of it');
+SELECT cmp_ok(fetched('resonate.messages') - :before, '<', 100::bigint, 'reads next to nothing of it');
 SELECT at(:late + 100);
 UPDATE resonate.promises SET state = 'resolved', settled_at = created_at;
-SELECT fetched() AS before \gset
+SELECT fetched('resonate.messages') AS before \gset
 SELECT is(step(50), 'expire 50', 'a batch of it');
-SELECT cmp_ok(fetched() - :before, '<', 400::bigint, 'reads that batch');
+SELECT cmp_ok(fetched('resonate.messages') - :before, '<', 400::bigint, 'reads that batch');
 DELETE FROM resonate.messages;
 DELETE FROM resonate.promises;
 
