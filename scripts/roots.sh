@@ -106,8 +106,8 @@ script()
 				apt-get -q -y purge python3-minimal &&
 				export PATH="/opt/pyenv/shims:$PATH" ;;
 			spaces)
-				mkdir "/root/my clones" && mv "$clone" "/root/my clones/the clone" &&
-				clone="/root/my clones/the clone" ;;
+				mkdir "$HOME/my clones" && mv "$clone" "$HOME/my clones/the clone" &&
+				clone="$HOME/my clones/the clone" ;;
 			esac
 		}
 		count() { dpkg-query -f "\${db:Status-Status}\n" -W | grep -c "^installed"; }

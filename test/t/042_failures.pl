@@ -206,7 +206,7 @@ ok( $node->poll_query_until(
 		'postgres',
 		q(SELECT setting = '-1' FROM pg_settings WHERE name = 'resonate.retention')
 	),
-	'all is kept for now');
+	'nothing is pruned before that');
 $holder->ask('BEGIN');
 $holder->ask('LOCK TABLE of_a_user');
 is($holder->{error}, '', 'somebody locks such a table');
