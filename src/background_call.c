@@ -10,10 +10,8 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "background.h"
 #include "clock.h"
@@ -33,22 +31,24 @@ has_to_wait(RsnStep step, int64 now_ms)
 		not_before_ms[step] - now_ms <= FAILED_STEP_WAIT_MS;
 }
 
-/* Of a step: all of it, or one row. */
+/* Of a step: all of it, or one row; and how many rows that took. */
 typedef struct Part
 {
 	RsnStep		step;
 	int64		now_ms;
 	RsnProgress *progress;
 	text	   *id;				/* NULL: all of it */
+	int			ntaken;
 } Part;
 
-static int
-run_part(const Part *part)
+static void
+run_part(void *arg)
 {
-	if (part->id == NULL)
-		return rsn_background_step(part->step, part->now_ms, 0,
-								   part->progress);
-	return rsn_background_step_one(part->step, part->now_ms, part->id);
+	Part	   *part = arg;
+
+	part->ntaken = part->id == NULL
+		? rsn_background_step(part->step, part->now_ms, 0, part->progress)
+		: rsn_background_step_one(part->step, part->now_ms, part->id);
 }
 
 /*
@@ -56,33 +56,17 @@ run_part(const Part *part)
  * else NULL.
  */
 static ErrorData *
-try_part(const Part *part, int *n)
+try_part(Part *part)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
 	RsnCounts	counts = rsn_background_counts();
-	ErrorData  *volatile error = NULL;
-	volatile int ntaken = 0;
+	ErrorData  *error;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
+	error = rsn_attempt(run_part, part);
+	if (error != NULL)
 	{
-		ntaken = run_part(part);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
+		part->ntaken = 0;
 		rsn_background_restore_counts(&counts);
 	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	*n = error == NULL ? ntaken : 0;
 	return error;
 }
 
@@ -117,12 +101,11 @@ try_rows(RsnStep step, int64 now_ms, RsnProgress *progress)
 	for (int i = 0; i < nids && !has_to_wait(step, now_ms); i++)
 	{
 		ErrorData  *error;
-		int			n;
 
 		CHECK_FOR_INTERRUPTS();
 		part.id = ids[i];
-		error = try_part(&part, &n);
-		ntaken += n;
+		error = try_part(&part);
+		ntaken += part.ntaken;
 		if (error != NULL && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
 			leave_to_worker(&part, error);
 	}
@@ -136,13 +119,12 @@ try_step(RsnStep step, int64 now_ms)
 	RsnProgress start = {0};
 	Part		part = {.step = step,.now_ms = now_ms,.progress = &start};
 	ErrorData  *error;
-	int			n;
 
 	if (has_to_wait(step, now_ms))
 		return 0;
-	error = try_part(&part, &n);
+	error = try_part(&part);
 	if (error == NULL)
-		return n;
+		return part.ntaken;
 	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
 		return try_rows(step, now_ms, &start);
 	leave_to_worker(&part, error);

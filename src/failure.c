@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * failure.c
- *	  What an error says about what was tried.
+ *	  Trying what may fail, and what an error says about it.
  *
  * One classification for all who run background steps: the worker, who sets aside
  * what fails, and the callers of process_timeouts(), who leave it to the worker.
@@ -9,6 +9,9 @@
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include "access/xact.h"
+#include "utils/resowner.h"
 
 #include "failure.h"
 
@@ -38,4 +41,35 @@ rsn_failure_of(int sqlstate)
 		default:
 			return RSN_FAILURE_ROW;
 	}
+}
+
+/*
+ * Tries something in a subtransaction; if it fails, takes it back and returns the
+ * error, else NULL.
+ */
+ErrorData *
+rsn_attempt(RsnAttempt attempt, void *arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		attempt(arg);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return error;
 }

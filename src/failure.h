@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * failure.h
- *	  What an error says about what was tried.
+ *	  Trying what may fail, and what an error says about it.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +16,10 @@ typedef enum RsnFailure
 	RSN_FAILURE_ROW				/* of what was tried: it fails again */
 } RsnFailure;
 
+/* What is tried; the argument is its own. */
+typedef void (*RsnAttempt) (void *arg);
+
 extern RsnFailure rsn_failure_of(int sqlstate);
+extern ErrorData *rsn_attempt(RsnAttempt attempt, void *arg);
 
 #endif							/* RSN_FAILURE_H */

@@ -10,11 +10,8 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "commands/trigger.h"
 #include "nodes/parsenodes.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "failure.h"
 #include "store_plan.h"
@@ -26,13 +23,21 @@
  */
 #define LOCKED_MAX	10
 
+/* Some promises that are to be deleted together. */
+typedef struct Deletion
+{
+	text	  **ids;
+	int			n;
+} Deletion;
+
 /* With what is kept for them, which is locked. */
 static void
-delete_promises(text *const *ids, int n)
+delete_promises(void *arg)
 {
+	const Deletion *deletion = arg;
 	RsnArgs		args = {0};
 
-	rsn_args_add_texts(&args, ids, n);
+	rsn_args_add_texts(&args, deletion->ids, deletion->n);
 	rsn_store_exec(RSN_QUERY_DELETE_PROMISES, &args);
 	rsn_store_exec(RSN_QUERY_DELETE_HELD, &args);
 }
@@ -41,38 +46,20 @@ delete_promises(text *const *ids, int n)
 static bool
 try_delete_promises(text *const *ids, int n, bool *is_locked)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool is_done = false;
-	volatile RsnFailure failure = RSN_FAILURE_ROW;
+	Deletion	deletion = {(text **) ids, n};
+	ErrorData  *error = rsn_attempt(delete_promises, &deletion);
+	RsnFailure	failure;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		delete_promises(ids, n);
-		ReleaseCurrentSubTransaction();
-		is_done = true;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		rsn_store_note_failed();
-		failure = rsn_failure_of(error->sqlerrcode);
-		if (failure == RSN_FAILURE_PASSING)
-			ReThrowError(error);
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
+	*is_locked = false;
+	if (error == NULL)
+		return true;
+	rsn_store_note_failed();
+	failure = rsn_failure_of(error->sqlerrcode);
+	if (failure == RSN_FAILURE_PASSING)
+		ReThrowError(error);
+	FreeErrorData(error);
 	*is_locked = failure == RSN_FAILURE_LOCKED;
-	return is_done;
+	return false;
 }
 
 /*
