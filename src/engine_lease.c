@@ -232,11 +232,9 @@ offer_tasks(RsnTaskRow *rows, int n, OfferRule rule, int64 now_ms)
 static int
 dequeue_own(text *address, int limit, int64 now_ms, RsnTaskRow *rows)
 {
-	RsnTaskRow *found;
-	int			n = rsn_store_lock_due_tasks(address, now_ms, limit, &found);
+	int			n = rsn_store_lock_due_tasks(address, now_ms, limit, rows);
 
-	offer_tasks(found, n, rsn_task_offer, now_ms);
-	memcpy(rows, found, sizeof(RsnTaskRow) * n);
+	offer_tasks(rows, n, rsn_task_offer, now_ms);
 	return n;
 }
 

@@ -346,7 +346,7 @@ extern int	rsn_store_lock_ended_leases(int64 from_ms, int64 now_ms, int limit,
 										text *const *set_aside, int nset_aside,
 										RsnTaskRow **rows);
 extern int	rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,
-									 RsnTaskRow **rows);
+									 RsnTaskRow *rows);
 extern int	rsn_store_lock_tasks_for_others(text *address, text *pid,
 											int64 left_ms, int64 now_ms,
 											int limit, RsnTaskRow *rows);

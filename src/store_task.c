@@ -409,7 +409,7 @@ list_due_tasks(text *address, int64 now_ms, int limit, ItemPointerData **tids)
  */
 int
 rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,
-						 RsnTaskRow **rows)
+						 RsnTaskRow *rows)
 {
 	static int	spread = 0;
 	int			ahead = spread;
@@ -417,7 +417,6 @@ rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,
 	int			n;
 	int			ntaken;
 
-	*rows = rsn_store_alloc(sizeof(RsnTaskRow) * limit);
 	for (;;)
 	{
 		ItemPointerData *tids;
@@ -429,7 +428,7 @@ rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,
 			first = (int) (pg_prng_uint32(&pg_global_prng_state) %
 						   (ahead + 1));
 		ntaken = 0;
-		count = lock_candidates(tids, n, first, limit, *rows, &ntaken);
+		count = lock_candidates(tids, n, first, limit, rows, &ntaken);
 		if (count == limit || n < limit + ahead)
 			break;
 
