@@ -128,6 +128,8 @@ extern RsnOutcome *rsn_engine_settle_many(const RsnSettleRequest *requests,
 extern int	rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows);
 extern int	rsn_engine_search_by_id(const RsnIdSearch *search,
 									RsnPromiseRow **rows);
+
+/* engine_sweep.c */
 extern int	rsn_engine_expire_due(int64 from_ms, int64 now_ms, int limit,
 								  text *const *set_aside, int nset_aside,
 								  bool *has_more);
@@ -138,6 +140,8 @@ extern int	rsn_engine_prune(int64 settled_by_ms, int64 now_ms, int limit,
 
 /* engine_settle.c */
 extern void rsn_engine_init(void);
+
+/* engine_reconcile.c */
 extern void rsn_engine_next_left_over(const RsnReconcilePosition *position,
 									  int limit, RsnKeyRange *ranges);
 extern int	rsn_engine_reconcile(int64 now_ms, int limit,

@@ -54,6 +54,7 @@ extern void rsn_engine_task_missing(const RsnPromiseRow *promise);
 extern void rsn_engine_write_settled(RsnPromiseRow *const *rows, int n,
 									 const RsnTaskSet *tasks, int64 now_ms);
 extern bool rsn_engine_try_settle(RsnPromiseRow *row, int64 now_ms);
+extern void rsn_engine_catch_up(const RsnTaskSet *tasks, int64 now_ms);
 extern void rsn_engine_insert_task(const RsnCreateRequest *request,
 								   const RsnTask *task, text *pid);
 extern void rsn_engine_offer_new(const RsnPromiseRow *row,
@@ -61,6 +62,10 @@ extern void rsn_engine_offer_new(const RsnPromiseRow *row,
 extern void rsn_engine_write_task(RsnTaskRow *row,
 								  const RsnTaskDecision *decision,
 								  int64 now_ms);
+
+/* engine_sweep.c */
+extern int	rsn_engine_expire_rows(RsnPromiseRow *rows, int n, bool may_wait,
+								   int64 now_ms);
 
 /* engine_task.c */
 extern RsnTaskOutcome rsn_engine_without_row(text *id);
