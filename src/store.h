@@ -243,8 +243,6 @@ extern bool rsn_store_insert_promise(const RsnPromiseRow *row);
 extern const char *rsn_store_check_promise(const RsnPromiseRow *row);
 extern const char *rsn_store_check_promise_values(const Datum *values,
 												  const bool *nulls);
-extern const char *rsn_store_check_task_values(const Datum *values,
-											   const bool *nulls);
 extern bool rsn_store_is_settlement_column(int column);
 extern bool rsn_store_is_pending_tuple(HeapTuple tuple, TupleDesc desc);
 extern RsnPromiseRow *rsn_store_read_promise(text *id);
@@ -254,6 +252,8 @@ extern int	rsn_store_read_promises(text *const *ids, int n,
 									RsnPromiseRow **rows);
 extern int	rsn_store_lock_promises(text *const *ids, int n,
 									RsnPromiseRow **rows);
+extern int	rsn_store_try_lock_promises(text *const *ids, int n,
+										RsnPromiseRow **rows);
 extern int	rsn_store_lock_due_promises(int64 from_ms, int64 now_ms,
 										int limit, bool is_external,
 										text *const *set_aside, int nset_aside,
@@ -330,6 +330,8 @@ extern int	rsn_store_expire_messages(bool is_delivered, int64 due_by_ms,
 extern bool rsn_store_has_prepared_transactions(void);
 
 /* store_task.c */
+extern const char *rsn_store_check_task_values(const Datum *values,
+											   const bool *nulls);
 extern void rsn_store_insert_task(const RsnTaskRow *row);
 extern RsnTaskRow *rsn_store_read_task(text *id);
 extern RsnTaskRow *rsn_store_lock_task(text *id);
@@ -345,6 +347,21 @@ extern int	rsn_store_try_lock_tasks(text *const *ids, int n, RsnTaskRow **rows,
 extern int	rsn_store_lock_ended_leases(int64 from_ms, int64 now_ms, int limit,
 										text *const *set_aside, int nset_aside,
 										RsnTaskRow **rows);
+extern void rsn_store_update_task(RsnTaskRow *row);
+extern void rsn_store_delete_task(const RsnTaskRow *row);
+extern int	rsn_store_delete_stale_tasks(const RsnKeyRange *range, int limit);
+extern int	rsn_store_search_tasks(RsnTaskState state, bool is_any_state,
+								   text *after_id, int64 now_ms, int limit,
+								   RsnTaskRow **rows);
+
+extern bool rsn_store_may_be_awaited(text *promise_id);
+extern bool rsn_store_insert_awaiter(text *awaited_id, text *awaiter_id);
+extern int	rsn_store_list_awaiters(text *const *awaited_ids, int n,
+									RsnAwaiterRow **rows);
+extern int	rsn_store_take_awaiters(text *const *awaited_ids, int n,
+									text ***awaiter_ids);
+
+/* store_queue.c */
 extern int	rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,
 									 RsnTaskRow *rows);
 extern int	rsn_store_lock_tasks_for_others(text *address, text *pid,
@@ -354,23 +371,8 @@ extern int	rsn_store_lock_due_notify_tasks(int64 now_ms, int limit,
 											text *const *set_aside,
 											int nset_aside, RsnTaskRow **rows,
 											bool *has_busy);
-extern void rsn_store_update_task(RsnTaskRow *row);
-extern void rsn_store_delete_task(const RsnTaskRow *row);
-extern int	rsn_store_delete_stale_tasks(const RsnKeyRange *range, int limit);
-extern int	rsn_store_search_tasks(RsnTaskState state, bool is_any_state,
-								   text *after_id, int64 now_ms, int limit,
-								   RsnTaskRow **rows);
 extern int64 rsn_store_next_offer(int64 after_ms);
 extern int	rsn_store_waiting_addresses(int64 now_ms, RsnWaiting **rows);
-
-extern bool rsn_store_may_be_awaited(text *promise_id);
-extern bool rsn_store_insert_awaiter(text *awaited_id, text *awaiter_id);
-extern int	rsn_store_list_awaiters(text *const *awaited_ids, int n,
-									RsnAwaiterRow **rows);
-extern int	rsn_store_take_awaiters(text *const *awaited_ids, int n,
-									text ***awaiter_ids);
-extern int	rsn_store_try_lock_promises(text *const *ids, int n,
-										RsnPromiseRow **rows);
 
 /* store_clock.c */
 extern int	rsn_store_lock_tasks_ahead(int64 now_ms, int64 latest_ms,

@@ -175,6 +175,7 @@ extern void rsn_store_row_from_values(const Datum *values, const bool *nulls,
 extern void rsn_store_row_from_tuple(HeapTuple tuple, int offset,
 									 RsnPromiseRow *row);
 extern RsnPromiseRow *rsn_store_rows_from_result(uint64 n);
+extern void rsn_store_task_from_tuple(const RsnTuple *tuple, RsnTaskRow *row);
 extern RsnTaskRow *rsn_store_tasks_from_result(uint64 n);
 
 #endif							/* RSN_STORE_PLAN_H */

@@ -8,8 +8,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "common/pg_prng.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "clock.h"
@@ -23,10 +21,6 @@ enum
 	TASK_SETBACKS, TASK_STATE, TASK_ID, TASK_ADDRESS, TASK_PID, TASK_OFFERS,
 	TASK_OTHERS_AT, TASK_OTHERS_ADDRESS, TASK_GIVEN_BACK_BY, TASK_CTID
 };
-
-/* How many tasks ahead of the first a dequeue looks, to leave the way of others. */
-#define SPREAD_MIN	16
-#define SPREAD_MAX	256
 
 static const char *
 check_task(const RsnTaskRow *row)
@@ -185,12 +179,19 @@ rsn_store_insert_task(const RsnTaskRow *row)
 	(void) rsn_table_insert(RSN_TABLE_TASKS, &new, false);
 }
 
+/* What stands in a row that was found by its key or its place. */
+void
+rsn_store_task_from_tuple(const RsnTuple *tuple, RsnTaskRow *row)
+{
+	task_from_values(tuple->values, tuple->nulls, tuple->tid, row);
+}
+
 static RsnTaskRow *
 task_from_found(const RsnTuple *tuple)
 {
 	RsnTaskRow *row = rsn_store_alloc(sizeof(RsnTaskRow));
 
-	task_from_values(tuple->values, tuple->nulls, tuple->tid, row);
+	rsn_store_task_from_tuple(tuple, row);
 	return row;
 }
 
@@ -334,170 +335,6 @@ rsn_store_lock_ended_leases(int64 from_ms, int64 now_ms, int limit,
 	return (int) count;
 }
 
-/*
- * Locks at most limit of the candidates, beginning with one of them; answers how
- * many, and how many others have taken.
- */
-static int
-lock_candidates(const ItemPointerData *tids, int n, int first, int limit,
-				RsnTaskRow *rows, int *ntaken)
-{
-	int			count = 0;
-
-	for (int i = 0; i < n && count < limit; i++)
-	{
-		RsnTuple	tuple;
-
-		if (rsn_table_try_lock(RSN_TABLE_TASKS, &tids[(first + i) % n],
-							   &tuple))
-			task_from_values(tuple.values, tuple.nulls, tuple.tid,
-							 &rows[count++]);
-		else
-			(*ntaken)++;
-	}
-	return count;
-}
-
-/* The places of the rows that the last statement has answered. */
-static ItemPointerData *
-tids_from_result(int n)
-{
-	ItemPointerData *tids = palloc(sizeof(ItemPointerData) * Max(n, 1));
-
-	for (int i = 0; i < n; i++)
-	{
-		bool		is_null;
-
-		tids[i] = *(ItemPointer) DatumGetPointer(SPI_getbinval(SPI_tuptable->vals[i],
-															   SPI_tuptable->tupdesc,
-															   1, &is_null));
-	}
-	return tids;
-}
-
-/* The same of a statement that is run for it; returns how many. */
-static int
-list_tids(RsnQuery query, const RsnArgs *args, ItemPointerData **tids)
-{
-	int			n = (int) rsn_store_exec(query, args);
-
-	*tids = tids_from_result(n);
-	return n;
-}
-
-/* The rows of live pending tasks of an address that are due, the longest due first. */
-static int
-list_due_tasks(text *address, int64 now_ms, int limit, ItemPointerData **tids)
-{
-	RsnArgs		args = {0};
-
-	rsn_args_add_text(&args, address);
-	rsn_args_add(&args, Int64GetDatum(now_ms));
-	rsn_args_add(&args, Int64GetDatum(limit));
-	return list_tids(RSN_QUERY_DUE_TASKS, &args, tids);
-}
-
-/*
- * Locks live pending tasks of an address whose clock is due, the longest due
- * first; skips those that others have locked or taken.
- *
- * Who had to step over others last time begins at a random one among some more of
- * the first, if there are so many, and so leaves their way.  With SELECT ... SKIP LOCKED, 64 workers at
- * one queue lost a quarter of what 4 of them did: each of them found the same
- * tasks first, locked those that had been taken since its snapshot, and had the
- * executor check them again.
- */
-int
-rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,
-						 RsnTaskRow *rows)
-{
-	static int	spread = 0;
-	int			ahead = spread;
-	int			count;
-	int			n;
-	int			ntaken;
-
-	for (;;)
-	{
-		ItemPointerData *tids;
-		int			first = 0;
-
-		CHECK_FOR_INTERRUPTS();
-		n = list_due_tasks(address, now_ms, limit + ahead, &tids);
-		if (ahead > 0 && ahead == spread && n == limit + ahead)
-			first = (int) (pg_prng_uint32(&pg_global_prng_state) %
-						   (ahead + 1));
-		ntaken = 0;
-		count = lock_candidates(tids, n, first, limit, rows, &ntaken);
-		if (count == limit || n < limit + ahead)
-			break;
-
-		/* What we have locked already, we lock again. */
-		ahead = 4 * ahead + limit;
-	}
-	spread = ntaken > 0 ? Min(2 * spread + SPREAD_MIN, SPREAD_MAX) : spread / 2;
-	return count;
-}
-
-/*
- * Locks at most limit tasks that others may have at an address, but none that was
- * given back by the process; skips those that others have locked.  Who is not known,
- * NULL, gets only what the others have left until an earlier instant.  Looks at a
- * bounded number: behind so many that this process has given back it finds what
- * others have when its clock is due, as everybody does.
- */
-int
-rsn_store_lock_tasks_for_others(text *address, text *pid, int64 left_ms,
-								int64 now_ms, int limit, RsnTaskRow *rows)
-{
-	RsnArgs		args = {0};
-	ItemPointerData *tids;
-	int			n;
-	int			ntaken = 0;
-
-	rsn_args_add_text(&args, address);
-	rsn_args_add(&args, Int64GetDatum(now_ms));
-	rsn_args_add(&args, Int64GetDatum((int64) limit + SPREAD_MAX));
-	rsn_args_add_text(&args, pid);
-	rsn_args_add(&args, Int64GetDatum(left_ms));
-	n = list_tids(RSN_QUERY_TASKS_FOR_OTHERS, &args, &tids);
-	return lock_candidates(tids, n, 0, limit, rows, &ntaken);
-}
-
-/*
- * The same as above for all notify:// addresses, in no order, but for those set
- * aside; says if others work on some that are due.
- */
-int
-rsn_store_lock_due_notify_tasks(int64 now_ms, int limit,
-								text *const *set_aside, int nset_aside,
-								RsnTaskRow **rows, bool *has_busy)
-{
-	int			ahead = 0;
-	int			count;
-	int			n;
-	int			nbusy;
-
-	*rows = rsn_store_alloc(sizeof(RsnTaskRow) * limit);
-	for (;;)
-	{
-		RsnArgs		args = {0};
-
-		CHECK_FOR_INTERRUPTS();
-		rsn_args_add(&args, Int64GetDatum(now_ms));
-		rsn_args_add(&args, Int64GetDatum(limit + ahead));
-		rsn_args_add_texts(&args, set_aside, nset_aside);
-		n = (int) rsn_store_exec(RSN_QUERY_DUE_NOTIFY_TASKS, &args);
-		nbusy = 0;
-		count = lock_candidates(tids_from_result(n), n, 0, limit, *rows, &nbusy);
-		if (count == limit || n < limit + ahead)
-			break;
-		ahead = 4 * ahead + limit;
-	}
-	*has_busy = nbusy > 0;
-	return count;
-}
-
 /* Stores what has become of a locked task. */
 void
 rsn_store_update_task(RsnTaskRow *row)
@@ -552,42 +389,6 @@ rsn_store_search_tasks(RsnTaskState state, bool is_any_state, text *after_id,
 	rsn_args_add(&args, Int64GetDatum(limit));
 	count = rsn_store_exec(RSN_QUERY_SEARCH_TASKS, &args);
 	*rows = rsn_store_tasks_from_result(count);
-	return (int) count;
-}
-
-/* When the first task after an instant becomes due, or RSN_TIME_NEVER. */
-int64
-rsn_store_next_offer(int64 after_ms)
-{
-	RsnArgs		args = {0};
-
-	rsn_args_add(&args, Int64GetDatum(after_ms));
-	if (rsn_store_exec(RSN_QUERY_NEXT_OFFER, &args) == 0)
-		return RSN_TIME_NEVER;
-	return rsn_store_get_int64(SPI_tuptable->vals[0], 1, RSN_TIME_NEVER);
-}
-
-/* The addresses that have tasks or messages to dequeue at now. */
-int
-rsn_store_waiting_addresses(int64 now_ms, RsnWaiting **rows)
-{
-	RsnArgs		args = {0};
-	uint64		count;
-
-	rsn_args_add(&args, Int64GetDatum(now_ms));
-	count = rsn_store_exec(RSN_QUERY_WAITING_ADDRESSES, &args);
-	*rows = rsn_store_alloc(Max(count, 1) * sizeof(RsnWaiting));
-	for (uint64 i = 0; i < count; i++)
-	{
-		HeapTuple	tuple = SPI_tuptable->vals[i];
-		bool		is_null;
-
-		(*rows)[i].kind = (RsnWaitingKind)
-			DatumGetInt32(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 1,
-										&is_null));
-		(*rows)[i].address = rsn_store_get_text(tuple, 2);
-		(*rows)[i].newest_ms = rsn_store_get_int64(tuple, 3, 0);
-	}
 	return (int) count;
 }
 
