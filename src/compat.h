@@ -16,6 +16,7 @@
 #include "executor/executor.h"
 #include "mb/pg_wchar.h"
 #include "storage/proc.h"
+#include "utils/acl.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -125,6 +126,15 @@ typedef bool RsnUpdateIndexes;
 #else
 #define rsn_eval_plan_qual_init(epq, estate) \
 	EvalPlanQualInit(epq, estate, NULL, NIL, -1)
+#endif
+
+/* One function checks the privileges on objects of all kinds since 16. */
+#if PG_VERSION_NUM >= 160000
+#define rsn_function_aclcheck(function_id, user_id) \
+	object_aclcheck(ProcedureRelationId, function_id, user_id, ACL_EXECUTE)
+#else
+#define rsn_function_aclcheck(function_id, user_id) \
+	pg_proc_aclcheck(function_id, user_id, ACL_EXECUTE)
 #endif
 
 #endif							/* RSN_COMPAT_H */
