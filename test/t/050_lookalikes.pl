@@ -131,7 +131,7 @@ cmp_ok($node->safe_psql('victim', $planted),
 $planted =~ s/operator o/proc o/;
 $planted =~ s/oprnamespace/pronamespace/;
 cmp_ok($node->safe_psql('victim', $planted),
-	'>', 5000, 'functions are planted');
+	'>', 2000, 'functions are planted');
 eval {
 	run_as($super, "SELECT 'a'::pg_catalog.text = 'b'::pg_catalog.text");
 };
@@ -233,6 +233,7 @@ SELECT resonate.resonate_rpc('{"kind": "debug.snap", "head": {"corrId": "1", "ve
 SELECT resonate.resonate_rpc('{"kind": "debug.tick", "head": {"corrId": "1", "version": "2026-04-01"}, "data": {"time": 1}}');
 RESET resonate.debug;
 SELECT * FROM resonate.stats;
+SELECT * FROM resonate.get_stats();
 SELECT * FROM resonate.check_invariants();
 INSERT INTO resonate.callbacks (created_at, kind, promise_id, callback_id, address)
 	VALUES (0, 'callback', 'f', 'x', 'poll://any@g'), (0, 'listener', 'f', 'poll://any@h', 'poll://any@h');
