@@ -119,6 +119,10 @@ foreach my $source ('reset', 'whole')
 }
 
 new_database('empty', 'dba');
+$node->safe_psql('empty', 'GRANT CREATE ON SCHEMA public TO stranger');
+is(error_as($_, 'empty', 'CREATE EXTENSION resonate'),
+	'42501', "$_ cannot create the extension")
+  foreach ('dba', 'stranger', 'watcher');
 is( $node->safe_psql('empty', <<'END'), '2010', 'made with an empty search_path');
 SET search_path = '';
 CREATE EXTENSION resonate;
