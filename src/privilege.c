@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * privilege.c
- *	  What the caller may do: whatever the typed functions let him do.
+ *	  What the caller may do: whatever the typed functions allow.
  *
  * A request of the wire protocol is refused to whom the function is refused that
  * does the same.  The caller is the current user, so SET ROLE, a view, a

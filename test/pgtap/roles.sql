@@ -185,7 +185,7 @@ RESET client_min_messages;
 
 -- Not even the owner of tables and functions, whose rights triggers of others have,
 -- can put anything in the place of what superusers call: schema, types and view are
--- not his, so neither functions nor casts can be replaced or added.
+-- not its own, so neither functions nor casts can be replaced or added.
 CREATE TEMP TABLE of_owner (statement text) ON COMMIT DROP;
 INSERT INTO of_owner SELECT s.statement FROM statements s
 WHERE s.statement ~ '(SCHEMA|TYPE|VIEW|EXTENSION|CAST|RENAME TO) ' OR s.statement ~ '^CREATE (OR REPLACE )?(TABLE|FUNCTION|SEQUENCE|OPERATOR|COLLATION) resonate\.'

@@ -80,7 +80,7 @@ ok( $node->poll_query_until(
 	),
 	'and the worker works');
 is(error_as('dba', 'reset', 'DROP EXTENSION resonate'),
-	'42501', 'he cannot drop the extension');
+	'42501', 'the owner of the database cannot drop the extension');
 is(error_as('dba', 'reset', 'DROP SCHEMA resonate CASCADE'),
 	'42501', 'nor its schema');
 
@@ -176,7 +176,7 @@ ok( $node->poll_query_until(
 		'opened',
 		"SELECT state = 'rejected_timedout' FROM resonate.promises WHERE id = 'a'"
 	),
-	'the owner works with what is his');
+	'the owner of the tables works');
 
 # Nor does a dump say that they differ from those of the extension.
 foreach my $dbname ('empty', 'opened')

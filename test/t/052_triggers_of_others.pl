@@ -119,8 +119,7 @@ my @calls = (
 	"SELECT count(*) FROM resonate.create_promises('[{\"id\": \"%s b\"}, {\"id\": \"%s c\"}, {\"id\": \"%s d\", \"timeout\": 1}]')",
 	"SELECT count(*) FROM resonate.settle_promises('[{\"id\": \"%s b\", \"state\": \"resolved\"}]')",
 	"SELECT resonate.process_timeouts()",
-	"SELECT resonate.resonate_rpc('{\"kind\": \"promise.settle\", \"head\": {\"corrId\": \"1\", \"version\": \"2026-04-01\"},
-		\"data\": {\"id\": \"%s c\", \"state\": \"resolved\", \"value\": {}}}') #>> '{head,status}'");
+	"SELECT resonate.resonate_rpc('{\"kind\": \"promise.settle\", \"head\": {\"corrId\": \"1\", \"version\": \"2026-04-01\"}, \"data\": {\"id\": \"%s c\", \"state\": \"resolved\", \"value\": {}}}') #>> '{head,status}'");
 
 foreach my $user ($super, 'client')
 {
@@ -146,7 +145,7 @@ SELECT resonate.resonate_rpc('{"kind": "promise.settle", "head": {"corrId": "1",
 END
 check_seen('SET ROLE resonate_owner');
 
-# The owner can change the functions that are his; they act as he does all the same.
+# The owner can change its functions; they act as the owner all the same.
 $node->safe_psql('postgres', <<'END');
 ALTER FUNCTION resonate.create_promise(text, interval, jsonb, jsonb, jsonb, text, boolean, timestamptz) SECURITY INVOKER;
 SELECT resonate.create_promise('invoker');
@@ -221,7 +220,7 @@ else
 		0, 'and does not fire');
 }
 is($node->safe_psql('postgres', "SELECT rolsuper FROM pg_roles WHERE rolname = 'mallory'"),
-	'f', 'mallory is who he was');
+	'f', 'mallory is no superuser');
 is( $node->safe_psql('postgres', <<'END'), 0, 'nobody ever was a superuser');
 SELECT count(*) FROM mallory.seen WHERE super
 END
