@@ -245,7 +245,7 @@ my $channel = $session->ask("SELECT resonate.outbox_channel('poll://any\@told')"
 $session->ask(qq{LISTEN "$channel"});
 $node->safe_psql('postgres', <<'END');
 CREATE SEQUENCE failures;
-CREATE FUNCTION fail_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION fail_at_commit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
 	IF nextval('public.failures') = 1 THEN
 		RAISE 'the queue is full' USING ERRCODE = '53000';
