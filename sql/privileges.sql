@@ -2,10 +2,11 @@
 -- Owners and privileges
 --
 
--- What holds data or runs belongs to resonate_owner.  What is only a name, the schema,
--- the types and the view, stays with the superuser who installs this: with them,
--- somebody who has got hold of resonate_owner could put something else in the place
--- of what superusers call.
+-- What holds data, and what runs with the rights of its owner, belongs to
+-- resonate_owner.  All else, the schema, the types, the view and the functions that run
+-- with the rights of their callers, stays with the superuser who installs this: with
+-- it, somebody who has got hold of resonate_owner could have a superuser run
+-- something else.
 DO $$
 DECLARE
 	statement text;
@@ -18,7 +19,7 @@ BEGIN
 		SELECT format('ALTER ROUTINE %s OWNER TO resonate_owner',
 					  p.oid::regprocedure)
 		FROM pg_proc p
-		WHERE p.pronamespace = 'resonate'::regnamespace
+		WHERE p.pronamespace = 'resonate'::regnamespace AND p.prosecdef
 	LOOP
 		EXECUTE statement;
 	END LOOP;
@@ -67,6 +68,9 @@ BEGIN
 	END LOOP;
 END
 $$;
+
+-- For triggers of others, which may call what they like.
+GRANT EXECUTE ON FUNCTION resonate.resonate_rpc(jsonb) TO resonate_owner;
 
 GRANT USAGE ON SCHEMA resonate
 	TO resonate_owner, resonate_client, resonate_worker, resonate_reader,

@@ -4,6 +4,7 @@
 \ir helpers.psql
 
 SELECT no_plan();
+SET LOCAL client_min_messages = error;
 
 CREATE TEMP TABLE hostile (name text, is_for text) ON COMMIT DROP;
 INSERT INTO hostile VALUES
@@ -36,7 +37,8 @@ SELECT d.classid, d.objid, (i).type AS type, (i).identity AS identity,
 	CASE d.classid WHEN 'pg_class'::regclass THEN (SELECT c.relowner FROM pg_class c WHERE c.oid = d.objid)
 	WHEN 'pg_proc'::regclass THEN (SELECT p.proowner FROM pg_proc p WHERE p.oid = d.objid)
 	WHEN 'pg_type'::regclass THEN (SELECT t.typowner FROM pg_type t WHERE t.oid = d.objid)
-	WHEN 'pg_namespace'::regclass THEN (SELECT n.nspowner FROM pg_namespace n WHERE n.oid = d.objid) END AS owner
+	WHEN 'pg_namespace'::regclass THEN (SELECT n.nspowner FROM pg_namespace n WHERE n.oid = d.objid) END AS owner,
+	d.classid = 'pg_proc'::regclass AND EXISTS (SELECT FROM pg_proc p WHERE p.oid = d.objid AND p.prosecdef) AS is_definer
 FROM pg_depend d, LATERAL pg_identify_object(d.classid, d.objid, 0) AS i
 WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
 	AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'resonate');
@@ -45,7 +47,7 @@ WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
 -- Whose they are
 --
 
-SELECT is(m.owner, CASE WHEN m.type IN ('table', 'function', 'procedure') THEN 'resonate_owner'::regrole::oid
+SELECT is(m.owner, CASE WHEN m.type = 'table' OR m.is_definer THEN 'resonate_owner'::regrole::oid
 				   ELSE (SELECT e.extowner FROM pg_extension e WHERE e.extname = 'resonate') END,
 		  format('the owner of %s %s', m.type, m.identity))
 FROM members m;
@@ -170,7 +172,6 @@ FROM hostile h;
 
 -- Whoever has something can neither give it away nor take it from others.  Where a
 -- role has a privilege, GRANT only warns.
-SET LOCAL client_min_messages = error;
 SELECT is((SELECT string_agg(m.identity, ', ') FROM members m
 		   CROSS JOIN LATERAL as_role(h.name, format('GRANT EXECUTE ON ROUTINE %s TO PUBLIC; ' ||
 				'SELECT 1 / (NOT has_function_privilege(''public'', %s, ''EXECUTE''))::integer', m.identity, m.objid)) AS outcome
@@ -181,15 +182,17 @@ SELECT ok(as_role(h.name, 'REVOKE ALL ON SCHEMA resonate FROM resonate_client; '
 				  'SELECT 1 / has_schema_privilege(''resonate_client'', ''resonate'', ''USAGE'')::integer') IN ('ok', '42501'),
 		  h.name || ' revokes nothing')
 FROM hostile h;
-RESET client_min_messages;
 
 -- Not even the owner of tables and functions, whose rights triggers of others have,
--- can put anything in the place of what superusers call: schema, types and view are
--- not its own, so neither functions nor casts can be replaced or added.
+-- can put anything in the place of what superusers call: schema, types, view and the
+-- functions that run with the rights of the caller are not its own, so neither functions nor
+-- casts can be replaced or added, and no search_path can be set for them.
 CREATE TEMP TABLE of_owner (statement text) ON COMMIT DROP;
 INSERT INTO of_owner SELECT s.statement FROM statements s
 WHERE s.statement ~ '(SCHEMA|TYPE|VIEW|EXTENSION|CAST|RENAME TO) ' OR s.statement ~ '^CREATE (OR REPLACE )?(TABLE|FUNCTION|SEQUENCE|OPERATOR|COLLATION) resonate\.'
-	OR s.statement ~ '^(GRANT|ALTER ROLE resonate_owner LOGIN|DROP ROLE|ALTER SYSTEM)';
+	OR s.statement ~ '^(GRANT|ALTER ROLE resonate_owner LOGIN|DROP ROLE|ALTER SYSTEM)'
+	OR s.statement ~ '^ALTER ROUTINE' AND EXISTS (SELECT FROM members m
+		WHERE m.type IN ('function', 'procedure') AND NOT m.is_definer AND strpos(s.statement, m.identity) > 0);
 DELETE FROM of_owner WHERE statement ~ '^COMMENT';
 SELECT cmp_ok((SELECT count(*) FROM of_owner), '>', 150::bigint, 'many of them concern that');
 SELECT is(string_agg(outcome || ' ' || s.statement, E'\n'), NULL, 'resonate_owner: each of those is refused')

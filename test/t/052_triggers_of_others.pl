@@ -45,6 +45,8 @@ INSERT INTO mallory.attempts VALUES
 	('new table', 'CREATE TABLE resonate.mine ()'), ('move', 'ALTER FUNCTION mallory.record() SET SCHEMA resonate'),
 	('view', 'CREATE OR REPLACE RULE "_RETURN" AS ON SELECT TO resonate.stats DO INSTEAD SELECT * FROM resonate.stats'),
 	('cast', 'CREATE CAST (resonate.promise_state AS text) WITH INOUT AS IMPLICIT'),
+	('path', 'ALTER FUNCTION resonate.check_invariants() SET search_path = mallory'),
+	('definer', 'ALTER FUNCTION resonate.check_invariants() SECURITY DEFINER'),
 	('type', 'ALTER TYPE resonate.promise_result ADD ATTRIBUTE more int'),
 	('extension', 'ALTER EXTENSION resonate DROP FUNCTION resonate.get_promise(text)'),
 	('schema', 'ALTER SCHEMA resonate OWNER TO mallory'), ('rename', 'ALTER SCHEMA resonate RENAME TO gone');
