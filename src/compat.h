@@ -137,4 +137,7 @@ typedef bool RsnUpdateIndexes;
 	pg_proc_aclcheck(function_id, user_id, ACL_EXECUTE)
 #endif
 
+/* Whether deferred triggers run as whom they were queued by; they do since 18. */
+#define RSN_DEFERRED_TRIGGERS_KEEP_USER (PG_VERSION_NUM >= 180000)
+
 #endif							/* RSN_COMPAT_H */

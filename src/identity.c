@@ -15,6 +15,13 @@
  * else (SET ROLE, SET SESSION AUTHORIZATION).  The end of a transaction or
  * subtransaction that fails restores the user that it began with (xact.c).
  *
+ * Deferred triggers run at the commit, when we are gone: as whom the worker's
+ * transaction is, but in a session as whoever commits, until 18, which remembers who
+ * has made them run.  Triggers of others can write to tables of others that have
+ * such triggers, so in the session of a superuser none may be queued while we write
+ * (SECURITY_RESTRICTED_OPERATION, which refuses them).  Who is no superuser has no
+ * rights that endanger the server, and keeps deferred foreign keys.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -28,11 +35,15 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "compat.h"
 #include "identity.h"
 
 /* Of resonate.promises; invalid where there is no such table. */
 static Oid	owner_id = InvalidOid;
 static bool is_owner_known = false;
+
+/* True in a transaction that is the owner's to its end. */
+static bool is_owners_transaction = false;
 
 static void
 forget_owner(Datum arg, int cache_id, uint32 hash_value)
@@ -79,6 +90,24 @@ find_owner(void)
 	return owner_id;
 }
 
+/* True if who runs after us may be a superuser, or can become one (RESET). */
+static bool
+is_superusers_session(void)
+{
+	return superuser_arg(GetAuthenticatedUserId()) ||
+		superuser_arg(GetSessionUserId()) || superuser_arg(GetOuterUserId());
+}
+
+/* What the security context has to have while we act as the owner. */
+static int
+needed_context(void)
+{
+	if (RSN_DEFERRED_TRIGGERS_KEEP_USER || is_owners_transaction ||
+		!is_superusers_session())
+		return SECURITY_LOCAL_USERID_CHANGE;
+	return SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION;
+}
+
 /*
  * Has this session act as the owner of the tables, until rsn_identity_restore() is
  * given what is returned.  Where there are no tables, nothing changes.
@@ -88,14 +117,14 @@ rsn_identity_assume(void)
 {
 	RsnIdentity before = {0};
 	Oid			owner = find_owner();
+	int			needed = needed_context();
 
 	GetUserIdAndSecContext(&before.user_id, &before.sec_context);
 	before.is_changed = OidIsValid(owner) &&
 		(owner != before.user_id ||
-		 (before.sec_context & SECURITY_LOCAL_USERID_CHANGE) == 0);
+		 (before.sec_context & needed) != needed);
 	if (before.is_changed)
-		SetUserIdAndSecContext(owner, before.sec_context |
-							   SECURITY_LOCAL_USERID_CHANGE);
+		SetUserIdAndSecContext(owner, before.sec_context | needed);
 	return before;
 }
 
@@ -107,6 +136,14 @@ rsn_identity_restore(const RsnIdentity *before)
 		SetUserIdAndSecContext(before->user_id, before->sec_context);
 }
 
+/* Has a transaction of a background process, its commit included, be the owner's. */
+void
+rsn_identity_assume_transaction(void)
+{
+	is_owners_transaction = true;
+	(void) rsn_identity_assume();
+}
+
 /*
  * Makes a background process, between two transactions, the superuser as whom it
  * has connected.
@@ -114,5 +151,6 @@ rsn_identity_restore(const RsnIdentity *before)
 void
 rsn_identity_reset(void)
 {
+	is_owners_transaction = false;
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
 }

@@ -18,6 +18,7 @@ typedef struct RsnIdentity
 
 extern RsnIdentity rsn_identity_assume(void);
 extern void rsn_identity_restore(const RsnIdentity *before);
+extern void rsn_identity_assume_transaction(void);
 extern void rsn_identity_reset(void);
 
 #endif							/* RSN_IDENTITY_H */

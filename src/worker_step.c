@@ -93,7 +93,7 @@ begin(RsnRunner *runner, const char *activity)
 	rsn_settings_allow_cancel();
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	(void) rsn_identity_assume();
+	rsn_identity_assume_transaction();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, activity);
 	MemoryContextSwitchTo(runner->scratch);
