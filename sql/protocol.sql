@@ -5,10 +5,10 @@
 
 CREATE FUNCTION resonate.resonate_rpc(request jsonb)
 RETURNS jsonb
-	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'resonate_resonate_rpc';
 COMMENT ON FUNCTION resonate.resonate_rpc(jsonb) IS
-'Public. Answers one request of the Resonate wire protocol, version 2026-04-01: {kind, head: {corrId, version}, data} gives {kind, head: {corrId, status, version}, data}, where data is a string unless status is 200 or 300. Whatever is malformed, NULL included, is answered with status 400 and changes nothing. task.halt and task.continue need membership in resonate_admin (403), debug.* the setting resonate.debug (403); without that, head.resonate:debug_time is ignored. Locks as the typed functions do. Errors: only for what is not the fault of the request. Spec: protocol 2 and 3.';
+'Public. Answers one request of the Resonate wire protocol, version 2026-04-01: {kind, head: {corrId, version}, data} gives {kind, head: {corrId, status, version}, data}, where data is a string unless status is 200 or 300. Whatever is malformed, NULL included, is answered with status 400 and changes nothing. A request needs the privilege to call the typed function that does the same (403): halt_task for task.halt, create_schedule for schedule.create, settle_promises for promise.settle, create_callback for promise.register_callback and promise.register_listener, and so on; debug.* needs the setting resonate.debug (403); without that, head.resonate:debug_time is ignored. Locks as the typed functions do. Errors: only for what is not the fault of the request. Spec: protocol 2 and 3.';
 
 CREATE FUNCTION resonate.outbox_channel(address text)
 RETURNS text

@@ -1,6 +1,11 @@
 \echo Use "CREATE EXTENSION resonate" to load this file. \quit
 
 --
+-- Names.  The control file puts the extension into pg_catalog, so that is the
+-- search_path of this script: nothing here means anything of the user's.
+--
+
+--
 -- Roles.  They belong to the cluster, so another database may have made them
 -- already, and DROP EXTENSION leaves them in place.
 --
@@ -12,12 +17,50 @@ BEGIN
 	FOREACH role IN ARRAY ARRAY['resonate_client', 'resonate_worker',
 								'resonate_reader', 'resonate_admin']
 	LOOP
-		IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles
-					   WHERE rolname OPERATOR(pg_catalog.=) role)
-		THEN
-			EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role);
+		IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
+			EXECUTE format('CREATE ROLE %I NOLOGIN', role);
 		END IF;
 	END LOOP;
+END
+$$;
+
+-- As whom the functions and the worker act.  A role of this name that may do more
+-- than own the tables is not what it is for; one that others can become gives them
+-- the tables of every database.
+DO $$
+DECLARE
+	existing record;
+	others text;
+BEGIN
+	SELECT oid, rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR
+		rolbypassrls AS is_powerful, rolcanlogin
+	INTO existing FROM pg_roles WHERE rolname = 'resonate_owner';
+	IF NOT FOUND THEN
+		CREATE ROLE resonate_owner NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB
+			NOREPLICATION NOBYPASSRLS NOINHERIT;
+		RETURN;
+	END IF;
+
+	SELECT string_agg(quote_ident(r.rolname), ', ' ORDER BY r.rolname) INTO others
+	FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
+	WHERE m.member = existing.oid;
+	IF existing.is_powerful OR others IS NOT NULL THEN
+		RAISE EXCEPTION 'role "resonate_owner" exists and may do more than own the tables of resonate'
+			USING ERRCODE = 'invalid_role_specification',
+				DETAIL = coalesce('It is a member of ' || others || '.',
+					'It has one of the attributes SUPERUSER, CREATEROLE, CREATEDB, REPLICATION and BYPASSRLS.'),
+				HINT = 'The functions and the worker of resonate act as this role. Take that from it, or drop it, and try again.';
+	END IF;
+
+	SELECT string_agg(quote_ident(r.rolname), ', ' ORDER BY r.rolname) INTO others
+	FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member
+	WHERE m.roleid = existing.oid;
+	IF existing.rolcanlogin OR others IS NOT NULL THEN
+		RAISE WARNING 'others can act as role "resonate_owner"'
+			USING DETAIL = coalesce('Its members are ' || others || '.',
+					'It has the attribute LOGIN.'),
+				HINT = 'Whoever does can read and change all promises.';
+	END IF;
 END
 $$;
 
@@ -25,10 +68,7 @@ $$;
 -- functions of his own beside ours.
 CREATE SCHEMA resonate;
 COMMENT ON SCHEMA resonate IS
-'Durable promises: created once, settled exactly once, awaited by anyone.';
-
-GRANT USAGE ON SCHEMA resonate
-	TO resonate_client, resonate_worker, resonate_reader, resonate_admin;
+'Durable promises: created once, settled exactly once, awaited by anyone. GRANT resonate_client TO whoever shall call the functions.';
 
 --
 -- Tables.  Times are milliseconds since the Unix epoch, UTC.

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "commands/extension.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -174,10 +176,44 @@ resonate_worker_step(PG_FUNCTION_ARGS)
 	return rsn_record_form(fcinfo, values, nulls);
 }
 
+/* True from CREATE EXTENSION without preloading to the end of its transaction. */
+static bool must_advise = false;
+
+static void
+advise_at_commit(XactEvent event, void *arg)
+{
+	if (!must_advise)
+		return;
+	must_advise = false;
+	if (event == XACT_EVENT_PRE_COMMIT)
+		ereport(NOTICE,
+				(errmsg("resonate is not in shared_preload_libraries"),
+				 errdetail("Nobody starts the worker after a restart, or after it has ended, until a call leaves work behind; notifications and messages wait until then."),
+				 errhint("Add resonate to shared_preload_libraries and restart the server.")));
+}
+
+/*
+ * Says that the library should be preloaded.  At the commit, since a script of an
+ * extension shows nothing less than warnings.
+ */
+static void
+advise_to_preload(void)
+{
+	static bool is_registered = false;
+
+	if (!creating_extension || IsBinaryUpgrade || rsn_shared_is_preloaded())
+		return;
+	if (!is_registered)
+		RegisterXactCallback(advise_at_commit, NULL);
+	is_registered = true;
+	must_advise = true;
+}
+
 /* resonate.start_worker() */
 Datum
 resonate_start_worker(PG_FUNCTION_ARGS)
 {
+	advise_to_preload();
 	rsn_wake_note_start();
 	PG_RETURN_VOID();
 }

@@ -16,6 +16,7 @@
 #include "executor/executor.h"
 #include "mb/pg_wchar.h"
 #include "storage/proc.h"
+#include "utils/acl.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -116,5 +117,17 @@ typedef bool RsnUpdateIndexes;
 #else
 #define rsn_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
 #endif
+
+/* One function checks the privileges on objects of all kinds since 16. */
+#if PG_VERSION_NUM >= 160000
+#define rsn_function_aclcheck(function_id, user_id) \
+	object_aclcheck(ProcedureRelationId, function_id, user_id, ACL_EXECUTE)
+#else
+#define rsn_function_aclcheck(function_id, user_id) \
+	pg_proc_aclcheck(function_id, user_id, ACL_EXECUTE)
+#endif
+
+/* Whether deferred triggers run as whom they were queued by; they do since 18. */
+#define RSN_DEFERRED_TRIGGERS_KEEP_USER (PG_VERSION_NUM >= 180000)
 
 #endif							/* RSN_COMPAT_H */

@@ -6,6 +6,10 @@
  * A request is decoded completely before the engine is called, so one that is
  * malformed has done nothing.  Errors are for what is not the client's fault.
  *
+ * The function does not have SECURITY DEFINER, so that the current user is who has
+ * called it, and is asked for the privileges of the typed functions.  It needs none
+ * itself: the store acts as the owner of the tables.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -15,6 +19,7 @@
 
 #include "clock.h"
 #include "guc.h"
+#include "privilege.h"
 #include "rpc.h"
 #include "sizes.h"
 
@@ -95,7 +100,7 @@ rsn_rpc_envelope(const char *kind, const char *corr_id,
 	return rsn_json_end_object(&envelope);
 }
 
-static RsnHandler
+static const RsnHandlerDef *
 find_handler(const char *kind)
 {
 	for (int i = 0; i < (int) lengthof(handler_tables); i++)
@@ -103,7 +108,7 @@ find_handler(const char *kind)
 		for (const RsnHandlerDef *def = handler_tables[i]; def->kind; def++)
 		{
 			if (strcmp(def->kind, kind) == 0)
-				return def->handler;
+				return def;
 		}
 	}
 	return NULL;
@@ -157,15 +162,19 @@ read_envelope(RsnDecoder *decoder, Jsonb *message, RsnRequest *request)
 static RsnAnswer
 answer(const RsnRequest *request)
 {
-	RsnHandler	handler;
+	const RsnHandlerDef *def;
 
 	if (strncmp(request->kind, "debug.", strlen("debug.")) == 0 &&
 		!rsn_guc_debug)
 		return rsn_answer(RSN_HTTP_FORBIDDEN, "debug requests are not allowed");
-	handler = find_handler(request->kind);
-	if (handler == NULL)
+	def = find_handler(request->kind);
+	if (def == NULL)
 		return rsn_answer(RSN_HTTP_MALFORMED, "unknown kind");
-	return handler(request);
+	if (def->function != NULL && !rsn_privilege_may_call(def->function))
+		return rsn_answer(RSN_HTTP_FORBIDDEN,
+						  psprintf("permission denied for function %s",
+								   def->function));
+	return def->handler(request);
 }
 
 /* Answers as of the instant that the request names, if it may. */

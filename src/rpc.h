@@ -45,6 +45,7 @@ typedef RsnAnswer (*RsnHandler) (const RsnRequest *request);
 typedef struct RsnHandlerDef
 {
 	const char *kind;
+	const char *function;		/* the one that does the same, or NULL */
 	RsnHandler	handler;
 } RsnHandlerDef;
 

@@ -134,10 +134,10 @@ debug_snap(const RsnRequest *request)
 }
 
 const RsnHandlerDef rsn_debug_handlers[] = {
-	{"debug.start", debug_start},
-	{"debug.stop", debug_stop},
-	{"debug.reset", debug_reset},
-	{"debug.tick", debug_tick},
-	{"debug.snap", debug_snap},
-	{NULL, NULL}
+	{"debug.start", NULL, debug_start},
+	{"debug.stop", NULL, debug_stop},
+	{"debug.reset", NULL, debug_reset},
+	{"debug.tick", NULL, debug_tick},
+	{"debug.snap", NULL, debug_snap},
+	{NULL, NULL, NULL}
 };

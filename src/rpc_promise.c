@@ -186,11 +186,11 @@ promise_search(const RsnRequest *request)
 }
 
 const RsnHandlerDef rsn_promise_handlers[] = {
-	{"promise.get", promise_get},
-	{"promise.create", promise_create},
-	{"promise.settle", promise_settle},
-	{"promise.register_callback", promise_register_callback},
-	{"promise.register_listener", promise_register_listener},
-	{"promise.search", promise_search},
-	{NULL, NULL}
+	{"promise.get", "get_promise", promise_get},
+	{"promise.create", "create_promise", promise_create},
+	{"promise.settle", "settle_promises", promise_settle},
+	{"promise.register_callback", "create_callback", promise_register_callback},
+	{"promise.register_listener", "create_callback", promise_register_listener},
+	{"promise.search", "search_promises", promise_search},
+	{NULL, NULL, NULL}
 };

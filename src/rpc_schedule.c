@@ -152,9 +152,9 @@ schedule_search(const RsnRequest *request)
 }
 
 const RsnHandlerDef rsn_schedule_handlers[] = {
-	{"schedule.get", schedule_get},
-	{"schedule.create", schedule_create},
-	{"schedule.delete", schedule_delete},
-	{"schedule.search", schedule_search},
-	{NULL, NULL}
+	{"schedule.get", "get_schedule", schedule_get},
+	{"schedule.create", "create_schedule", schedule_create},
+	{"schedule.delete", "delete_schedule", schedule_delete},
+	{"schedule.search", "search_schedules", schedule_search},
+	{NULL, NULL, NULL}
 };

@@ -49,6 +49,13 @@ shared_size(void)
 	return size;
 }
 
+/* True if the library is in shared_preload_libraries. */
+bool
+rsn_shared_is_preloaded(void)
+{
+	return is_preloaded;
+}
+
 static void
 init_slot(RsnSlot *slot, Oid database_id)
 {

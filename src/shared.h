@@ -103,6 +103,7 @@ typedef struct RsnShared
 } RsnShared;
 
 extern void rsn_shared_init(void);
+extern bool rsn_shared_is_preloaded(void);
 extern RsnShared *rsn_shared(void);
 extern RsnSlot *rsn_shared_slot(Oid database_id);
 extern RsnSlot *rsn_shared_find_slot(Oid database_id);

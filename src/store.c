@@ -25,6 +25,7 @@
 
 #include "fault.h"
 #include "id.h"
+#include "identity.h"
 #include "store_plan.h"
 
 static SPIPlanPtr plans[RSN_NQUERIES];
@@ -37,6 +38,7 @@ typedef struct Session
 {
 	SubTransactionId subid;		/* in which it began, and with which it ends */
 	MemoryContext result_context;	/* the caller's */
+	RsnIdentity caller;
 	bool		is_connected;	/* to SPI, since the first statement */
 	const RsnQueryDef *running; /* a statement of ours, or NULL */
 } Session;
@@ -53,7 +55,10 @@ use_session(int new_depth)
 	rsn_table_use(depth);
 }
 
-/* Opens the store; what it answers is allocated in the current context. */
+/*
+ * Opens the store and acts as the owner of its tables; what it returns is allocated
+ * in the current context.
+ */
 void
 rsn_store_begin(void)
 {
@@ -65,6 +70,7 @@ rsn_store_begin(void)
 	memset(&sessions[depth], 0, sizeof(Session));
 	sessions[depth].subid = GetCurrentSubTransactionId();
 	sessions[depth].result_context = CurrentMemoryContext;
+	sessions[depth].caller = rsn_identity_assume();
 	use_session(depth + 1);
 	rsn_table_begin();
 }
@@ -90,6 +96,7 @@ rsn_store_end(void)
 	if (session->is_connected && SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
 	MemoryContextSwitchTo(caller);
+	rsn_identity_restore(&session->caller);
 	use_session(depth - 1);
 }
 

@@ -17,13 +17,13 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_authid.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include "identity.h"
 #include "worker_settings.h"
 
 typedef struct Setting
@@ -118,8 +118,7 @@ rsn_settings_pin(void)
 		pin("synchronous_commit", "local");
 
 	/* What session_authorization of the database may have made of us. */
-	if (GetUserId() != BOOTSTRAP_SUPERUSERID)
-		SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
+	rsn_identity_reset();
 }
 
 static volatile sig_atomic_t may_cancel = false;

@@ -25,6 +25,7 @@
 
 #include "clock.h"
 #include "guc.h"
+#include "identity.h"
 #include "worker_settings.h"
 #include "worker_step.h"
 
@@ -81,12 +82,18 @@ rsn_runner_yield(RsnRunner *runner)
 	LockRelease(&tag, RowExclusiveLock, true);
 }
 
+/*
+ * Begins a transaction as the owner of the tables, until it has committed: deferred
+ * triggers of others run then.
+ */
 static void
 begin(RsnRunner *runner, const char *activity)
 {
+	rsn_identity_reset();
 	rsn_settings_allow_cancel();
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	rsn_identity_assume_transaction();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, activity);
 	MemoryContextSwitchTo(runner->scratch);
@@ -97,6 +104,7 @@ end(RsnRunner *runner)
 {
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	rsn_identity_reset();
 	rsn_settings_ignore_cancel();
 	pgstat_report_stat(true);
 	pgstat_report_activity(STATE_IDLE, NULL);

@@ -54,6 +54,7 @@ type session struct {
 	number   int
 	client   int
 	settings string
+	after    string // a statement in the transaction of each operation, or empty
 	gen      *generator
 	conn     *client.Session
 	backend  string
@@ -68,7 +69,7 @@ func record(s *server, seed int64, set settings) (*History, error) {
 	r := rand.New(rand.NewSource(seed))
 	h := &History{Seed: seed, Sessions: set.sessions, Slow: r.Intn(4) != 0,
 		Wall: r.Intn(5) == 0}
-	if err := s.reset(h.Slow); err != nil {
+	if err := s.reset(); err != nil {
 		return nil, err
 	}
 	rec := &recorder{server: s, start: time.Now(), boards: map[string]*board{}}
@@ -124,6 +125,9 @@ func (rec *recorder) openSessions(r *rand.Rand, h *History, boards []*board) ([]
 			gen: &generator{r: rand.New(rand.NewSource(r.Int63())), boards: boards,
 				step: step, isWall: h.Wall,
 				serial: i * 1_000_000, hasSchedules: hasSchedules}}
+		if h.Slow {
+			one.after = linger
+		}
 		if r.Intn(2) == 0 {
 			one.settings += fmt.Sprintf("SET test.linger_ms = %d; ", 1+r.Intn(4))
 		}
@@ -239,7 +243,7 @@ func (one *session) perform(op *Op, intended string) error {
 			one.harm(intended, delay)
 		}()
 	}
-	response, err := one.conn.Do(ctx, op.Request)
+	response, _, err := one.conn.DoBetween(ctx, "", op.Request, one.after)
 	op.Return = one.elapsed()
 	if one.gen.isWall {
 		op.To = time.Now().UnixMilli()

@@ -14,30 +14,12 @@ import (
 // patience is for what happens soon, unless the server hangs.
 const patience = 300 * time.Second
 
-// Transactions linger for a moment before they commit, with all their locks, in
-// sessions that ask for it.  The triggers are deferred, so that they wait where
-// a slow disk would have them wait.
-const setup = `
-CREATE EXTENSION IF NOT EXISTS resonate;
-CREATE OR REPLACE FUNCTION public.linger() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-	IF random() < 0.5 THEN
-		PERFORM pg_sleep(random() * coalesce(current_setting('test.linger_ms', true)::float, 0) / 1000);
-	END IF;
-	RETURN NULL;
-END $$;
-DO $$
-DECLARE
-	name text;
-BEGIN
-	FOREACH name IN ARRAY ARRAY['promises', 'tasks', 'callbacks', 'awaiters'] LOOP
-		EXECUTE format('DROP TRIGGER IF EXISTS linger ON resonate.%I', name);
-		EXECUTE format('CREATE CONSTRAINT TRIGGER linger
-			AFTER INSERT OR UPDATE OR DELETE ON resonate.%I
-			DEFERRABLE INITIALLY DEFERRED
-			FOR EACH ROW EXECUTE FUNCTION public.linger()', name);
-	END LOOP;
-END $$`
+const setup = `CREATE EXTENSION IF NOT EXISTS resonate`
+
+// linger keeps a transaction for a moment before it commits, with all its locks, in
+// sessions that ask for it: where a slow disk would keep it.
+const linger = `SELECT FROM pg_sleep(CASE WHEN random() < 0.5 THEN 0
+	ELSE random() * coalesce(current_setting('test.linger_ms', true)::float, 0) / 1000 END)`
 
 // server is the session that prepares, watches and inspects.
 type server struct {
@@ -82,18 +64,8 @@ func (s *server) number(statement string) (int64, error) {
 
 // reset empties the database and keeps the worker out of the history; its clock
 // is not that of the history.
-func (s *server) reset(slow bool) error {
-	mode := "DISABLE"
-	if slow {
-		mode = "ENABLE"
-	}
+func (s *server) reset() error {
 	statements := "SET resonate.debug = on"
-	for _, table := range []string{"promises", "tasks", "callbacks", "awaiters"} {
-		statements += fmt.Sprintf("; ALTER TABLE resonate.%s %s TRIGGER linger",
-			table, mode)
-	}
-	// A table with work left for triggers cannot be altered.
-	statements += "; COMMIT"
 	for _, kind := range []string{"debug.start", "debug.reset"} {
 		statements += fmt.Sprintf(`; SELECT resonate.resonate_rpc('{"kind": "%s",
 			"head": {"corrId": "0", "version": "2026-04-01"}, "data": {}}')`, kind)

@@ -52,12 +52,18 @@ INSERT INTO functions VALUES
 	('guard_task()', false, false, false, false, false),
 	('note_insert()', false, false, false, false, false);
 
+-- Who owns the database, and who may create in it, is granted nothing by that.
+CREATE ROLE resonate_test_dba;
+CREATE ROLE resonate_test_creator;
+SELECT lives_ok(format('ALTER DATABASE %I OWNER TO resonate_test_dba', current_database()), 'a database of somebody');
+GRANT CREATE ON SCHEMA public TO resonate_test_creator;
+
 -- "public" stands for everybody.
 CREATE TEMP TABLE decisions ON COMMIT DROP AS
 SELECT 'resonate.' || f.signature AS signature, r.role, r.allowed
 FROM functions f CROSS JOIN LATERAL (VALUES ('resonate_client', f.clients), ('resonate_worker', f.workers),
 	('resonate_reader', f.readers), ('resonate_admin', f.admins), ('pg_monitor', f.monitors),
-	('public', false)) AS r (role, allowed);
+	('public', false), ('resonate_test_dba', false), ('resonate_test_creator', false)) AS r (role, allowed);
 
 SELECT set_eq($$SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = 'resonate'::regnamespace$$,
 			  $$SELECT 'resonate.' || signature FROM functions$$,
@@ -78,16 +84,20 @@ SELECT is(has_table_privilege(role, c.oid, privilege),
 		  role IN ('resonate_reader', 'resonate_admin', 'pg_monitor'),
 		  format('%s: %s on %s', role, privilege, c.relname))
 FROM pg_class c
-CROSS JOIN unnest('{resonate_client, resonate_worker, resonate_reader, resonate_admin, pg_monitor, public}'::text[]) AS role
+CROSS JOIN unnest('{resonate_client, resonate_worker, resonate_reader, resonate_admin, pg_monitor, public,
+	resonate_test_dba, resonate_test_creator}'::text[]) AS role
 CROSS JOIN unnest('{SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER}'::text[]) AS privilege
 WHERE c.relnamespace = 'resonate'::regnamespace AND c.relkind NOT IN ('i', 'c');
 SELECT is_empty($$SELECT attrelid, attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 				  WHERE c.relnamespace = 'resonate'::regnamespace AND a.attacl IS NOT NULL$$,
 				'nothing is granted on a column');
-SELECT is(has_schema_privilege(role, 'resonate', 'USAGE'), role LIKE 'resonate%', role || ' uses the schema')
-FROM unnest('{resonate_client, resonate_worker, resonate_reader, resonate_admin, public}'::text[]) AS role;
+SELECT is(has_schema_privilege(role, 'resonate', 'USAGE'), role ~ '^resonate_[acrw]|pg_monitor', role || ' uses the schema')
+FROM unnest('{resonate_client, resonate_worker, resonate_reader, resonate_admin, pg_monitor, public}'::text[]) AS role;
+SELECT ok(NOT has_schema_privilege(role, 'resonate', 'USAGE'), role || ' does not')
+FROM unnest('{public, resonate_test_dba, resonate_test_creator}'::text[]) AS role;
 SELECT ok(NOT has_schema_privilege(role, 'resonate', 'CREATE'), role || ' creates nothing in it')
-FROM unnest('{resonate_client, resonate_worker, resonate_reader, resonate_admin, public}'::text[]) AS role;
+FROM unnest('{resonate_client, resonate_worker, resonate_reader, resonate_admin, pg_monitor, public, resonate_test_dba,
+	resonate_test_creator}'::text[]) AS role;
 
 SELECT is(ROW(r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolcanlogin, r.rolreplication,
 			  r.rolbypassrls)::text,
@@ -162,6 +172,20 @@ CROSS JOIN (VALUES ('client', 'resonate_client'), ('worker', 'resonate_worker'),
 CROSS JOIN LATERAL as_role(r.name::name, c.statement) AS outcome
 WHERE c.statement NOT LIKE 'COPY%';
 SELECT is(as_role('resonate_test_nobody', 'SELECT resonate.get_promise(''p'')'), '42501', 'nobody may nothing');
+
+-- Every function, by every role, with nulls: 42501, or whatever else.  For those who
+-- may not even use the schema it is the schema that refuses.
+CREATE TEMP TABLE null_calls ON COMMIT DROP AS
+SELECT p.oid, format('%s %s(%s)', CASE p.prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT' END, p.oid::regproc::text,
+					 (SELECT string_agg(format('NULL::%s', format_type(t.oid, NULL)), ', ' ORDER BY t.n)
+					  FROM unnest(p.proargtypes) WITH ORDINALITY AS t (oid, n))) AS call
+FROM pg_proc p WHERE p.pronamespace = 'resonate'::regnamespace;
+SELECT is(as_role(CASE d.role WHEN 'public' THEN 'resonate_test_nobody' ELSE d.role END::name, c.call) <> '42501',
+		  d.allowed, format('%s: %s', d.role, c.call))
+FROM decisions d JOIN null_calls c ON c.oid = d.signature::regprocedure;
+GRANT USAGE ON SCHEMA resonate TO resonate_test_nobody;
+SELECT is(as_role('resonate_test_nobody', call), '42501', format('with USAGE alone: %s', call)) FROM null_calls;
+REVOKE USAGE ON SCHEMA resonate FROM resonate_test_nobody;
 
 SELECT is(as_role(role::name, 'CALL resonate.await_promise(''settled'', ''0'', NULL, NULL, NULL)'),
 		  CASE WHEN role = 'resonate_admin' THEN '42501' ELSE '2D000' END, role || ' calls await_promise')

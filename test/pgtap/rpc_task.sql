@@ -710,6 +710,63 @@ SELECT is(t_get(500, 'pending'), '200 pending v1 resumes 1', 'it is continued');
 SELECT is(status_for('rpc_admin', 'task.halt', 'none'), '404', 'he learns that there is none');
 SELECT is(status_for('rpc_worker', 'task.get', 'pending'), '200', 'all else is for workers');
 
+-- Who asks is the current user, as for the typed functions: the owner of a materialized
+-- view or of a function with SECURITY DEFINER, whoever uses it.
+CREATE FUNCTION request(kind text, id text) RETURNS jsonb LANGUAGE sql AS
+$$
+	SELECT jsonb_build_object('kind', kind, 'head', '{"corrId": "1", "version": "2026-04-01"}'::jsonb,
+							  'data', jsonb_build_object('id', id))
+$$;
+CREATE SCHEMA traps;
+GRANT ALL ON SCHEMA traps TO rpc_worker, rpc_admin;
+GRANT USAGE ON SCHEMA traps TO PUBLIC;
+SET LOCAL ROLE rpc_worker;
+CREATE FUNCTION traps.halt() RETURNS text LANGUAGE plpgsql AS
+$$ BEGIN RETURN resonate.resonate_rpc(public.request('task.halt', 'pending')) #>> '{head,status}'; END $$;
+CREATE FUNCTION traps.halt_as_worker() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT traps.halt()';
+CREATE MATERIALIZED VIEW traps.trap AS SELECT traps.halt() AS status WITH NO DATA;
+SET LOCAL ROLE rpc_admin;
+CREATE FUNCTION traps.halt_as_admin() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT traps.halt()';
+RESET ROLE;
+REFRESH MATERIALIZED VIEW traps.trap;
+SELECT is((SELECT status FROM traps.trap), '403', 'a materialized view of a worker halts nothing when a superuser refreshes it');
+SELECT is(traps.halt_as_worker(), '403', 'nor does a function of a worker that a superuser calls');
+SELECT is(t_get(500, 'pending'), '200 pending v1 resumes 1', 'it is not halted');
+SELECT is(result_for('rpc_worker', 'SELECT traps.halt_as_admin()'), '200', 'a function of an administrator does');
+SELECT is(t_get(500, 'pending'), '200 halted v1 resumes 1', 'it is halted');
+SELECT is(status_for('rpc_admin', 'task.continue', 'pending'), '200', 'and continued');
+
+-- Each kind of request needs what its typed function needs.
+CREATE TEMP TABLE kinds (kind text, function text) ON COMMIT DROP;
+INSERT INTO kinds VALUES
+	('promise.get', 'get_promise'), ('promise.create', 'create_promise'), ('promise.settle', 'settle_promises'),
+	('promise.register_callback', 'create_callback'), ('promise.register_listener', 'create_callback'),
+	('promise.search', 'search_promises'), ('task.get', 'get_task'), ('task.create', 'create_promise_and_task'),
+	('task.acquire', 'acquire_task'), ('task.release', 'release_task'), ('task.suspend', 'suspend_task'),
+	('task.fulfill', 'fulfill_task'), ('task.fence', 'fence_task'), ('task.heartbeat', 'heartbeat_tasks'),
+	('task.halt', 'halt_task'), ('task.continue', 'continue_task'), ('task.search', 'search_tasks'),
+	('schedule.get', 'get_schedule'), ('schedule.create', 'create_schedule'),
+	('schedule.delete', 'delete_schedule'), ('schedule.search', 'search_schedules');
+CREATE ROLE rpc_only;
+GRANT USAGE ON SCHEMA resonate TO rpc_only;
+GRANT EXECUTE ON FUNCTION resonate.resonate_rpc(jsonb) TO rpc_only;
+CREATE FUNCTION status_with(granted text, kind text) RETURNS text LANGUAGE plpgsql AS
+$$
+DECLARE
+	signature text := (SELECT oid::regprocedure FROM pg_proc
+					   WHERE pronamespace = 'resonate'::regnamespace AND proname = granted);
+	status text;
+BEGIN
+	EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO rpc_only', signature);
+	status := status_for('rpc_only', kind, '');
+	EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM rpc_only', signature);
+	RETURN status;
+END
+$$;
+SELECT is(status_for('rpc_only', kind, ''), '403', kind || ' is refused to whom ' || function || ' is') FROM kinds;
+SELECT is(status_with(function, kind), CASE WHEN kind LIKE '%.search' THEN '200' ELSE '400' END,
+		  format('%s is for whom %s is', kind, function)) FROM kinds;
+
 SELECT is_empty('SELECT * FROM resonate.check_invariants()', 'invariants hold');
 
 SELECT finish();

@@ -174,7 +174,7 @@ isnt(wait_for_worker($node), $pid, 'another worker has taken over');
 
 $node->safe_psql('postgres', <<END);
 CREATE SEQUENCE failures;
-CREATE FUNCTION fail_once() RETURNS trigger LANGUAGE plpgsql AS \$\$
+CREATE FUNCTION fail_once() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS \$\$
 BEGIN
 	IF nextval('public.failures') = 2 THEN
 		RAISE 'not this time';

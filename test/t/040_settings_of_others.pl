@@ -232,7 +232,7 @@ is(pid_of('launcher'), $launcher, 'and so is the launcher');
 # While a step runs.
 $node->safe_psql('postgres', <<'END');
 CREATE SEQUENCE tries;
-CREATE FUNCTION sleep_once() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION sleep_once() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
 	IF OLD.id = 'slow' AND nextval('public.tries') = 1 THEN
 		PERFORM pg_catalog.pg_sleep(600);

@@ -91,7 +91,7 @@ is($session->ask('SELECT rows_set_aside FROM resonate.stats'),
 
 $node->safe_psql('postgres', <<'END');
 CREATE TABLE faults (id text, sqlstate text, times integer);
-CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE fault public.faults;
 BEGIN
 	SELECT * INTO fault FROM public.faults f WHERE f.id OPERATOR(pg_catalog.=) OLD.id;
@@ -245,7 +245,7 @@ my $channel = $session->ask("SELECT resonate.outbox_channel('poll://any\@told')"
 $session->ask(qq{LISTEN "$channel"});
 $node->safe_psql('postgres', <<'END');
 CREATE SEQUENCE failures;
-CREATE FUNCTION fail_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION fail_at_commit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
 	IF nextval('public.failures') = 1 THEN
 		RAISE 'the queue is full' USING ERRCODE = '53000';
