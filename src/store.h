@@ -405,4 +405,7 @@ extern bool rsn_store_delete_schedule(text *id);
 extern int	rsn_store_search_schedules(Jsonb *tags, text *after_id, int limit,
 									   RsnScheduleRow **rows);
 
+/* store_trigger.c */
+extern bool rsn_store_are_triggers_changed(void);
+
 #endif							/* RSN_STORE_H */
