@@ -121,8 +121,8 @@ plan_clearing(RsnWorker *worker, RsnStep step, int n, int64 began_ms)
 /*
  * Plans the next run of a step that has failed, as a whole or for some of its rows;
  * later, if at its start there are more of these than can be set aside.
- * What it was handed stays with it, unless that may be its fault or has become too
- * much; then it is found as rows again.
+ * What it was handed stays with it, unless that may be its fault, since one of it is
+ * locked, say, or has become too much; then it is found as rows again, one by one.
  */
 static void
 plan_after_failure(RsnWorker *worker, RsnStep step, RsnStepEnd end)
@@ -145,7 +145,7 @@ plan_after_failure(RsnWorker *worker, RsnStep step, RsnStepEnd end)
 	}
 	if (step == RSN_STEP_DELIVER &&
 		rsn_delivery_drop(RSN_HANDOFF_CALLBACK,
-						  worker->runner.failure == RSN_FAILURE_ROW))
+						  worker->runner.failure != RSN_FAILURE_PASSING))
 		want_reconciling(worker);
 	else if (step == RSN_STEP_DISPATCH)
 		(void) rsn_delivery_drop(RSN_HANDOFF_OFFER, false);
