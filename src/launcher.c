@@ -102,6 +102,47 @@ rest_until(RsnSlot *slot, int64 now_ms)
 									  ? REST_PREPARED_MS : REST_MAX_MS);
 }
 
+/* True for a database that needs a worker, now or later, and has none. */
+static bool
+is_without(const RsnDatabase *database)
+{
+	return rsn_launcher_is_seen(database) && !database->is_absent &&
+		database->handle == NULL;
+}
+
+/* Says once that a database is without a worker, and which others are. */
+static void
+report_waiting(RsnDatabase *waiting)
+{
+	HASH_SEQ_STATUS status;
+	RsnDatabase *database;
+	StringInfoData names;
+	int			n = 0;
+
+	if (waiting->is_reported)
+		return;
+	waiting->is_reported = true;
+	initStringInfo(&names);
+	rsn_launcher_each(&status);
+	while ((database = hash_seq_search(&status)) != NULL)
+	{
+		if (is_without(database) &&
+			(database->is_present || database == waiting) && n++ < NAMES_MAX)
+			appendStringInfo(&names, "%s\"%s\"", n > 1 ? ", " : "",
+							 NameStr(database->name));
+	}
+	if (n > NAMES_MAX)
+		appendStringInfo(&names, " and %d more", n - NAMES_MAX);
+	ereport(LOG,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("there is no process for the resonate worker of database \"%s\"",
+					NameStr(waiting->name)),
+			 errdetail("Databases take turns.  Without a worker at this moment: %s.",
+					   names.data),
+			 errhint("Increase max_worker_processes.")));
+	pfree(names.data);
+}
+
 /* Plans what follows when a worker has ended. */
 static void
 note_exit(RsnDatabase *database, RsnSlot *slot, int64 now_ms)
@@ -126,6 +167,7 @@ note_exit(RsnDatabase *database, RsnSlot *slot, int64 now_ms)
 			database->is_present = true;
 			database->is_resting = true;
 			database->start_at_ms = now_ms + REST_MAX_MS;
+			report_waiting(database);
 			break;
 		case RSN_EXIT_FAILED:
 			if (now_ms - database->started_at_ms >= HEALTHY_MS)
@@ -174,14 +216,6 @@ look_at_worker(RsnDatabase *database, int64 now_ms)
 	if (database->is_resting)
 		database->start_at_ms = Min(database->start_at_ms, now_ms);
 	database->is_present = true;
-}
-
-/* True for a database that needs a worker, now or later, and has none. */
-static bool
-is_without(const RsnDatabase *database)
-{
-	return rsn_launcher_is_seen(database) && !database->is_absent &&
-		database->handle == NULL;
 }
 
 /*
@@ -258,36 +292,6 @@ first_without(void)
 	return first;
 }
 
-/* Says that a database waits, and which others do. */
-static void
-report_waiting(const RsnDatabase *waiting)
-{
-	HASH_SEQ_STATUS status;
-	RsnDatabase *database;
-	StringInfoData names;
-	int			n = 0;
-
-	initStringInfo(&names);
-	rsn_launcher_each(&status);
-	while ((database = hash_seq_search(&status)) != NULL)
-	{
-		if (is_without(database) &&
-			(database->is_present || database == waiting) && n++ < NAMES_MAX)
-			appendStringInfo(&names, "%s\"%s\"", n > 1 ? ", " : "",
-							 NameStr(database->name));
-	}
-	if (n > NAMES_MAX)
-		appendStringInfo(&names, " and %d more", n - NAMES_MAX);
-	ereport(LOG,
-			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-			 errmsg("there is no process for the resonate worker of database \"%s\"",
-					NameStr(waiting->name)),
-			 errdetail("Databases take turns.  Without a worker at this moment: %s.",
-					   names.data),
-			 errhint("Increase max_worker_processes.")));
-	pfree(names.data);
-}
-
 /*
  * Has those wait that need a worker now, since there is no process: workers that can
  * make room are told how many these are.
@@ -312,12 +316,9 @@ wait_for_process(int64 now_ms)
 			pg_atomic_write_u32(&slot->is_waiting, 1);
 		if (database->waits_since_ms == 0)
 			database->waits_since_ms = now_ms;
-		if (database->is_reported ||
-			(!database->is_present &&
-			 now_ms - database->waits_since_ms < PATIENCE_MS))
-			continue;
-		database->is_reported = true;
-		report_waiting(database);
+		if (database->is_present ||
+			now_ms - database->waits_since_ms >= PATIENCE_MS)
+			report_waiting(database);
 	}
 	if (pg_atomic_exchange_u32(nwaiting, n) < n)
 		rsn_shared_wake_workers();

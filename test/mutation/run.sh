@@ -38,7 +38,7 @@ tap=${RSN_MUTATION_TAP:-064_background 013_handoff 017_clock 016_looks \
 	010_prepared 009_no_preload 061_turns 063_orphans 008_drop 012_settings_and_log \
 	002_worker 041_locked 060_switch 062_failures_show 042_failures}
 regress="message callback task"
-isolation="background_locks race_sweep race_messages race_reconcile task_process_timeouts"
+isolation="background_locks race_sweep race_messages task_process_timeouts"
 declare -A names=()
 number=0 killed=0 survived=0 invalid=0 failed=0
 
