@@ -52,6 +52,9 @@
 #define CLEAR_BUSY_INTERVAL_MS	1000
 #define CLEAR_IDLE_INTERVAL_MS	60000
 
+/* From this wait on, whoever has locked something is not about to end. */
+#define LOCKED_LONG_MS		40
+
 /*
  * While commits come one after the other, they are answered together this often.
  * A single one is answered at once.
@@ -121,8 +124,9 @@ plan_clearing(RsnWorker *worker, RsnStep step, int n, int64 began_ms)
 /*
  * Plans the next run of a step that has failed, as a whole or for some of its rows;
  * later, if at its start there are more of these than can be set aside.
- * What it was handed stays with it, unless that may be its fault, since one of it is
- * locked, say, or has become too much; then it is found as rows again, one by one.
+ * What it was handed stays with it, unless that may be its fault, since one of it has
+ * been locked for a while, say, or has become too much; then it is found as rows
+ * again, one by one.
  */
 static void
 plan_after_failure(RsnWorker *worker, RsnStep step, RsnStepEnd end)
@@ -145,7 +149,9 @@ plan_after_failure(RsnWorker *worker, RsnStep step, RsnStepEnd end)
 	}
 	if (step == RSN_STEP_DELIVER &&
 		rsn_delivery_drop(RSN_HANDOFF_CALLBACK,
-						  worker->runner.failure != RSN_FAILURE_PASSING))
+						  worker->runner.failure == RSN_FAILURE_ROW ||
+						  (worker->runner.failure == RSN_FAILURE_LOCKED &&
+						   worker->wait_ms[step] >= LOCKED_LONG_MS)))
 		want_reconciling(worker);
 	else if (step == RSN_STEP_DISPATCH)
 		(void) rsn_delivery_drop(RSN_HANDOFF_OFFER, false);
