@@ -273,4 +273,31 @@ ok( $node->poll_query_until(
 invariants_hold($node, $_) foreach ('green', 'still', 'postgres');
 is(crashes($node), '', 'no process has crashed');
 $node->stop;
+
+#
+# Without preloading, where sessions start the worker
+#
+
+my $plain = new_cluster('plain', preload => 0, extension => 0);
+
+$plain->safe_psql('postgres', 'ALTER DATABASE postgres SET resonate.worker = off');
+$plain->safe_psql('postgres', 'CREATE EXTENSION resonate');
+$plain->safe_psql('postgres', "SELECT resonate.create_promise('due $_', '10 ms'), pg_sleep(0.6)")
+  foreach (1 .. 4);
+is( $plain->safe_psql('postgres', <<'END'),
+SELECT count(*) FILTER (WHERE state = 'pending'),
+	(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'resonate worker'),
+	(SELECT worker_state FROM resonate.stats)
+FROM resonate.promises
+END
+	'4|0|off',
+	'without preloading, sessions start no worker');
+$plain->safe_psql('postgres', 'ALTER DATABASE postgres RESET resonate.worker');
+$plain->safe_psql('postgres', "SELECT resonate.create_promise('call', '1 h')");
+ok( $plain->poll_query_until(
+		'postgres',
+		"SELECT count(*) = 4 FROM resonate.promises WHERE state = 'rejected_timedout'"),
+	'but do so when it is on again');
+is(crashes($plain), '', 'no process has crashed there either');
+$plain->stop;
 done_testing();
