@@ -15,6 +15,7 @@
 #: dst           simulate it, decided by one seed (SEED=n TICKS=n SCENARIO=default|fault|lazy|crash SEEDS=n JOBS=n)
 #: linearizability  check that concurrent histories are linearizable (SEED=n HISTORIES=n OPS=n SESSIONS=n)
 #: defects       show that these two find defects that are put in on purpose (ONLY=name for one)
+#: mutants       change the background line by line, and count what the tests notice (RSN_MUTANTS=n RSN_SEED=n)
 #: soak          do all that is random with ever new seeds (HOURS=n)
 #: docs          write docs/reference.md from the comments in the database
 #: clean         remove everything that was built
@@ -27,7 +28,7 @@ EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).
 # These targets must work where there is no server to ask for PGXS yet, and
 # check has another meaning there, so PGXS is left out when one is asked for.
 DEV_GOALS   = check unit lint format format-check demo roots bench dst \
-	linearizability defects soak docs dist help
+	linearizability defects mutants soak docs dist help
 OTHER_GOALS = $(filter-out $(DEV_GOALS),$(MAKECMDGOALS))
 
 ifneq (,$(filter $(DEV_GOALS),$(MAKECMDGOALS)))
@@ -77,6 +78,10 @@ linearizability:
 defects:
 	@scripts/setup.sh defects
 	@test/defects/run.sh $(ONLY)
+
+mutants:
+	@scripts/setup.sh tap
+	@test/mutation/run.sh
 
 soak:
 	@scripts/setup.sh soak

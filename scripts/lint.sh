@@ -177,7 +177,7 @@ check_defects()
 {
 	local patch
 
-	for patch in test/defects/*.patch; do
+	for patch in test/defects/*.patch test/mutation/planted/*.patch; do
 		patch -p1 --dry-run --fuzz=0 -s <"$patch" ||
 			echo "$patch: does not apply"
 	done

@@ -20,7 +20,14 @@ COMMENT ON FUNCTION resonate.get_stats() IS
 
 CREATE VIEW resonate.stats AS SELECT * FROM resonate.get_stats();
 COMMENT ON VIEW resonate.stats IS
-'Promises by stored state, armed promises past their deadline and the age of the oldest, callbacks, undelivered messages, live tasks by state, schedules, the worker of this database, and its counters since it started. Counts every promise: about a second for ten million.';
+'Promises by stored state, armed promises past their deadline and the age of the oldest, callbacks, undelivered messages, live tasks by state, schedules, the worker of this database, and its counters since it started, or since its first turn where databases share processes; worker_state is running, paused (debug.start), off (resonate.worker), waiting (for a process), resting (it has made room for another database until it is needed) or none; failing_steps are those whose last run failed; the text of the last error is in resonate.worker_error(). Counts every promise: about a second for ten million.';
+
+CREATE FUNCTION resonate.worker_error()
+RETURNS text
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	AS 'MODULE_PATHNAME', 'resonate_worker_error';
+COMMENT ON FUNCTION resonate.worker_error() IS
+'Public. The message of the last error of the worker of this database since the server started, at most 255 bytes of it, or NULL. It can quote ids, so not all who see resonate.stats may call this; when and where it was is there.';
 
 CREATE FUNCTION resonate.worker_step(
 	now timestamptz DEFAULT NULL,

@@ -141,7 +141,8 @@ GRANT EXECUTE ON FUNCTION
 	TO resonate_admin;
 
 GRANT EXECUTE ON FUNCTION
-	resonate.prune(timestamptz, integer)
+	resonate.prune(timestamptz, integer),
+	resonate.worker_error()
 	TO resonate_admin;
 
 GRANT EXECUTE ON FUNCTION resonate.get_stats()

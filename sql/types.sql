@@ -120,7 +120,13 @@ CREATE TYPE resonate.stats_result AS (
 	leases_ended bigint,
 	occurrences_fired bigint,
 	occurrences_missed bigint,
-	messages_expired bigint
+	messages_expired bigint,
+	worker_failures bigint,
+	worker_state text,
+	failing_steps text[],
+	last_error_at timestamptz,
+	last_error_code text,
+	last_error_step text
 );
 COMMENT ON TYPE resonate.stats_result IS
 'The row of resonate.stats.';

@@ -9,8 +9,10 @@
 
 #include "access/xact.h"
 #include "commands/extension.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -20,9 +22,10 @@
 #include "engine.h"
 #include "record.h"
 #include "shared.h"
+#include "switch.h"
 #include "wake.h"
 
-#define STATS_NCOLUMNS	(17 + RSN_NCOUNTERS)
+#define STATS_NCOLUMNS	(22 + RSN_NCOUNTERS)
 #define PRUNE_LIMIT_DEFAULT	1000
 
 /* How many entries of history are looked at together. */
@@ -31,6 +34,7 @@
 
 PG_FUNCTION_INFO_V1(resonate_prune);
 PG_FUNCTION_INFO_V1(resonate_get_stats);
+PG_FUNCTION_INFO_V1(resonate_worker_error);
 PG_FUNCTION_INFO_V1(resonate_worker_step);
 PG_FUNCTION_INFO_V1(resonate_start_worker);
 
@@ -88,6 +92,75 @@ put_worker_stats(RsnSlot *slot, Datum *values, bool *nulls)
 	}
 }
 
+/* Whether there is a worker, and if not, why. */
+static const char *
+worker_state(RsnSlot *slot)
+{
+	if (slot != NULL && pg_atomic_read_u32(&slot->pid) != 0)
+		return pg_atomic_read_u32(&slot->is_paused) != 0 ? "paused" : "running";
+	if (!rsn_switch_is_on())
+		return "off";
+	if (slot != NULL && pg_atomic_read_u32(&slot->is_waiting) != 0)
+		return "waiting";
+	if (slot != NULL && pg_atomic_read_u32(&slot->is_resting) != 0)
+		return "resting";
+	return "none";
+}
+
+/* The names of the steps whose last run failed. */
+static Datum
+failing_steps(RsnSlot *slot)
+{
+	uint32		steps = slot == NULL ? 0
+	: pg_atomic_read_u32(&slot->failing_steps);
+	Datum		names[RSN_NSTEPS];
+	int			n = 0;
+
+	for (int i = 0; i < RSN_NSTEPS; i++)
+	{
+		if ((steps & (1U << i)) != 0)
+			names[n++] = CStringGetTextDatum(rsn_step_name((RsnStep) i));
+	}
+	return PointerGetDatum(construct_array(names, n, TEXTOID, -1, false,
+										   TYPALIGN_INT));
+}
+
+/*
+ * The columns about what fails.  The text of an error may quote an id, so it is not
+ * here but in resonate.worker_error().
+ */
+static void
+put_failure_stats(RsnSlot *slot, Datum *values, bool *nulls)
+{
+	RsnLastError error = {.at_ms = 0};
+
+	if (slot != NULL)
+		error = rsn_shared_last_error(slot);
+	values[0] = CStringGetTextDatum(worker_state(slot));
+	values[1] = failing_steps(slot);
+	nulls[2] = nulls[3] = nulls[4] = error.at_ms == 0;
+	if (error.at_ms == 0)
+		return;
+	values[2] = TimestampTzGetDatum(rsn_timestamptz_from_ms(error.at_ms));
+	values[3] = CStringGetTextDatum(unpack_sql_state(error.sqlstate));
+	values[4] = CStringGetTextDatum(error.activity);
+}
+
+/* resonate.worker_error() */
+Datum
+resonate_worker_error(PG_FUNCTION_ARGS)
+{
+	RsnSlot    *slot = rsn_shared_find_slot(MyDatabaseId);
+	RsnLastError error;
+
+	if (slot == NULL)
+		PG_RETURN_NULL();
+	error = rsn_shared_last_error(slot);
+	if (error.at_ms == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(error.text));
+}
+
 /* resonate.get_stats() */
 Datum
 resonate_get_stats(PG_FUNCTION_ARGS)
@@ -95,6 +168,7 @@ resonate_get_stats(PG_FUNCTION_ARGS)
 	RsnStateCounts counts;
 	Datum		values[STATS_NCOLUMNS] = {0};
 	bool		nulls[STATS_NCOLUMNS] = {0};
+	RsnSlot    *slot = rsn_shared_find_slot(MyDatabaseId);
 	int64		now_ms = rsn_clock_now();
 	int			i = 0;
 
@@ -122,8 +196,9 @@ resonate_get_stats(PG_FUNCTION_ARGS)
 	for (int state = 0; state < RSN_TASK_FULFILLED; state++)
 		values[i++] = Int64GetDatum(counts.tasks[state]);
 	values[i++] = Int64GetDatum(counts.schedules);
-	put_worker_stats(rsn_shared_find_slot(MyDatabaseId), values + i,
-					 nulls + i);
+	put_worker_stats(slot, values + i, nulls + i);
+	i += 3 + RSN_NCOUNTERS;
+	put_failure_stats(slot, values + i, nulls + i);
 	return rsn_record_form(fcinfo, values, nulls);
 }
 

@@ -3,32 +3,48 @@
  * background_call.c
  *	  Steps of background work that callers run in their own transactions.
  *
- * What cannot be dealt with is for the worker to find out and to set aside; it
- * must not keep a caller who only wants his own work from it.
+ * What cannot be dealt with must not keep a caller from the rest.  A step that fails is
+ * run row by row, and rows that fail by their own fault are left to the worker for a
+ * while.  So is the step, when it fails by no row's fault, or there are too many.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "background.h"
 #include "clock.h"
 #include "failure.h"
 
-/* How long a step that failed for a caller is left to the worker. */
-#define FAILED_STEP_WAIT_MS 60000
+/* How long what has failed for a caller is left to the worker. */
+#define LEFT_MS 60000
 
-/* When a step that has failed may run again in this session. */
+/* When a step that has failed as a whole may run again in this session. */
 static int64 not_before_ms[RSN_NSTEPS];
+
+/* What has failed alone in this session, and until when it is left out. */
+static RsnSetAside set_aside[RSN_NSTEPS];
 
 /* What lies further ahead was noted by a clock that was set back since. */
 static bool
 has_to_wait(RsnStep step, int64 now_ms)
 {
 	return now_ms < not_before_ms[step] &&
-		not_before_ms[step] - now_ms <= FAILED_STEP_WAIT_MS;
+		not_before_ms[step] - now_ms <= LEFT_MS;
+}
+
+/* Has those tried again whose time has come, or lies too far ahead. */
+static void
+release(RsnStep step, int64 now_ms)
+{
+	RsnSetAside *list = &set_aside[step];
+
+	if (list->n > 0 && rsn_set_aside_next(list) - now_ms > LEFT_MS)
+		(void) rsn_set_aside_release(list, RSN_TIME_NEVER);
+	(void) rsn_set_aside_release(list, now_ms);
 }
 
 /* Of a step: all of it, or one row; and how many rows that took. */
@@ -70,49 +86,99 @@ try_part(Part *part)
 	return error;
 }
 
-/*
- * Leaves a step, one of whose rows is at fault, to the worker for a while.  Raises
- * the errors of the transaction, the session and the server again.
- */
+/* Raises the errors of the transaction, the session and the server again. */
 static void
-leave_to_worker(const Part *part, ErrorData *error)
+check_error(ErrorData *error)
 {
-	if (rsn_failure_of(error->sqlerrcode) != RSN_FAILURE_ROW)
+	if (rsn_failure_of(error->sqlerrcode) != RSN_FAILURE_ROW &&
+		error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
 		ReThrowError(error);
-	not_before_ms[part->step] = rsn_deadline_after(part->now_ms,
-												   FAILED_STEP_WAIT_MS);
+}
+
+/* Leaves a step to the worker for a while. */
+static void
+leave_step(const Part *part, const char *reason, int sqlstate)
+{
+	not_before_ms[part->step] = rsn_deadline_after(part->now_ms, LEFT_MS);
+	ereport(WARNING,
+			(errcode(sqlstate),
+			 errmsg("could not run step \"%s\": %s", rsn_step_name(part->step),
+					reason),
+			 errdetail("It is left to the background worker for a minute.")));
+}
+
+/* Leaves a row to the worker for a while, or the step if there are too many. */
+static void
+leave_row(const Part *part, const ErrorData *error)
+{
+	if (!rsn_set_aside_add(&set_aside[part->step], part->id,
+						   rsn_deadline_after(part->now_ms, LEFT_MS)))
+	{
+		leave_step(part, error->message, error->sqlerrcode);
+		return;
+	}
 	ereport(WARNING,
 			(errcode(error->sqlerrcode),
-			 errmsg("could not run step \"%s\": %s", rsn_step_name(part->step),
+			 errmsg("could not run step \"%s\" for \"%s\": %s",
+					rsn_step_name(part->step), text_to_cstring(part->id),
 					error->message),
 			 errdetail("It is left to the background worker for a minute.")));
 }
 
-/* Runs a step row by row, since somebody works on one of them. */
-static int
-try_rows(RsnStep step, int64 now_ms, RsnProgress *progress)
+/* What a step would take, to try it row by row. */
+typedef struct Rows
 {
-	Part		part = {.step = step,.now_ms = now_ms};
+	const Part *whole;
 	text	  **ids;
-	int64	   *due_ms;
-	int			nids = rsn_background_list(step, now_ms, progress, &ids, &due_ms);
-	int			ntaken = 0;
+	int			n;
+} Rows;
 
-	for (int i = 0; i < nids && !has_to_wait(step, now_ms); i++)
+static void
+list_rows(void *arg)
+{
+	Rows	   *rows = arg;
+	int64	   *due_ms;
+
+	rows->n = rsn_background_list(rows->whole->step, rows->whole->now_ms,
+								  rows->whole->progress, &rows->ids, &due_ms);
+}
+
+/*
+ * Runs a step row by row, since it has failed.  That some of its rows are locked is no
+ * reason to leave it, nor that some have failed alone.
+ */
+static int
+try_rows(const Part *whole, const ErrorData *reason)
+{
+	Part		part = *whole;
+	Rows		rows = {.whole = whole};
+	int			ntaken = 0;
+	int			nfailed = 0;
+
+	if (rsn_attempt(list_rows, &rows) != NULL)
+		rows.n = 0;
+	for (int i = 0; i < rows.n && !has_to_wait(part.step, part.now_ms); i++)
 	{
 		ErrorData  *error;
 
 		CHECK_FOR_INTERRUPTS();
-		part.id = ids[i];
+		part.id = rows.ids[i];
 		error = try_part(&part);
 		ntaken += part.ntaken;
-		if (error != NULL && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
-			leave_to_worker(&part, error);
+		if (error == NULL)
+			continue;
+		nfailed++;
+		check_error(error);
+		if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+			leave_row(&part, error);
 	}
+	if (nfailed == 0 && ntaken == 0 &&
+		reason->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+		leave_step(whole, reason->message, reason->sqlerrcode);
 	return ntaken;
 }
 
-/* Runs a step, without what somebody works on; returns how many rows it took. */
+/* Runs a step, without what cannot be dealt with; returns how many rows it took. */
 static int
 try_step(RsnStep step, int64 now_ms)
 {
@@ -122,13 +188,13 @@ try_step(RsnStep step, int64 now_ms)
 
 	if (has_to_wait(step, now_ms))
 		return 0;
+	release(step, now_ms);
+	start.set_aside[step] = set_aside[step];
 	error = try_part(&part);
 	if (error == NULL)
 		return part.ntaken;
-	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
-		return try_rows(step, now_ms, &start);
-	leave_to_worker(&part, error);
-	return 0;
+	check_error(error);
+	return try_rows(&part, error);
 }
 
 /*

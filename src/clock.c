@@ -12,6 +12,7 @@
 
 #include "datatype/timestamp.h"
 #include "fmgr.h"
+#include "portability/instr_time.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -36,6 +37,16 @@ int64
 rsn_clock_wall(void)
 {
 	return rsn_ms_from_timestamptz(GetCurrentTimestamp());
+}
+
+/* The milliseconds since some instant, which no change of the time of day changes. */
+int64
+rsn_clock_monotonic(void)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	return (int64) INSTR_TIME_GET_MILLISEC(now);
 }
 
 /* The instant that the request at hand has named, or negative. */

@@ -17,6 +17,7 @@
 
 extern int64 rsn_clock_now(void);
 extern int64 rsn_clock_wall(void);
+extern int64 rsn_clock_monotonic(void);
 extern void rsn_clock_set_request_time(int64 now_ms);
 extern int64 rsn_clock_wait_ms(int64 until_ms, int64 limit_ms);
 

@@ -39,6 +39,8 @@ int			rsn_guc_sweep_batch_size = 1000;
 int64		rsn_guc_test_clock_ms = -1;
 int			rsn_guc_undelivered_retention_s = 24 * 60 * 60;
 int			rsn_guc_visibility_timeout_ms = 30000;
+bool		rsn_guc_worker = true;
+bool		rsn_guc_worker_configured = true;
 
 static char *test_clock_text = NULL;
 
@@ -88,6 +90,18 @@ static void
 assign_test_clock(const char *newval, void *extra)
 {
 	rsn_guc_test_clock_ms = *(int64 *) extra;
+}
+
+/*
+ * Notes what the configuration says, whatever the database or the role has set
+ * for its sessions.
+ */
+static bool
+check_worker(bool *newval, void **extra, GucSource source)
+{
+	if (source <= PGC_S_ARGV)
+		rsn_guc_worker_configured = *newval;
+	return true;
 }
 
 static void
@@ -224,6 +238,12 @@ rsn_guc_init(void)
 							NULL,
 							&rsn_guc_visibility_timeout_ms, 30000, 0, INT_MAX,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("resonate.worker",
+							 "Lets the background worker of the database run.",
+							 "Off keeps it still.  ALTER DATABASE goes before ALTER ROLE ALL, and both before the configuration; a role or a session cannot set it.",
+							 &rsn_guc_worker, true,
+							 PGC_SUSET, 0, check_worker, NULL, NULL);
 
 	rsn_fault_init();
 	MarkGUCPrefixReserved("resonate");

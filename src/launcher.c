@@ -6,47 +6,41 @@
  * Where the library is preloaded, one launcher for the cluster looks into
  * pg_database, starts a worker in each database, and starts it again when it
  * ends.  A worker that finds no extension leaves and is not started again until
- * CREATE EXTENSION asks for it.  The launcher starts when recovery is over, so
+ * CREATE EXTENSION asks for it.  One that finds itself switched off leaves, and now
+ * and then another one looks whether that is still so: what is set for a database
+ * can only be read from within one.  The launcher starts when recovery is over, so
  * not on a standby until its promotion, and not during binary upgrade.
  *
- * Where it is not preloaded, the first call that leaves work behind starts the
- * worker of its own database, and nobody starts it again until the next call.
+ * Where there are more databases than processes, they share these in turns.  The
+ * launcher says how many databases wait, and as many workers make room, be it that
+ * they have nothing to do, or have been there for a turn (worker_place.c).  The
+ * process goes to the database that has needed one for the longest time.  What a
+ * worker has left in its slot, and what commits have added since, says when its
+ * database needs one again; if the slot is lost to another database, that is at once.
+ *
+ * All its plans are made by a clock that nobody sets.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/heapam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "access/tableam.h"
-#include "access/xact.h"
-#include "catalog/pg_database.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 #include "clock.h"
 #include "compat.h"
+#include "launcher_internal.h"
 #include "shared.h"
-#include "worker.h"
 #include "worker_settings.h"
-
-#define LAUNCHER_RESTART_S	1
 
 /* A new database, made from a template, is found after this. */
 #define RESCAN_MS			60000
-
-/* After a worker failed: the delay doubles from one to the other. */
-#define RETRY_MIN_MS		1000
-#define RETRY_MAX_MS		60000
 
 /* A worker that has lived this long was not broken from the start. */
 #define HEALTHY_MS			10000
@@ -58,225 +52,101 @@
  */
 #define STAGGER_MS			200
 
-/*
- * The connection limit of a database that an interrupted DROP DATABASE has left
- * behind, to which nobody can connect (DATCONNLIMIT_INVALID_DB, since 15.4).
- */
-#define DROPPED_HALFWAY		(-2)
-
 /* A worker that left the database to somebody else comes back after this. */
 #define YIELD_MS			5000
 
-/* Without a launcher, sessions try to start a worker this often at the most. */
-#define REQUEST_INTERVAL_MS	1000
+/* How often to look whether a worker that was switched off still is. */
+#define OFF_MS				60000
 
-/* What the launcher knows of a database. */
-typedef struct Database
-{
-	Oid			id;				/* hash key */
-	BackgroundWorkerHandle *handle; /* NULL: no worker */
-	bool		is_absent;		/* no extension, as far as we know */
-	uint64		seen_in;		/* the number of a scan of pg_database */
-	int64		start_at_ms;
-	int64		started_at_ms;	/* when the worker was registered */
-	int64		retry_ms;
-} Database;
+/* A database whose worker has made room has another turn after this at the latest. */
+#define REST_MAX_MS			60000
 
-static HTAB *databases = NULL;
+/* While a prepared transaction is left, which can commit unseen. */
+#define REST_PREPARED_MS	1000
 
-/* The number of the last scan that was not interrupted. */
-static uint64 last_scan = 0;
-
-/* Registers a worker for a database; false when there is no free slot. */
-bool
-rsn_worker_start(Oid database_id, pid_t notify_pid,
-				 BackgroundWorkerHandle **handle)
-{
-	BackgroundWorker worker = {0};
-
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
-		BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	strlcpy(worker.bgw_library_name, "resonate", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "resonate_worker_main", BGW_MAXLEN);
-	strlcpy(worker.bgw_type, "resonate worker", BGW_MAXLEN);
-	snprintf(worker.bgw_name, BGW_MAXLEN, "resonate worker for database %u",
-			 database_id);
-	worker.bgw_main_arg = ObjectIdGetDatum(database_id);
-	worker.bgw_notify_pid = notify_pid;
-	return RegisterDynamicBackgroundWorker(&worker, handle);
-}
-
-/* Has the launcher start a worker, if there is a launcher. */
-void
-rsn_worker_request_start(RsnSlot *slot)
-{
-	pg_atomic_write_u32(&slot->is_wanted, 1);
-	pg_memory_barrier();
-	rsn_shared_wake_proc(pg_atomic_read_u32(&rsn_shared()->launcher_proc_number));
-}
+/* How often to look whether there is a process, when there was none. */
+#define NO_PROCESS_MS		1000
 
 /*
- * Called while a transaction leaves work behind: makes sure that somebody will
- * do it.  A worker that starts before this transaction commits finds nothing
- * yet, and is woken by the commit like any other.
+ * A database that waits for longer is reported even if it is not known whether it
+ * has the extension.
  */
-void
-rsn_worker_ensure(void)
-{
-	RsnSlot    *slot = rsn_shared_slot(MyDatabaseId);
-	int64		now_ms;
-	int64		requested_at_ms;
+#define PATIENCE_MS			10000
 
-	if (slot == NULL || IsBinaryUpgrade ||
-		pg_atomic_read_u32(&slot->proc_number) != RSN_NO_PROC)
-		return;
-	now_ms = rsn_clock_wall();
-	requested_at_ms = (int64) pg_atomic_read_u64(&slot->requested_at_ms);
-
-	/* A request that lies ahead was made by a clock that was set back since. */
-	if (requested_at_ms <= now_ms &&
-		now_ms - requested_at_ms < REQUEST_INTERVAL_MS)
-		return;
-	pg_atomic_write_u64(&slot->requested_at_ms, now_ms);
-
-	if (pg_atomic_read_u32(&rsn_shared()->launcher_proc_number) != RSN_NO_PROC)
-		rsn_worker_request_start(slot);
-	else if (!rsn_worker_start(MyDatabaseId, 0, NULL))
-		ereport(LOG,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("could not start the resonate worker"),
-				 errhint("Increase max_worker_processes.")));
-}
-
-/* Registers the launcher with the postmaster. */
-void
-rsn_launcher_register(void)
-{
-	BackgroundWorker launcher = {0};
-
-	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
-		return;
-	launcher.bgw_flags = BGWORKER_SHMEM_ACCESS |
-		BGWORKER_BACKEND_DATABASE_CONNECTION;
-	launcher.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	launcher.bgw_restart_time = LAUNCHER_RESTART_S;
-	strlcpy(launcher.bgw_library_name, "resonate",
-			sizeof(launcher.bgw_library_name));
-	strlcpy(launcher.bgw_function_name, "resonate_launcher_main", BGW_MAXLEN);
-	strlcpy(launcher.bgw_name, "resonate launcher", BGW_MAXLEN);
-	strlcpy(launcher.bgw_type, "resonate launcher", BGW_MAXLEN);
-	RegisterBackgroundWorker(&launcher);
-}
+/* So many databases are named in a report. */
+#define NAMES_MAX			20
 
 static void
 detach(int code, Datum arg)
 {
+	pg_atomic_write_u32(&rsn_shared()->nwaiting, 0);
 	pg_atomic_write_u32(&rsn_shared()->launcher_proc_number, RSN_NO_PROC);
 }
 
-static Database *
-find_database(Oid database_id)
+/* When a database whose worker has made room needs one again. */
+static int64
+rest_until(RsnSlot *slot, int64 now_ms)
 {
-	bool		found;
-	Database   *database = hash_search(databases, &database_id, HASH_ENTER,
-									   &found);
+	int64		due_ms;
 
-	if (!found)
-	{
-		database->handle = NULL;
-		database->seen_in = 0;
-		database->is_absent = false;
-		database->start_at_ms = 0;
-		database->started_at_ms = 0;
-		database->retry_ms = RETRY_MIN_MS;
-	}
-	return database;
+	if (slot == NULL || pg_atomic_read_u32(&slot->is_resting) == 0 ||
+		pg_atomic_read_u32(&slot->must_deliver) != 0 ||
+		pg_atomic_read_u32(&slot->must_offer) != 0 ||
+		pg_atomic_read_u32(&slot->must_reconcile) != RSN_RECONCILE_NO ||
+		slot->ring.used > 0)
+		return now_ms;
+	due_ms = Min((int64) pg_atomic_read_u64(&slot->wake_at_ms),
+				 (int64) pg_atomic_read_u64(&slot->told_ms));
+	return now_ms + rsn_clock_wait_ms(due_ms,
+									  pg_atomic_read_u32(&slot->must_poll) != 0
+									  ? REST_PREPARED_MS : REST_MAX_MS);
 }
 
+/* True for a database that needs a worker, now or later, and has none. */
 static bool
-is_seen(const Database *database)
+is_without(const RsnDatabase *database)
 {
-	return database->seen_in >= last_scan;
+	return rsn_launcher_is_seen(database) && !database->is_absent &&
+		database->handle == NULL;
 }
 
-/* Reads pg_database: those that can be connected to, templates excepted. */
+/* Says once that a database is without a worker, and which others are. */
 static void
-read_databases(void)
-{
-	Relation	relation;
-	TableScanDesc scan;
-	HeapTuple	tuple;
-
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	(void) GetTransactionSnapshot();
-	relation = table_open(DatabaseRelationId, AccessShareLock);
-	scan = table_beginscan_catalog(relation, 0, NULL);
-	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
-	{
-		Form_pg_database form = (Form_pg_database) GETSTRUCT(tuple);
-
-		if (form->datallowconn && !form->datistemplate &&
-			form->datconnlimit != DROPPED_HALFWAY)
-			find_database(form->oid)->seen_in = last_scan + 1;
-	}
-	table_endscan(scan);
-	table_close(relation, AccessShareLock);
-	CommitTransactionCommand();
-}
-
-/* The same; false when that has failed. */
-static bool
-try_read_databases(void)
-{
-	volatile bool is_done = false;
-
-	PG_TRY();
-	{
-		rsn_settings_allow_cancel();
-		read_databases();
-		rsn_settings_ignore_cancel();
-		is_done = true;
-	}
-	PG_CATCH();
-	{
-		rsn_settings_ignore_cancel();
-		EmitErrorReport();
-		FlushErrorState();
-		AbortCurrentTransaction();
-	}
-	PG_END_TRY();
-	return is_done;
-}
-
-/* Finds out which databases there are; false when that has failed: all stays. */
-static bool
-scan_databases(void)
+report_waiting(RsnDatabase *waiting)
 {
 	HASH_SEQ_STATUS status;
-	Database   *database;
+	RsnDatabase *database;
+	StringInfoData names;
+	int			n = 0;
 
-	if (!try_read_databases())
-		return false;
-	last_scan++;
-
-	/* A database that is gone, or closed, is forgotten once its worker is. */
-	hash_seq_init(&status, databases);
+	if (waiting->is_reported)
+		return;
+	waiting->is_reported = true;
+	initStringInfo(&names);
+	rsn_launcher_each(&status);
 	while ((database = hash_seq_search(&status)) != NULL)
 	{
-		if (!is_seen(database) && database->handle == NULL)
-			hash_search(databases, &database->id, HASH_REMOVE, NULL);
+		if (is_without(database) &&
+			(database->is_present || database == waiting) && n++ < NAMES_MAX)
+			appendStringInfo(&names, "%s\"%s\"", n > 1 ? ", " : "",
+							 NameStr(database->name));
 	}
-	return true;
+	if (n > NAMES_MAX)
+		appendStringInfo(&names, " and %d more", n - NAMES_MAX);
+	ereport(LOG,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("there is no process for the resonate worker of database \"%s\"",
+					NameStr(waiting->name)),
+			 errdetail("Databases take turns.  Without a worker at this moment: %s.",
+					   names.data),
+			 errhint("Increase max_worker_processes.")));
+	pfree(names.data);
 }
 
 /* Plans what follows when a worker has ended. */
 static void
-note_exit(Database *database, int64 now_ms)
+note_exit(RsnDatabase *database, RsnSlot *slot, int64 now_ms)
 {
-	RsnSlot    *slot = rsn_shared_find_slot(database->id);
 	RsnWorkerExit reason = slot == NULL ? RSN_EXIT_FAILED
 	: (RsnWorkerExit) pg_atomic_read_u32(&slot->last_exit);
 
@@ -290,67 +160,101 @@ note_exit(Database *database, int64 now_ms)
 		case RSN_EXIT_YIELDED:
 			database->start_at_ms = now_ms + YIELD_MS;
 			break;
+		case RSN_EXIT_OFF:
+			database->start_at_ms = now_ms + OFF_MS;
+			break;
+		case RSN_EXIT_TURN:
+			database->is_present = true;
+			database->is_resting = true;
+			database->start_at_ms = now_ms + REST_MAX_MS;
+			report_waiting(database);
+			break;
 		case RSN_EXIT_FAILED:
 			if (now_ms - database->started_at_ms >= HEALTHY_MS)
-				database->retry_ms = RETRY_MIN_MS;
+				database->retry_ms = RSN_LAUNCHER_RETRY_MIN_MS;
 			database->start_at_ms = now_ms + database->retry_ms;
-			database->retry_ms = Min(database->retry_ms * 2, RETRY_MAX_MS);
+			database->retry_ms = Min(database->retry_ms * 2,
+									 RSN_LAUNCHER_RETRY_MAX_MS);
 			break;
 	}
 }
 
+/*
+ * Takes note of a worker that has ended, and of a request for one.  Of a request not
+ * while there is a worker: it may just be leaving because it has found no extension,
+ * and be wanted for the one that has come since.
+ */
 static void
-look_at_worker(Database *database, int64 now_ms)
+look_at_worker(RsnDatabase *database, int64 now_ms)
 {
 	RsnSlot    *slot = rsn_shared_find_slot(database->id);
 	pid_t		pid;
 
-	/* What lies further ahead was planned by a clock that was set back since. */
-	database->started_at_ms = Min(database->started_at_ms, now_ms);
-	database->start_at_ms = Min(database->start_at_ms,
-								now_ms + RETRY_MAX_MS);
-
 	if (database->handle != NULL &&
 		GetBackgroundWorkerPid(database->handle, &pid) == BGWH_STOPPED)
-		note_exit(database, now_ms);
+		note_exit(database, slot, now_ms);
+	if (database->handle != NULL)
+		return;
+	if (database->is_resting)
+		database->start_at_ms = Min(database->start_at_ms,
+									rest_until(slot, now_ms));
+	if (slot == NULL || pg_atomic_read_u32(&slot->is_wanted) == 0)
+		return;
+	if (database->is_absent)
+	{
+		database->is_absent = false;
+		database->start_at_ms = now_ms;
+	}
 
 	/*
-	 * Not while there is a worker: it may just be leaving because it has
-	 * found no extension, and be wanted for the one that has come since.
+	 * Whoever asks has been told that it is on, or has not heard that it is
+	 * off.
 	 */
-	if (database->handle == NULL && slot != NULL &&
-		pg_atomic_exchange_u32(&slot->is_wanted, 0) != 0)
-		database->is_absent = false;
+	if (pg_atomic_read_u32(&slot->last_exit) == RSN_EXIT_OFF)
+		database->start_at_ms = Min(database->start_at_ms,
+									database->started_at_ms + YIELD_MS);
+	if (database->is_resting)
+		database->start_at_ms = Min(database->start_at_ms, now_ms);
+	database->is_present = true;
 }
 
-/* Starts the worker of a database, if it is time to. */
-static void
-start_if_due(Database *database, int64 now_ms)
+/*
+ * Registers the worker of a database, unless it is there already, started by our
+ * predecessor or by a session.  False when there is no process for it.
+ */
+static bool
+try_start(RsnDatabase *database, int64 now_ms)
 {
 	RsnSlot    *slot = rsn_shared_find_slot(database->id);
+	uint32		last_exit = RSN_EXIT_FAILED;
+	uint32		is_wanted = 0;
 
-	if (!is_seen(database) || database->is_absent ||
-		database->handle != NULL || database->start_at_ms > now_ms)
-		return;
 	if (slot != NULL &&
 		pg_atomic_read_u32(&slot->proc_number) != RSN_NO_PROC)
 	{
-		/* It is there already, started by our predecessor or by a session. */
 		database->start_at_ms = now_ms + YIELD_MS;
-		return;
+		return true;
 	}
 	if (slot != NULL)
-		pg_atomic_write_u32(&slot->last_exit, RSN_EXIT_FAILED);
+	{
+		last_exit = pg_atomic_exchange_u32(&slot->last_exit, RSN_EXIT_FAILED);
+		is_wanted = pg_atomic_exchange_u32(&slot->is_wanted, 0);
+	}
+	if (!rsn_worker_start(database->id, MyProcPid, &database->handle))
+	{
+		if (slot != NULL)
+		{
+			pg_atomic_write_u32(&slot->last_exit, last_exit);
+			pg_atomic_fetch_or_u32(&slot->is_wanted, is_wanted);
+		}
+		return false;
+	}
+	if (slot != NULL)
+		pg_atomic_write_u32(&slot->is_waiting, 0);
 	database->started_at_ms = now_ms;
-	if (rsn_worker_start(database->id, MyProcPid, &database->handle))
-		return;
-
-	ereport(LOG,
-			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-			 errmsg("could not start the resonate worker for database %u",
-					database->id),
-			 errhint("Increase max_worker_processes.")));
-	database->start_at_ms = now_ms + RETRY_MAX_MS;
+	database->is_resting = false;
+	database->waits_since_ms = 0;
+	return true;
 }
 
 /* Until when no other worker is to be started. */
@@ -358,10 +262,10 @@ static int64
 stagger_time(void)
 {
 	HASH_SEQ_STATUS status;
-	Database   *database;
+	RsnDatabase *database;
 	int64		result = 0;
 
-	hash_seq_init(&status, databases);
+	rsn_launcher_each(&status);
 	while ((database = hash_seq_search(&status)) != NULL)
 	{
 		if (database->handle != NULL)
@@ -370,35 +274,102 @@ stagger_time(void)
 	return result;
 }
 
-/* Looks at every database; answers when to look again. */
+/* The database that has needed a worker for the longest time, or will be the first. */
+static RsnDatabase *
+first_without(void)
+{
+	HASH_SEQ_STATUS status;
+	RsnDatabase *database;
+	RsnDatabase *first = NULL;
+
+	rsn_launcher_each(&status);
+	while ((database = hash_seq_search(&status)) != NULL)
+	{
+		if (is_without(database) &&
+			(first == NULL || database->start_at_ms < first->start_at_ms))
+			first = database;
+	}
+	return first;
+}
+
+/*
+ * Has those wait that need a worker now, since there is no process: workers that can
+ * make room are told how many these are.
+ */
+static void
+wait_for_process(int64 now_ms)
+{
+	pg_atomic_uint32 *nwaiting = &rsn_shared()->nwaiting;
+	HASH_SEQ_STATUS status;
+	RsnDatabase *database;
+	uint32		n = 0;
+
+	rsn_launcher_each(&status);
+	while ((database = hash_seq_search(&status)) != NULL)
+	{
+		RsnSlot    *slot = rsn_shared_find_slot(database->id);
+
+		if (!is_without(database) || database->start_at_ms > now_ms)
+			continue;
+		n++;
+		if (slot != NULL)
+			pg_atomic_write_u32(&slot->is_waiting, 1);
+		if (database->waits_since_ms == 0)
+			database->waits_since_ms = now_ms;
+		if (database->is_present ||
+			now_ms - database->waits_since_ms >= PATIENCE_MS)
+			report_waiting(database);
+	}
+	if (pg_atomic_exchange_u32(nwaiting, n) < n)
+		rsn_shared_wake_workers();
+}
+
+/* Once each database has a worker, who is without one again is reported again. */
+static void
+forget_reports(void)
+{
+	HASH_SEQ_STATUS status;
+	RsnDatabase *database;
+
+	pg_atomic_write_u32(&rsn_shared()->nwaiting, 0);
+	if (first_without() != NULL)
+		return;
+	rsn_launcher_each(&status);
+	while ((database = hash_seq_search(&status)) != NULL)
+		database->is_reported = false;
+}
+
+/* Looks at every database; returns when to look again. */
 static int64
 supervise(int64 now_ms)
 {
 	HASH_SEQ_STATUS status;
-	Database   *database;
-	int64		next_ms = RSN_TIME_NEVER;
+	RsnDatabase *database;
 
-	hash_seq_init(&status, databases);
+	rsn_launcher_each(&status);
 	while ((database = hash_seq_search(&status)) != NULL)
 		look_at_worker(database, now_ms);
 
-	hash_seq_init(&status, databases);
-	while ((database = hash_seq_search(&status)) != NULL)
+	while ((database = first_without()) != NULL &&
+		   database->start_at_ms <= now_ms)
 	{
-		if (database->start_at_ms <= now_ms)
-			database->start_at_ms = Max(database->start_at_ms, stagger_time());
-		start_if_due(database, now_ms);
-		if (database->handle == NULL && !database->is_absent)
-			next_ms = Min(next_ms, database->start_at_ms);
+		int64		stagger_ms = stagger_time();
+
+		if (stagger_ms > now_ms)
+			return stagger_ms;
+		if (!try_start(database, now_ms))
+		{
+			wait_for_process(now_ms);
+			return now_ms + NO_PROCESS_MS;
+		}
 	}
-	return next_ms;
+	forget_reports();
+	return database == NULL ? RSN_TIME_NEVER : database->start_at_ms;
 }
 
 static void
 init_launcher(void)
 {
-	HASHCTL		control = {0};
-
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	rsn_settings_init();
@@ -409,17 +380,14 @@ init_launcher(void)
 	pg_atomic_write_u32(&rsn_shared()->launcher_proc_number,
 						rsn_my_proc_number());
 	before_shmem_exit(detach, (Datum) 0);
-	control.keysize = sizeof(Oid);
-	control.entrysize = sizeof(Database);
-	databases = hash_create("resonate databases", 32, &control,
-							HASH_ELEM | HASH_BLOBS);
+	rsn_launcher_init_databases();
 }
 
 /* Entry point of the launcher. */
 void
 resonate_launcher_main(Datum main_arg)
 {
-	int64		retry_ms = RETRY_MIN_MS;
+	int64		retry_ms = RSN_LAUNCHER_RETRY_MIN_MS;
 	uint32		wait_event;
 
 	init_launcher();
@@ -431,16 +399,17 @@ resonate_launcher_main(Datum main_arg)
 		bool		is_scanned;
 
 		MemoryContextSwitchTo(TopMemoryContext);
-		is_scanned = scan_databases();
+		is_scanned = rsn_launcher_scan();
 		MemoryContextSwitchTo(TopMemoryContext);
-		now_ms = rsn_clock_wall();
+		now_ms = rsn_clock_monotonic();
 		next_ms = supervise(now_ms);
 		if (!is_scanned)
 			next_ms = Min(next_ms, now_ms + retry_ms);
-		retry_ms = is_scanned ? RETRY_MIN_MS : Min(retry_ms * 2, RETRY_MAX_MS);
+		retry_ms = is_scanned ? RSN_LAUNCHER_RETRY_MIN_MS : Min(retry_ms * 2, RSN_LAUNCHER_RETRY_MAX_MS);
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 rsn_clock_wait_ms(next_ms, RESCAN_MS), wait_event);
+						 Max(Min(next_ms - rsn_clock_monotonic(), RESCAN_MS), 0),
+						 wait_event);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)

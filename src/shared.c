@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -24,17 +25,26 @@
 /* What a worker can be handed between two of its turns: some 700 callbacks. */
 #define RING_SIZE	(32 * 1024)
 
+/*
+ * So many databases at least can have a slot where a launcher shares the processes:
+ * it goes by what is in the slots of those that have none.
+ */
+#define SHARING_SLOTS	64
+
 static RsnShared *shared = NULL;
 static RsnSlot *my_slot = NULL;
 static bool is_preloaded = false;
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
-/* A database with a worker takes a background worker slot, so no more than these. */
+/*
+ * A database with a worker takes a process of max_worker_processes, so no more than
+ * these can be in use.
+ */
 static int
 count_slots(void)
 {
-	return Max(max_worker_processes, 1);
+	return Max(max_worker_processes, is_preloaded ? SHARING_SLOTS : 1);
 }
 
 static Size
@@ -64,6 +74,9 @@ init_slot(RsnSlot *slot, Oid database_id)
 	pg_atomic_init_u32(&slot->pid, 0);
 	pg_atomic_init_u32(&slot->last_exit, RSN_EXIT_FAILED);
 	pg_atomic_init_u32(&slot->is_wanted, 0);
+	pg_atomic_init_u32(&slot->is_waiting, 0);
+	pg_atomic_init_u32(&slot->is_resting, 0);
+	pg_atomic_init_u32(&slot->failing_steps, 0);
 	pg_atomic_init_u32(&slot->must_reconcile, RSN_RECONCILE_NO);
 	pg_atomic_init_u32(&slot->must_deliver, 0);
 	pg_atomic_init_u32(&slot->must_offer, 0);
@@ -76,6 +89,10 @@ init_slot(RsnSlot *slot, Oid database_id)
 	pg_atomic_init_u64(&slot->requested_at_ms, 0);
 	for (int i = 0; i < RSN_NCOUNTERS; i++)
 		pg_atomic_init_u64(&slot->counters[i], 0);
+
+	SpinLockAcquire(&slot->last_error.lock);
+	slot->last_error.at_ms = 0;
+	SpinLockRelease(&slot->last_error.lock);
 
 	SpinLockAcquire(&slot->ring.lock);
 	slot->ring.start = 0;
@@ -94,6 +111,7 @@ init_rings(RsnShared *new_shared)
 	{
 		RsnRing    *ring = &new_shared->slots[i].ring;
 
+		SpinLockInit(&new_shared->slots[i].last_error.lock);
 		SpinLockInit(&ring->lock);
 		ring->size = is_preloaded ? RING_SIZE : 0;
 		ring->bytes = bytes + (Size) i * RING_SIZE;
@@ -112,6 +130,7 @@ init_shared(RsnShared *new_shared)
 	new_shared->waiters = (pg_atomic_uint64 *)
 		(new_shared->slots + new_shared->nslots);
 	pg_atomic_init_u32(&new_shared->launcher_proc_number, RSN_NO_PROC);
+	pg_atomic_init_u32(&new_shared->nwaiting, 0);
 	pg_atomic_init_u32(&new_shared->waiting, 0);
 	init_rings(new_shared);
 	for (int i = 0; i < new_shared->nslots; i++)
@@ -240,6 +259,47 @@ rsn_shared_count(RsnCounter counter, uint64 n)
 
 	if (slot != NULL)
 		pg_atomic_fetch_add_u64(&slot->counters[counter], n);
+}
+
+/* Notes the last error of a worker; what is too long of its text is left out. */
+void
+rsn_shared_note_error(RsnSlot *slot, const char *activity,
+					  const ErrorData *error, int64 now_ms)
+{
+	RsnLastError *last = &slot->last_error;
+	const char *message = error->message == NULL ? "" : error->message;
+	int			len = pg_mbcliplen(message, (int) strlen(message),
+								   RSN_ERROR_TEXT_MAX - 1);
+
+	SpinLockAcquire(&last->lock);
+	last->at_ms = now_ms;
+	last->sqlstate = error->sqlerrcode;
+	strlcpy(last->activity, activity, sizeof(last->activity));
+	memcpy(last->text, message, len);
+	last->text[len] = '\0';
+	SpinLockRelease(&last->lock);
+}
+
+/* The last error of a worker; its instant is zero if there was none. */
+RsnLastError
+rsn_shared_last_error(RsnSlot *slot)
+{
+	RsnLastError result;
+
+	SpinLockAcquire(&slot->last_error.lock);
+	result = slot->last_error;
+	SpinLockRelease(&slot->last_error.lock);
+	return result;
+}
+
+/* Has every worker look at what this struct says. */
+void
+rsn_shared_wake_workers(void)
+{
+	RsnShared  *all = rsn_shared();
+
+	for (int i = 0; i < all->nslots; i++)
+		rsn_shared_wake_proc(pg_atomic_read_u32(&all->slots[i].proc_number));
 }
 
 /* Sets the latch of a process; one that is gone is not harmed by it. */

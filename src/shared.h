@@ -23,7 +23,9 @@ typedef enum RsnWorkerExit
 {
 	RSN_EXIT_FAILED,			/* start another one, after a delay */
 	RSN_EXIT_ABSENT,			/* no extension in this database */
-	RSN_EXIT_YIELDED			/* somebody needs the database for himself */
+	RSN_EXIT_YIELDED,			/* somebody needs the database for himself */
+	RSN_EXIT_OFF,				/* resonate.worker is off there */
+	RSN_EXIT_TURN				/* another database has waited for its turn */
 } RsnWorkerExit;
 
 /* Why there may be rows that do not go together. */
@@ -47,10 +49,24 @@ typedef enum RsnCounter
 	RSN_COUNT_LEASES_ENDED,
 	RSN_COUNT_OCCURRENCES,
 	RSN_COUNT_MISSED,
-	RSN_COUNT_EXPIRED
+	RSN_COUNT_EXPIRED,
+	RSN_COUNT_FAILURES
 } RsnCounter;
 
-#define RSN_NCOUNTERS (RSN_COUNT_EXPIRED + 1)
+#define RSN_NCOUNTERS (RSN_COUNT_FAILURES + 1)
+
+/* What is kept of the message of an error, in bytes. */
+#define RSN_ERROR_TEXT_MAX 256
+
+/* The last error of a worker that was no fault of a lock. */
+typedef struct RsnLastError
+{
+	slock_t		lock;			/* over all */
+	int64		at_ms;			/* zero: there was none */
+	int			sqlstate;
+	char		activity[16];	/* the step, say */
+	char text[	RSN_ERROR_TEXT_MAX];
+} RsnLastError;
 
 /* Bytes on their way from transactions to the worker; see handoff.c. */
 typedef struct RsnRing
@@ -70,6 +86,9 @@ typedef struct RsnSlot
 	pg_atomic_uint32 pid;		/* of the worker, or 0 */
 	pg_atomic_uint32 last_exit; /* RsnWorkerExit */
 	pg_atomic_uint32 is_wanted; /* launcher: start a worker */
+	pg_atomic_uint32 is_waiting;	/* there is no process for it */
+	pg_atomic_uint32 is_resting;	/* its worker has made room for another */
+	pg_atomic_uint32 failing_steps; /* a bit for each whose last run failed */
 	pg_atomic_uint32 must_reconcile;	/* RsnReconcile */
 	pg_atomic_uint32 must_deliver;	/* something is to be delivered */
 	pg_atomic_uint32 must_offer;	/* something can be dequeued; tell of it */
@@ -87,6 +106,7 @@ typedef struct RsnSlot
 	pg_atomic_uint64 active_at_ms;
 	pg_atomic_uint64 requested_at_ms;	/* last attempt to have it started */
 	pg_atomic_uint64 counters[RSN_NCOUNTERS];
+	RsnLastError last_error;
 	RsnRing		ring;
 } RsnSlot;
 
@@ -97,6 +117,7 @@ typedef struct RsnShared
 	int			nslots;
 	int			nwaiters;
 	pg_atomic_uint32 launcher_proc_number;	/* or RSN_NO_PROC */
+	pg_atomic_uint32 nwaiting;	/* databases that have work and no process */
 	pg_atomic_uint32 waiting;	/* how many sessions wait for a promise */
 	RsnSlot    *slots;
 	pg_atomic_uint64 *waiters;	/* by proc number: awaited key, or 0 */
@@ -108,6 +129,10 @@ extern RsnShared *rsn_shared(void);
 extern RsnSlot *rsn_shared_slot(Oid database_id);
 extern RsnSlot *rsn_shared_find_slot(Oid database_id);
 extern void rsn_shared_count(RsnCounter counter, uint64 n);
+extern void rsn_shared_note_error(RsnSlot *slot, const char *activity,
+								  const ErrorData *error, int64 now_ms);
+extern RsnLastError rsn_shared_last_error(RsnSlot *slot);
 extern void rsn_shared_wake_proc(uint32 proc_number);
+extern void rsn_shared_wake_workers(void);
 
 #endif							/* RSN_SHARED_H */

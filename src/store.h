@@ -408,4 +408,7 @@ extern int	rsn_store_search_schedules(Jsonb *tags, text *after_id, int limit,
 /* store_statement.c */
 extern void rsn_store_refuse_left_out(const char *table) pg_attribute_noreturn();
 
+/* store_trigger.c */
+extern bool rsn_store_are_triggers_changed(void);
+
 #endif							/* RSN_STORE_H */

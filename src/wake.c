@@ -340,7 +340,7 @@ wake_worker(RsnSlot *slot)
 		notes.handed.len > 0)
 	{
 		pg_memory_barrier();
-		rsn_shared_wake_proc(pg_atomic_read_u32(&slot->proc_number));
+		rsn_worker_wake(slot);
 	}
 }
 
@@ -375,7 +375,7 @@ at_prepare(void)
 		pg_atomic_write_u32(&slot->must_reconcile,
 							RSN_RECONCILE_FOREIGN_ROWS);
 	pg_memory_barrier();
-	rsn_shared_wake_proc(pg_atomic_read_u32(&slot->proc_number));
+	rsn_worker_wake(slot);
 	wake_everyone(all);
 }
 

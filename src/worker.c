@@ -14,10 +14,7 @@
  * or at the earliest deadline that commits have told of since.  Whatever fails,
  * a step or a look, waits before it is tried again, the longer the more often.
  *
- * DROP DATABASE, CREATE DATABASE ... TEMPLATE and ALTER DATABASE ... RENAME wait
- * five seconds for other sessions to leave, and have no way to ask us to.  So
- * the worker looks once a second whether somebody holds the lock on the
- * database that these commands take, and leaves.
+ * Once a second at least it looks whether it is to leave: see worker_place.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,7 +42,7 @@
 #include "worker_settings.h"
 #include "worker_step.h"
 
-/* How often to look whether somebody needs the database for himself. */
+/* How often to look whether the worker is to leave. */
 #define YIELD_CHECK_MS		1000
 
 /*
@@ -54,6 +51,9 @@
  */
 #define CLEAR_BUSY_INTERVAL_MS	1000
 #define CLEAR_IDLE_INTERVAL_MS	60000
+
+/* From this wait on, whoever has locked something is not about to end. */
+#define LOCKED_LONG_MS		40
 
 /*
  * While commits come one after the other, they are answered together this often.
@@ -67,51 +67,6 @@
  * kept that is committed late.
  */
 #define LOOK_MAX_MS			100
-
-static void
-detach(int code, Datum arg)
-{
-	RsnSlot    *slot = (RsnSlot *) DatumGetPointer(arg);
-
-	pg_atomic_write_u32(&slot->pid, 0);
-	pg_atomic_write_u32(&slot->proc_number, RSN_NO_PROC);
-}
-
-/* Makes this process the worker of its database; there is at most one. */
-static RsnSlot *
-attach(void)
-{
-	RsnSlot    *slot = rsn_shared_slot(MyDatabaseId);
-	uint32		nobody = RSN_NO_PROC;
-
-	if (slot == NULL)
-	{
-		ereport(LOG,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("no slot is free for another resonate worker"),
-				 errhint("Increase max_worker_processes.")));
-		proc_exit(0);
-	}
-	if (!pg_atomic_compare_exchange_u32(&slot->proc_number, &nobody,
-										rsn_my_proc_number()))
-		proc_exit(0);
-	pg_atomic_write_u32(&slot->last_exit, RSN_EXIT_FAILED);
-	before_shmem_exit(detach, PointerGetDatum(slot));
-
-	pg_atomic_write_u32(&slot->pid, MyProcPid);
-	pg_atomic_write_u64(&slot->started_at_ms, rsn_clock_wall());
-	pg_atomic_write_u64(&slot->active_at_ms, rsn_clock_wall());
-	for (int i = 0; i < RSN_NCOUNTERS; i++)
-		pg_atomic_write_u64(&slot->counters[i], 0);
-
-	/* What happened before we came is not known, or is in rows. */
-	rsn_handoff_drop_all(slot);
-	pg_atomic_write_u32(&slot->must_reconcile, RSN_RECONCILE_MORE);
-	pg_atomic_write_u32(&slot->must_deliver, 1);
-	pg_atomic_write_u32(&slot->must_offer, 1);
-	pg_atomic_write_u32(&slot->must_poll, 1);
-	return slot;
-}
 
 /* Has all that others may have left looked for, from the start. */
 static void
@@ -169,8 +124,9 @@ plan_clearing(RsnWorker *worker, RsnStep step, int n, int64 began_ms)
 /*
  * Plans the next run of a step that has failed, as a whole or for some of its rows;
  * later, if at its start there are more of these than can be set aside.
- * What it was handed stays with it, unless that may be its fault or has become too
- * much; then it is found as rows again.
+ * What it was handed stays with it, unless that may be its fault, since one of it has
+ * been locked for a while, say, or has become too much; then it is found as rows
+ * again, one by one.
  */
 static void
 plan_after_failure(RsnWorker *worker, RsnStep step, RsnStepEnd end)
@@ -193,7 +149,9 @@ plan_after_failure(RsnWorker *worker, RsnStep step, RsnStepEnd end)
 	}
 	if (step == RSN_STEP_DELIVER &&
 		rsn_delivery_drop(RSN_HANDOFF_CALLBACK,
-						  worker->runner.failure == RSN_FAILURE_ROW))
+						  worker->runner.failure == RSN_FAILURE_ROW ||
+						  (worker->runner.failure == RSN_FAILURE_LOCKED &&
+						   worker->wait_ms[step] >= LOCKED_LONG_MS)))
 		want_reconciling(worker);
 	else if (step == RSN_STEP_DISPATCH)
 		(void) rsn_delivery_drop(RSN_HANDOFF_OFFER, false);
@@ -353,6 +311,7 @@ sleep_until(RsnWorker *worker, int64 wake_at_ms)
 		int64		wait_ms = rsn_clock_wait_ms(wake_at_ms, YIELD_CHECK_MS);
 		int			events;
 
+		rsn_runner_pass_turn(&worker->runner, wake_at_ms);
 		events = WaitLatch(MyLatch,
 						   WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						   wait_ms, wait_event);
@@ -406,6 +365,7 @@ may_go_on(RsnWorker *worker, bool is_looking)
 	CHECK_FOR_INTERRUPTS();
 	reload_config(worker);
 	rsn_runner_yield(&worker->runner);
+	rsn_runner_pass_turn(&worker->runner, 0);
 	if (!is_looking)
 		return !rsn_worker_is_look_wanted(worker);
 
@@ -485,7 +445,8 @@ resonate_worker_main(Datum main_arg)
 											  InvalidOid, 0);
 	rsn_settings_pin();
 
-	rsn_runner_init(&worker.runner, attach());
+	rsn_runner_init(&worker.runner, rsn_worker_attach());
+	rsn_runner_wait_for_switch(&worker.runner);
 	worker.must_look = true;
 	rsn_worker_want(&worker, RSN_STEP_CLOCK);
 	(void) rsn_runner_try(&worker.runner, "start", keep_database_name,

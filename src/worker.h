@@ -19,5 +19,6 @@ extern bool rsn_worker_start(Oid database_id, pid_t notify_pid,
 							 BackgroundWorkerHandle **handle);
 extern void rsn_worker_ensure(void);
 extern void rsn_worker_request_start(RsnSlot *slot);
+extern void rsn_worker_wake(RsnSlot *slot);
 
 #endif							/* RSN_WORKER_H */

@@ -13,12 +13,9 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_database.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "storage/ipc.h"
-#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -49,6 +46,7 @@ rsn_runner_init(RsnRunner *runner, RsnSlot *slot)
 {
 	memset(runner, 0, sizeof(RsnRunner));
 	runner->slot = slot;
+	runner->attached_ms = rsn_clock_monotonic();
 	runner->progress.is_worker = true;
 	runner->scratch = AllocSetContextCreate(TopMemoryContext,
 											"resonate worker step",
@@ -56,30 +54,6 @@ rsn_runner_init(RsnRunner *runner, RsnSlot *slot)
 	runner->error_context = AllocSetContextCreate(TopMemoryContext,
 												  "resonate worker error",
 												  ALLOCSET_SMALL_SIZES);
-}
-
-/* Ends this process for good; the launcher reads why. */
-void
-rsn_runner_leave(RsnRunner *runner, RsnWorkerExit reason)
-{
-	pg_atomic_write_u32(&runner->slot->last_exit, reason);
-	proc_exit(0);
-}
-
-/*
- * Leaves when somebody holds the lock that keeps others out of the database, as
- * DROP DATABASE does.
- */
-void
-rsn_runner_yield(RsnRunner *runner)
-{
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
-	if (LockAcquire(&tag, RowExclusiveLock, true, true) ==
-		LOCKACQUIRE_NOT_AVAIL)
-		rsn_runner_leave(runner, RSN_EXIT_YIELDED);
-	LockRelease(&tag, RowExclusiveLock, true);
 }
 
 /*
@@ -186,13 +160,15 @@ leave_if_dropped(RsnRunner *runner)
  * on what it wanted.
  */
 static void
-note_failure(RsnRunner *runner, ErrorData *error)
+note_failure(RsnRunner *runner, const char *activity, ErrorData *error)
 {
 	runner->failure = rsn_failure_of(error->sqlerrcode);
 	runner->is_canceled = error->sqlerrcode == ERRCODE_QUERY_CANCELED;
 	if (runner->failure != RSN_FAILURE_LOCKED)
 	{
 		leave_if_dropped(runner);
+		rsn_shared_count(RSN_COUNT_FAILURES, 1);
+		rsn_shared_note_error(runner->slot, activity, error, rsn_clock_wall());
 		if (runner->nreported++ < REPORTS_MAX)
 			log_error(error);
 	}
@@ -219,7 +195,7 @@ rsn_runner_try(RsnRunner *runner, const char *activity, RsnAction action,
 	}
 	PG_END_TRY();
 	if (error != NULL)
-		note_failure(runner, error);
+		note_failure(runner, activity, error);
 	return error == NULL;
 }
 
@@ -418,6 +394,23 @@ step_one_by_one(RsnRunner *runner, RsnStep step, int *n)
 }
 
 /*
+ * Notes whether a step works, for who asks.  What somebody works on is no failure,
+ * and what nobody hears of is a failure of delivery whatever the reason.
+ */
+static void
+note_end(RsnRunner *runner, RsnStep step, bool has_failed)
+{
+	if (!has_failed)
+	{
+		pg_atomic_fetch_and_u32(&runner->slot->failing_steps, ~(1U << step));
+		return;
+	}
+	pg_atomic_fetch_or_u32(&runner->slot->failing_steps, 1U << step);
+	if (step == RSN_STEP_DELIVER || step == RSN_STEP_DISPATCH)
+		rsn_shared_count(RSN_COUNT_DELIVERY_FAILURES, 1);
+}
+
+/*
  * Runs a step, and says how many rows it took.  If it has to go row by row, the
  * failure is that of the step as a whole.
  */
@@ -433,9 +426,12 @@ rsn_runner_step(RsnRunner *runner, RsnStep step, int *n)
 	*n = 0;
 	if (rsn_runner_try(runner, rsn_step_name(step), run_whole, &run))
 	{
+		note_end(runner, step, false);
 		*n = run.n;
 		return RSN_STEP_DONE;
 	}
+	if (runner->failure != RSN_FAILURE_LOCKED)
+		note_end(runner, step, true);
 	if (runner->is_canceled)
 		return RSN_STEP_FAILED;
 	failure = runner->failure;

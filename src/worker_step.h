@@ -23,6 +23,8 @@ typedef struct RsnRunner
 	int			nreported;		/* errors of this step, so far */
 	bool		is_aside_full;	/* it has failed for more than can be set
 								 * aside */
+	int64		switch_seen_ms; /* when resonate.worker was looked at last */
+	int64		attached_ms;	/* by the same clock, when the turn began */
 } RsnRunner;
 
 /* How a step has ended. */
@@ -37,12 +39,17 @@ typedef enum RsnStepEnd
 typedef void (*RsnAction) (RsnRunner *runner, void *arg);
 
 extern void rsn_runner_init(RsnRunner *runner, RsnSlot *slot);
-extern void rsn_runner_leave(RsnRunner *runner, RsnWorkerExit reason);
-extern void rsn_runner_yield(RsnRunner *runner);
 extern bool rsn_runner_try(RsnRunner *runner, const char *activity,
 						   RsnAction action, void *arg);
 extern RsnStepEnd rsn_runner_step(RsnRunner *runner, RsnStep step, int *n);
 extern int64 rsn_runner_next_release(const RsnRunner *runner);
 extern void rsn_runner_release(RsnRunner *runner);
+
+/* worker_place.c */
+extern RsnSlot *rsn_worker_attach(void);
+extern void rsn_runner_leave(RsnRunner *runner, RsnWorkerExit reason);
+extern void rsn_runner_yield(RsnRunner *runner);
+extern void rsn_runner_wait_for_switch(RsnRunner *runner);
+extern void rsn_runner_pass_turn(RsnRunner *runner, int64 wake_at_ms);
 
 #endif							/* RSN_WORKER_STEP_H */

@@ -45,6 +45,7 @@ resonate.sweep_batch_size||sighup|1000
 resonate.test_clock||superuser|
 resonate.undelivered_retention|s|sighup|86400
 resonate.visibility_timeout|ms|user|30000
+resonate.worker||superuser|on
 END
 is( $node->safe_psql(
 		'postgres',
