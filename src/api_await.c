@@ -74,12 +74,12 @@ sleep_once(int64 deadline_ms, int64 until_ms, bool must_poll)
 
 /*
  * Refuses to wait for what cannot happen: nobody else can see, or settle, a
- * promise that this transaction has written, until it ends.
+ * promise that this transaction has written or locked, until it ends.
  */
 static void
 check_can_wait(text *id)
 {
-	if (rsn_wake_has_written(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id)))
+	if (rsn_engine_is_held(id))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("cannot await promise \"%s\" in the transaction that has written it",

@@ -117,6 +117,7 @@ extern text *rsn_engine_origin(text *id);
 extern RsnOutcome rsn_engine_register(RsnCallbackRow *callback);
 extern RsnOutcome rsn_engine_get(text *id);
 extern RsnOutcome rsn_engine_await(text *id);
+extern bool rsn_engine_is_held(text *id);
 
 /* engine_batch.c */
 extern RsnOutcome *rsn_engine_create_many(const RsnCreateRequest *requests,

@@ -248,6 +248,7 @@ extern bool rsn_store_is_pending_tuple(HeapTuple tuple, TupleDesc desc);
 extern RsnPromiseRow *rsn_store_read_promise(text *id);
 extern RsnPromiseRow *rsn_store_lock_promise(text *id);
 extern bool rsn_store_is_in_doubt(text *id);
+extern bool rsn_store_is_held(text *id);
 extern int	rsn_store_read_promises(text *const *ids, int n,
 									RsnPromiseRow **rows);
 extern int	rsn_store_lock_promises(text *const *ids, int n,

@@ -256,6 +256,17 @@ rsn_store_is_in_doubt(text *id)
 	return rsn_table_is_in_doubt(RSN_TABLE_PROMISES, id);
 }
 
+/*
+ * True when nobody else can settle a promise until this transaction ends, which has
+ * written or locked it or its task.
+ */
+bool
+rsn_store_is_held(text *id)
+{
+	return rsn_table_is_held(RSN_TABLE_PROMISES, id) ||
+		rsn_table_is_held(RSN_TABLE_TASKS, id);
+}
+
 static RsnPromiseRow *
 alloc_rows(int n)
 {
