@@ -150,6 +150,15 @@ extern int	rsn_engine_reconcile(int64 now_ms, int limit,
 								 RsnReconcilePosition *position);
 extern void rsn_engine_reconcile_one(text *promise_id, int64 now_ms);
 
+/* engine_follow.c */
+extern void rsn_engine_follow_settlement(text *id);
+extern void rsn_engine_follow_deletion(text *id);
+extern void rsn_engine_follow_truncation(void);
+extern void rsn_engine_check_task_deleted(text *id);
+extern void rsn_engine_check_tasks_truncated(void);
+extern void rsn_engine_follow_awaiter(text *awaiter_id);
+extern void rsn_engine_follow_awaiters_truncated(void);
+
 /* engine_task.c */
 extern RsnTaskOutcome rsn_engine_create_and_take(const RsnCreateRequest *request,
 												 const RsnLease *lease,

@@ -19,6 +19,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
 
@@ -38,6 +39,7 @@ typedef struct Session
 	MemoryContext result_context;	/* the caller's */
 	bool		is_connected;	/* to SPI, since the first statement */
 	const RsnQueryDef *running; /* a statement of ours, or NULL */
+	int			trigger_depth;	/* of the caller */
 } Session;
 
 static Session sessions[RSN_STORE_DEPTH_MAX];
@@ -52,6 +54,13 @@ use_session(int new_depth)
 	rsn_table_use(depth);
 }
 
+/* How many triggers are being executed, one within the other. */
+static int
+trigger_depth(void)
+{
+	return DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0));
+}
+
 /* Opens the store; what it answers is allocated in the current context. */
 void
 rsn_store_begin(void)
@@ -64,6 +73,7 @@ rsn_store_begin(void)
 	memset(&sessions[depth], 0, sizeof(Session));
 	sessions[depth].subid = GetCurrentSubTransactionId();
 	sessions[depth].result_context = CurrentMemoryContext;
+	sessions[depth].trigger_depth = trigger_depth();
 	use_session(depth + 1);
 	rsn_table_begin();
 }
@@ -123,12 +133,39 @@ rsn_store_init(void)
 	rsn_store_planner_init();
 }
 
-/* True when an insert comes from the store itself. */
+/*
+ * Raises an error unless a table begins with columns of these types; InvalidOid stands
+ * for one of our enums.
+ */
+void
+rsn_store_check_columns(TupleDesc desc, const char *table, const Oid *types,
+						int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		Form_pg_attribute column = i < desc->natts ? TupleDescAttr(desc, i)
+			: NULL;
+
+		if (column == NULL || column->attisdropped ||
+			(OidIsValid(types[i]) ? column->atttypid != types[i]
+			 : !column->attbyval || column->attlen != sizeof(Oid)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+					 errmsg("column %d of relation \"resonate.%s\" is not that of the extension",
+							i + 1, table)));
+	}
+}
+
+/*
+ * True when the trigger that runs was fired by a write of the store itself, and not
+ * by that of a trigger of others in between.
+ */
 bool
 rsn_store_is_running(void)
 {
 	return session != NULL &&
-		(session->running != NULL || rsn_table_is_writing());
+		(session->running != NULL || rsn_table_is_writing()) &&
+		trigger_depth() == session->trigger_depth + 1;
 }
 
 /* The statement that runs, if it is one to be planned once; else NULL. */

@@ -25,7 +25,7 @@
 #include "store_plan.h"
 #include "store_table_open.h"
 
-/* Our own triggers, which guard the tables against others; see schema.sql. */
+/* How our own triggers begin, which guard the tables against others; see schema.sql. */
 #define GUARD_TRIGGER "resonate_guard"
 
 /* True when others have put triggers on the table, or refer to it. */
@@ -34,7 +34,8 @@ has_triggers_of_others(Relation rel)
 {
 	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
 	{
-		if (strcmp(rel->trigdesc->triggers[i].tgname, GUARD_TRIGGER) != 0)
+		if (strncmp(rel->trigdesc->triggers[i].tgname, GUARD_TRIGGER,
+					strlen(GUARD_TRIGGER)) != 0)
 			return true;
 	}
 	return false;

@@ -102,6 +102,13 @@ rsn_wake_note_promise(const char *id, size_t id_len)
 	mine->nkeys = Min(mine->nkeys + 1, MAX_KEYS_COMPARED + 1);
 }
 
+/* Notes that it has removed all promises. */
+void
+rsn_wake_note_all_promises(void)
+{
+	my_notes()->nkeys = MAX_KEYS_COMPARED + 1;
+}
+
 /* Notes a deadline that the worker has to keep. */
 void
 rsn_wake_note_deadline(int64 deadline_ms)

@@ -13,6 +13,7 @@
 extern void rsn_wake_init(void);
 
 extern void rsn_wake_note_promise(const char *id, size_t id_len);
+extern void rsn_wake_note_all_promises(void);
 extern void rsn_wake_note_deadline(int64 deadline_ms);
 extern void rsn_wake_note_message(void);
 extern bool rsn_wake_can_hand_over(void);
