@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
 
@@ -127,6 +128,21 @@ is_settlement(const TriggerData *trigger)
 		!changes_birth(trigger, rsn_store_is_promise_birth_column);
 }
 
+static void
+refuse_update(const TriggerData *trigger)
+{
+	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+	HeapTuple	old = trigger->tg_trigtuple;
+
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("a promise is written at most twice: at its birth and at its settlement"),
+			 errdetail("Promise \"%s\" is %s.",
+					   text_to_cstring(rsn_store_promise_id(old, desc)),
+					   rsn_store_is_pending_tuple(old, desc) ? "pending"
+					   : "settled")));
+}
+
 /* Trigger: before each row of resonate.promises that is inserted or updated. */
 Datum
 resonate_guard_promise(PG_FUNCTION_ARGS)
@@ -139,9 +155,7 @@ resonate_guard_promise(PG_FUNCTION_ARGS)
 
 	rsn_store_check_promise_table(RelationGetDescr(trigger->tg_relation));
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) && !is_settlement(trigger))
-		ereport(ERROR,
-				(errcode(ERRCODE_CHECK_VIOLATION),
-				 errmsg("a promise is written at most twice: at its birth and at its settlement")));
+		refuse_update(trigger);
 	check_new_row(trigger, rsn_store_check_promise_values);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		note_foreign_write();
