@@ -168,7 +168,7 @@ SELECT throws_ok($$SELECT rpc(NULL, 'promise.create', creation('fails', 1000, '{
 				 NULL, 'a request that raises an error');
 SELECT is(rpc(NULL, 'promise.create', creation('after that', 1000, '{}')) #>> '{data,promise,createdAt}', '100',
 		  'leaves the clock as it was, too');
-SELECT is(extract(epoch FROM (resonate.create_promise('typed, after that')).created_at) * 1000, 100, 'also for the typed functions');
+SELECT is(extract(epoch FROM (resonate.create_promise('typed, after that')).created_at) * 1000, 100::numeric, 'also for the typed functions');
 DROP TRIGGER fail ON resonate.promises;
 SET LOCAL resonate.test_clock = '';
 SELECT is((rpc(NULL, 'promise.create', creation('w', 9000000000000, '{}')) #>> '{data,promise,createdAt}')::bigint / 86400000,
