@@ -17,7 +17,9 @@ BEGIN;
 
 -- The triggers guard against what this is not, and tell the worker of what does
 -- not concern it.  Indexes stay: to make them afterwards is hardly faster.
-SET LOCAL session_replication_role = replica;
+ALTER TABLE resonate.promises DISABLE TRIGGER resonate_guard;
+ALTER TABLE resonate.tasks DISABLE TRIGGER resonate_guard;
+ALTER TABLE resonate.awaiters DISABLE TRIGGER resonate_guard;
 
 INSERT INTO resonate.promises (created_at, timeout_at, settled_at, state, timer,
 	external, targeted, task_version, id, tags, param_data, value_data)
@@ -54,6 +56,10 @@ SELECT id, tags ->> 'resonate:origin'
 FROM resonate.promises
 WHERE targeted AND state = 'pending' AND id LIKE '%.9'
 ORDER BY id;
+
+ALTER TABLE resonate.promises ENABLE ALWAYS TRIGGER resonate_guard;
+ALTER TABLE resonate.tasks ENABLE ALWAYS TRIGGER resonate_guard;
+ALTER TABLE resonate.awaiters ENABLE ALWAYS TRIGGER resonate_guard;
 
 COMMIT;
 

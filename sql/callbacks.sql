@@ -36,7 +36,7 @@ RETURNS resonate.promise_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	AS 'MODULE_PATHNAME', 'resonate_await_promise';
 COMMENT ON FUNCTION resonate.await_promise(text, interval) IS
-'Public. Waits until the promise is settled or timeout has passed (NULL: no limit but the deadline of the promise). Status 2000 settled, 4080 still pending after timeout, 4040 no such promise. Sees commits made while it waits, but the statement holds its snapshot: for long waits use the procedure. Errors: 55000 when this transaction itself has written the promise and it is pending, 0A000 when it would have to wait at REPEATABLE READ or SERIALIZABLE. Cancellable. At the deadline it does what get_promise does, and so may wait longer than timeout for a transaction that is settling the promise.';
+'Public. Waits until the promise is settled or timeout has passed (NULL: no limit but the deadline of the promise). Status 2000 settled, 4080 still pending after timeout, 4040 no such promise. Sees commits made while it waits, but the statement holds its snapshot: for long waits use the procedure. Errors: 55000 when the promise is pending and this transaction itself has written it or holds a lock that a settlement needs (what was rolled back to a savepoint does not count), 0A000 when it would have to wait at REPEATABLE READ or SERIALIZABLE. Cancellable; ends with its session when the client is gone. statement_timeout counts, and so does transaction_timeout; idle_in_transaction_session_timeout does not, and lock_timeout only for what is done at the deadline. At the deadline it does what get_promise does, and so may wait longer than timeout for a transaction that is settling the promise.';
 
 CREATE PROCEDURE resonate.await_promise(
 	id text,
@@ -47,7 +47,7 @@ CREATE PROCEDURE resonate.await_promise(
 	LANGUAGE c
 	AS 'MODULE_PATHNAME', 'resonate_await_promise_procedure';
 COMMENT ON PROCEDURE resonate.await_promise(text, interval, integer, text, jsonb) IS
-'Public. Like the function, but holds neither snapshot nor locks while it waits, so it is safe for minutes and behind a transaction pooler: CALL resonate.await_promise(''id'', ''10 min'', NULL, NULL, NULL). Commits before it waits; SQLSTATE 2D000 inside a transaction block or a function. The caller needs EXECUTE on get_promise.';
+'Public. Like the function, but holds neither snapshot nor locks while it waits, so it is safe for minutes and behind a transaction pooler: CALL resonate.await_promise(''id'', ''10 min'', NULL, NULL, NULL). Commits before it waits; SQLSTATE 2D000 inside a transaction block or a function. statement_timeout counts; transaction_timeout and idle_in_transaction_session_timeout do not, since it waits outside of transactions. The caller needs EXECUTE on get_promise.';
 
 CREATE FUNCTION resonate.receive(
 	address text,

@@ -282,8 +282,9 @@ SELECT pg_catalog.pg_extension_config_dump('resonate.schedules', '');
 
 --
 -- Guards, for who writes to the tables directly.  They say what CHECK constraints
--- would say, and that a settled promise is final.  The extension, which knows them
--- by their name, checks what it writes by itself.
+-- would say, and that a settled promise is final; and they do what follows from such
+-- a write.  The extension, which knows them by how their names begin, checks what it
+-- writes by itself.  All of them fire whatever session_replication_role is.
 --
 
 CREATE FUNCTION resonate.guard_promise() RETURNS trigger
@@ -294,33 +295,84 @@ COMMENT ON FUNCTION resonate.guard_promise() IS
 CREATE TRIGGER resonate_guard
 	BEFORE INSERT OR UPDATE ON resonate.promises FOR EACH ROW
 	EXECUTE FUNCTION resonate.guard_promise();
+ALTER TABLE resonate.promises ENABLE ALWAYS TRIGGER resonate_guard;
+
+CREATE FUNCTION resonate.follow_promise() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER AS 'MODULE_PATHNAME', 'resonate_follow_promise';
+COMMENT ON FUNCTION resonate.follow_promise() IS
+'Private. Trigger that does what follows when a promise is settled by an UPDATE, or removed by DELETE or TRUNCATE. Settled: its callbacks fire, the tasks that await it are resumed, and its own task ends. Removed: its task, callbacks and messages are deleted, and the tasks that await it are resumed, to find that it does not exist. Who waits in await_promise is woken. Does nothing for rows of logical replication, whose publisher sends all of that.';
+
+CREATE TRIGGER resonate_guard_follow
+	AFTER UPDATE OR DELETE ON resonate.promises FOR EACH ROW
+	EXECUTE FUNCTION resonate.follow_promise();
+ALTER TABLE resonate.promises ENABLE ALWAYS TRIGGER resonate_guard_follow;
+
+CREATE TRIGGER resonate_guard_truncate
+	AFTER TRUNCATE ON resonate.promises FOR EACH STATEMENT
+	EXECUTE FUNCTION resonate.follow_promise();
+ALTER TABLE resonate.promises ENABLE ALWAYS TRIGGER resonate_guard_truncate;
 
 CREATE FUNCTION resonate.guard_task() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'resonate_guard_task';
 COMMENT ON FUNCTION resonate.guard_task() IS
-'Private. Trigger that refuses any row that is not a task. SQLSTATE 23514.';
+'Private. Trigger that refuses any row that is not a task, and a change of the id or the deadline of a task. SQLSTATE 23514.';
 
 CREATE TRIGGER resonate_guard
 	BEFORE INSERT OR UPDATE ON resonate.tasks FOR EACH ROW
 	EXECUTE FUNCTION resonate.guard_task();
+ALTER TABLE resonate.tasks ENABLE ALWAYS TRIGGER resonate_guard;
 
-CREATE FUNCTION resonate.note_insert() RETURNS trigger
-	LANGUAGE c AS 'MODULE_PATHNAME', 'resonate_note_insert';
-COMMENT ON FUNCTION resonate.note_insert() IS
+CREATE FUNCTION resonate.follow_task() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER AS 'MODULE_PATHNAME', 'resonate_follow_task';
+COMMENT ON FUNCTION resonate.follow_task() IS
+'Private. Trigger that refuses to leave a pending promise without its task: at the end of a transaction that has deleted the task, and after TRUNCATE. SQLSTATE 23514. Delete or truncate the promises instead.';
+
+CREATE CONSTRAINT TRIGGER resonate_guard_follow
+	AFTER DELETE ON resonate.tasks DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+	EXECUTE FUNCTION resonate.follow_task();
+ALTER TABLE resonate.tasks ENABLE ALWAYS TRIGGER resonate_guard_follow;
+
+CREATE TRIGGER resonate_guard_truncate
+	AFTER TRUNCATE ON resonate.tasks FOR EACH STATEMENT
+	EXECUTE FUNCTION resonate.follow_task();
+ALTER TABLE resonate.tasks ENABLE ALWAYS TRIGGER resonate_guard_truncate;
+
+CREATE FUNCTION resonate.follow_awaiter() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER AS 'MODULE_PATHNAME', 'resonate_follow_awaiter';
+COMMENT ON FUNCTION resonate.follow_awaiter() IS
+'Private. Trigger that resumes a suspended task when UPDATE, DELETE or TRUNCATE leaves it nothing to await.';
+
+CREATE TRIGGER resonate_guard_follow
+	AFTER UPDATE OR DELETE ON resonate.awaiters FOR EACH ROW
+	EXECUTE FUNCTION resonate.follow_awaiter();
+ALTER TABLE resonate.awaiters ENABLE ALWAYS TRIGGER resonate_guard_follow;
+
+CREATE TRIGGER resonate_guard_truncate
+	AFTER TRUNCATE ON resonate.awaiters FOR EACH STATEMENT
+	EXECUTE FUNCTION resonate.follow_awaiter();
+ALTER TABLE resonate.awaiters ENABLE ALWAYS TRIGGER resonate_guard_truncate;
+
+CREATE FUNCTION resonate.note_write() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'resonate_note_write';
+COMMENT ON FUNCTION resonate.note_write() IS
 'Private. Trigger that tells the worker about rows that did not come through the functions of the extension, such as those of a restore.';
 
 CREATE TRIGGER resonate_guard
-	BEFORE INSERT ON resonate.callbacks FOR EACH STATEMENT
-	EXECUTE FUNCTION resonate.note_insert();
+	BEFORE INSERT OR UPDATE ON resonate.callbacks FOR EACH STATEMENT
+	EXECUTE FUNCTION resonate.note_write();
+ALTER TABLE resonate.callbacks ENABLE ALWAYS TRIGGER resonate_guard;
 
 CREATE TRIGGER resonate_guard
-	BEFORE INSERT ON resonate.messages FOR EACH STATEMENT
-	EXECUTE FUNCTION resonate.note_insert();
+	BEFORE INSERT OR UPDATE ON resonate.messages FOR EACH STATEMENT
+	EXECUTE FUNCTION resonate.note_write();
+ALTER TABLE resonate.messages ENABLE ALWAYS TRIGGER resonate_guard;
 
 CREATE TRIGGER resonate_guard
-	BEFORE INSERT ON resonate.awaiters FOR EACH STATEMENT
-	EXECUTE FUNCTION resonate.note_insert();
+	BEFORE INSERT OR UPDATE ON resonate.awaiters FOR EACH STATEMENT
+	EXECUTE FUNCTION resonate.note_write();
+ALTER TABLE resonate.awaiters ENABLE ALWAYS TRIGGER resonate_guard;
 
 CREATE TRIGGER resonate_guard
-	BEFORE INSERT ON resonate.schedules FOR EACH STATEMENT
-	EXECUTE FUNCTION resonate.note_insert();
+	BEFORE INSERT OR UPDATE ON resonate.schedules FOR EACH STATEMENT
+	EXECUTE FUNCTION resonate.note_write();
+ALTER TABLE resonate.schedules ENABLE ALWAYS TRIGGER resonate_guard;

@@ -14,6 +14,10 @@
  * this one has neither and reads through resonate.get_promise(), for which its
  * caller needs the privilege.
  *
+ * A waiter sees at once when its client is gone, which PostgreSQL does by default
+ * only when it has something to send: clients that have given up would fill the
+ * server with sessions that nobody waits for.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -22,6 +26,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
 
@@ -53,33 +58,73 @@ wait_limit(const Interval *timeout)
 														 "timeout", 0, NULL));
 }
 
-/* Sleeps until the latch is set, the deadline, or the limit. */
+/* Ends the session, as PostgreSQL does when it finds that its client is gone. */
+static void
+end_lost_session(void)
+{
+	ClientConnectionLost = true;
+	InterruptPending = true;
+	CHECK_FOR_INTERRUPTS();
+}
+
+/*
+ * Sleeps like WaitLatch; false when the client is gone, where the platform can tell.
+ * The events are those that PostgreSQL waits for when it reads from the client, and
+ * sets anew for itself each time.
+ */
+static bool
+sleep_with_client(long wait_ms, uint32 wait_event)
+{
+	WaitEvent	events[RSN_CLIENT_NEVENTS];
+	bool		is_there = true;
+	int			n;
+
+	ModifyWaitEvent(FeBeWaitSet, RSN_CLIENT_SOCKET_POS, WL_SOCKET_CLOSED, NULL);
+	ModifyWaitEvent(FeBeWaitSet, RSN_CLIENT_LATCH_POS, WL_LATCH_SET, MyLatch);
+	n = WaitEventSetWait(FeBeWaitSet, wait_ms, events, lengthof(events),
+						 wait_event);
+	for (int i = 0; i < n; i++)
+	{
+		if (events[i].events & WL_POSTMASTER_DEATH)
+			proc_exit(1);
+		is_there &= (events[i].events & WL_SOCKET_CLOSED) == 0;
+	}
+	return is_there;
+}
+
+/* Sleeps until the latch is set, the deadline, the limit, or the end of the client. */
 static void
 sleep_once(int64 deadline_ms, int64 until_ms, bool must_poll)
 {
 	static uint32 wait_event = 0;
 	int64		limit_ms = must_poll ? POLL_MS : SLEEP_MAX_MS;
 	int64		wait_ms;
+	bool		is_there = true;
 
 	if (wait_event == 0)
 		wait_event = rsn_wait_event_new("ResonateAwait");
 	wait_ms = Min(Max(until_ms - rsn_clock_wall(), 0), limit_ms);
 	wait_ms = rsn_clock_wait_ms(deadline_ms, wait_ms);
-	(void) WaitLatch(MyLatch,
-					 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 wait_ms, wait_event);
+	if (MyProcPort != NULL && WaitEventSetCanReportClosed())
+		is_there = sleep_with_client(wait_ms, wait_event);
+	else
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 wait_ms, wait_event);
 	ResetLatch(MyLatch);
+	if (!is_there)
+		end_lost_session();
 	CHECK_FOR_INTERRUPTS();
 }
 
 /*
  * Refuses to wait for what cannot happen: nobody else can see, or settle, a
- * promise that this transaction has written, until it ends.
+ * promise that this transaction has written or locked, until it ends.
  */
 static void
 check_can_wait(text *id)
 {
-	if (rsn_wake_has_written(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id)))
+	if (rsn_engine_is_held(id))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("cannot await promise \"%s\" in the transaction that has written it",
@@ -156,7 +201,9 @@ resonate_await_promise_procedure(PG_FUNCTION_ARGS)
 			rsn_clock_wall() >= until_ms)
 			break;
 		rsn_store_await_commit();
+		rsn_pause_transaction_timeout();
 		sleep_once(awaited.timeout_at_ms, until_ms, must_poll);
+		rsn_resume_transaction_timeout();
 	}
 	rsn_wake_unwatch();
 	rsn_store_await_end();

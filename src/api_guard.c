@@ -8,39 +8,32 @@
  * them as well, but PostgreSQL parses each of them anew for every statement,
  * which cost more than all the rest of an INSERT (docs/performance.md).
  *
+ * They fire whatever session_replication_role says, so that nobody writes past them
+ * without having disabled them.  What follows from the write of somebody else is
+ * done in api_follow.c.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "commands/trigger.h"
-#include "fmgr.h"
+#include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
 
+#include "guard.h"
 #include "store.h"
 #include "wake.h"
 
 PG_FUNCTION_INFO_V1(resonate_guard_promise);
 PG_FUNCTION_INFO_V1(resonate_guard_task);
-PG_FUNCTION_INFO_V1(resonate_note_insert);
-
-static TriggerData *
-get_trigger(FunctionCallInfo fcinfo, const char *name)
-{
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" was not called by trigger manager",
-						name)));
-	return (TriggerData *) fcinfo->context;
-}
+PG_FUNCTION_INFO_V1(resonate_note_write);
 
 /* Whoever writes past the engine has the worker look at what it means. */
 static void
-note_foreign_insert(const TriggerData *trigger)
+note_foreign_write(void)
 {
-	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && !rsn_store_is_running())
+	if (!rsn_store_is_running())
 		rsn_wake_note_foreign_rows();
 }
 
@@ -89,28 +82,36 @@ check_new_row(const TriggerData *trigger, RowCheck check)
 				 errtableconstraint(trigger->tg_relation, violated)));
 }
 
-/* True when a column differs that is written at birth and never again. */
+/* True when a column differs; how a value is compressed makes no difference. */
 static bool
-changes_birth(const TriggerData *trigger)
+changes_column(const TriggerData *trigger, int i)
+{
+	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+	Form_pg_attribute attribute = TupleDescAttr(desc, i);
+	bool		old_null;
+	bool		new_null;
+	Datum		old_value = heap_getattr(trigger->tg_trigtuple, i + 1, desc,
+										 &old_null);
+	Datum		new_value = heap_getattr(trigger->tg_newtuple, i + 1, desc,
+										 &new_null);
+
+	return old_null != new_null ||
+		(!old_null && !datum_image_eq(old_value, new_value,
+									  attribute->attbyval,
+									  attribute->attlen));
+}
+
+typedef bool (*ColumnTest) (int column);
+
+/* True when a column of ours differs that is written at birth and never again. */
+static bool
+changes_birth(const TriggerData *trigger, ColumnTest is_of_birth)
 {
 	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
 
 	for (int i = 0; i < desc->natts; i++)
 	{
-		Form_pg_attribute attribute = TupleDescAttr(desc, i);
-		Datum		old_value;
-		Datum		new_value;
-		bool		old_null;
-		bool		new_null;
-
-		if (rsn_store_is_settlement_column(i))
-			continue;
-		old_value = heap_getattr(trigger->tg_trigtuple, i + 1, desc, &old_null);
-		new_value = heap_getattr(trigger->tg_newtuple, i + 1, desc, &new_null);
-		if (old_null != new_null ||
-			(!old_null && !datumIsEqual(old_value, new_value,
-										attribute->attbyval,
-										attribute->attlen)))
+		if (is_of_birth(i) && changes_column(trigger, i))
 			return true;
 	}
 	return false;
@@ -124,21 +125,40 @@ is_settlement(const TriggerData *trigger)
 
 	return rsn_store_is_pending_tuple(trigger->tg_trigtuple, desc) &&
 		!rsn_store_is_pending_tuple(trigger->tg_newtuple, desc) &&
-		!changes_birth(trigger);
+		!changes_birth(trigger, rsn_store_is_promise_birth_column);
+}
+
+static void
+refuse_update(const TriggerData *trigger)
+{
+	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+	HeapTuple	old = trigger->tg_trigtuple;
+
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("a promise is written at most twice: at its birth and at its settlement"),
+			 errdetail("Promise \"%s\" is %s.",
+					   text_to_cstring(rsn_store_promise_id(old, desc)),
+					   rsn_store_is_pending_tuple(old, desc) ? "pending"
+					   : "settled")));
 }
 
 /* Trigger: before each row of resonate.promises that is inserted or updated. */
 Datum
 resonate_guard_promise(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = get_trigger(fcinfo, "guard_promise");
+	static const RsnGuardUse use = {
+		"guard_promise", "promises", TRIGGER_EVENT_BEFORE,
+		RSN_ON_INSERT | RSN_ON_UPDATE, "BEFORE INSERT OR UPDATE FOR EACH ROW"
+	};
+	TriggerData *trigger = rsn_guard_get_trigger(fcinfo, &use);
 
+	rsn_store_check_promise_table(RelationGetDescr(trigger->tg_relation));
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) && !is_settlement(trigger))
-		ereport(ERROR,
-				(errcode(ERRCODE_CHECK_VIOLATION),
-				 errmsg("a promise is written at most twice: at its birth and at its settlement")));
+		refuse_update(trigger);
 	check_new_row(trigger, rsn_store_check_promise_values);
-	note_foreign_insert(trigger);
+	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		note_foreign_write();
 	return PointerGetDatum(new_row(trigger));
 }
 
@@ -146,20 +166,36 @@ resonate_guard_promise(PG_FUNCTION_ARGS)
 Datum
 resonate_guard_task(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = get_trigger(fcinfo, "guard_task");
+	static const RsnGuardUse use = {
+		"guard_task", "tasks", TRIGGER_EVENT_BEFORE,
+		RSN_ON_INSERT | RSN_ON_UPDATE, "BEFORE INSERT OR UPDATE FOR EACH ROW"
+	};
+	TriggerData *trigger = rsn_guard_get_trigger(fcinfo, &use);
 
+	rsn_store_check_task_table(RelationGetDescr(trigger->tg_relation));
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) &&
+		changes_birth(trigger, rsn_store_is_task_birth_column))
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("the id and the deadline of a task are those of its promise, and never change")));
 	check_new_row(trigger, rsn_store_check_task_values);
-	note_foreign_insert(trigger);
+	note_foreign_write();
 	return PointerGetDatum(new_row(trigger));
 }
 
 /*
- * Trigger: our own inserts note what they need by themselves, and this adds
- * nothing to what they noted; anybody else's become known to the worker.
+ * Trigger: our own writes note what they need by themselves, and this adds nothing to
+ * what they noted; anybody else's become known to the worker.
  */
 Datum
-resonate_note_insert(PG_FUNCTION_ARGS)
+resonate_note_write(PG_FUNCTION_ARGS)
 {
-	note_foreign_insert(get_trigger(fcinfo, "note_insert"));
+	static const RsnGuardUse use = {
+		"note_write", NULL, TRIGGER_EVENT_BEFORE,
+		RSN_ON_INSERT | RSN_ON_UPDATE, "BEFORE INSERT OR UPDATE FOR EACH STATEMENT"
+	};
+
+	(void) rsn_guard_get_trigger(fcinfo, &use);
+	note_foreign_write();
 	return PointerGetDatum(NULL);
 }

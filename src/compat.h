@@ -15,8 +15,10 @@
 #include "common/base64.h"
 #include "executor/executor.h"
 #include "mb/pg_wchar.h"
+#include "storage/latch.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
+#include "utils/timeout.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -41,6 +43,31 @@
 #define rsn_wait_event_new(name) WaitEventExtensionNew(name)
 #else
 #define rsn_wait_event_new(name) ((uint32) PG_WAIT_EXTENSION)
+#endif
+
+/*
+ * What the server waits for when it reads from the client.  Declared here as
+ * libpq/libpq.h has it in all these versions, which cannot be included without the
+ * headers of the libraries that the server was built with.
+ */
+extern PGDLLIMPORT WaitEventSet *FeBeWaitSet;
+#define RSN_CLIENT_SOCKET_POS	0
+#define RSN_CLIENT_LATCH_POS	1
+#define RSN_CLIENT_NEVENTS		3
+
+/*
+ * The length of transactions can be limited since 17.  One that only exists because
+ * something always has to, and has done nothing, need not count.
+ */
+#if PG_VERSION_NUM >= 170000
+#define rsn_pause_transaction_timeout() \
+	disable_timeout(TRANSACTION_TIMEOUT, false)
+#define rsn_resume_transaction_timeout() \
+	(TransactionTimeout > 0 ? \
+	 enable_timeout_after(TRANSACTION_TIMEOUT, TransactionTimeout) : (void) 0)
+#else
+#define rsn_pause_transaction_timeout() ((void) 0)
+#define rsn_resume_transaction_timeout() ((void) 0)
 #endif
 
 /* Infinite intervals exist since 17. */

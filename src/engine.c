@@ -344,9 +344,6 @@ rsn_engine_register(RsnCallbackRow *callback)
 		outcome = rsn_engine_apply(row, &decision, NULL, NULL, now_ms);
 		if (decision.status == RSN_STATUS_CREATED)
 			outcome.callback = callback;
-
-		/* Until we end, nobody else can settle it: see await. */
-		rsn_engine_note_write(row);
 	}
 	rsn_store_end();
 	return outcome;
@@ -416,4 +413,16 @@ RsnOutcome
 rsn_engine_await(text *id)
 {
 	return read_promise(id, rsn_promise_await);
+}
+
+/* True when nobody else can settle the promise before this transaction ends. */
+bool
+rsn_engine_is_held(text *id)
+{
+	bool		result;
+
+	rsn_store_begin();
+	result = rsn_store_is_held(id);
+	rsn_store_end();
+	return result;
 }

@@ -117,6 +117,7 @@ extern text *rsn_engine_origin(text *id);
 extern RsnOutcome rsn_engine_register(RsnCallbackRow *callback);
 extern RsnOutcome rsn_engine_get(text *id);
 extern RsnOutcome rsn_engine_await(text *id);
+extern bool rsn_engine_is_held(text *id);
 
 /* engine_batch.c */
 extern RsnOutcome *rsn_engine_create_many(const RsnCreateRequest *requests,
@@ -148,6 +149,15 @@ extern int	rsn_engine_reconcile(int64 now_ms, int limit,
 								 text *const *set_aside, int nset_aside,
 								 RsnReconcilePosition *position);
 extern void rsn_engine_reconcile_one(text *promise_id, int64 now_ms);
+
+/* engine_follow.c */
+extern void rsn_engine_follow_settlement(text *id);
+extern void rsn_engine_follow_deletion(text *id);
+extern void rsn_engine_follow_truncation(void);
+extern void rsn_engine_check_task_deleted(text *id);
+extern void rsn_engine_check_tasks_truncated(void);
+extern void rsn_engine_follow_awaiter(text *awaiter_id);
+extern void rsn_engine_follow_awaiters_truncated(void);
 
 /* engine_task.c */
 extern RsnTaskOutcome rsn_engine_create_and_take(const RsnCreateRequest *request,

@@ -54,6 +54,7 @@ extern void rsn_engine_task_missing(const RsnPromiseRow *promise);
 extern void rsn_engine_write_settled(RsnPromiseRow *const *rows, int n,
 									 const RsnTaskSet *tasks, int64 now_ms);
 extern bool rsn_engine_try_settle(RsnPromiseRow *row, int64 now_ms);
+extern void rsn_engine_resume_awaiters(const RsnTaskSet *tasks, int64 now_ms);
 extern void rsn_engine_catch_up(const RsnTaskSet *tasks, int64 now_ms);
 extern void rsn_engine_insert_task(const RsnCreateRequest *request,
 								   const RsnTask *task, text *pid);

@@ -346,8 +346,8 @@ fire_callbacks(RsnPromiseRow *const *rows, int n, int64 now_ms)
 }
 
 /* Resumes the tasks of the set that await settled promises. */
-static void
-resume_awaiters(const RsnTaskSet *tasks, int64 now_ms)
+void
+rsn_engine_resume_awaiters(const RsnTaskSet *tasks, int64 now_ms)
 {
 	text	  **awaiters;
 	int			n;
@@ -407,7 +407,7 @@ rsn_engine_try_settle(RsnPromiseRow *row, int64 now_ms)
 		return false;
 	rsn_engine_note_write(row);
 	tasks = lock_tasks_for(&row, 1, NULL);
-	resume_awaiters(&tasks, now_ms);
+	rsn_engine_resume_awaiters(&tasks, now_ms);
 	fire_callbacks(&row, 1, now_ms);
 	return true;
 }
@@ -416,7 +416,7 @@ rsn_engine_try_settle(RsnPromiseRow *row, int64 now_ms)
 void
 rsn_engine_catch_up(const RsnTaskSet *tasks, int64 now_ms)
 {
-	resume_awaiters(tasks, now_ms);
+	rsn_engine_resume_awaiters(tasks, now_ms);
 	note_fired(rsn_store_fire_callbacks(tasks->awaited_ids, tasks->nawaited,
 										now_ms));
 }

@@ -19,6 +19,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/plancache.h"
 #include "utils/snapmgr.h"
@@ -41,6 +42,7 @@ typedef struct Session
 	RsnIdentity caller;
 	bool		is_connected;	/* to SPI, since the first statement */
 	const RsnQueryDef *running; /* a statement of ours, or NULL */
+	int			trigger_depth;	/* of the caller */
 } Session;
 
 static Session sessions[RSN_STORE_DEPTH_MAX];
@@ -53,6 +55,13 @@ use_session(int new_depth)
 	depth = new_depth;
 	session = depth > 0 ? &sessions[depth - 1] : NULL;
 	rsn_table_use(depth);
+}
+
+/* How many triggers are being executed, one within the other. */
+static int
+trigger_depth(void)
+{
+	return DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0));
 }
 
 /*
@@ -71,6 +80,7 @@ rsn_store_begin(void)
 	sessions[depth].subid = GetCurrentSubTransactionId();
 	sessions[depth].result_context = CurrentMemoryContext;
 	sessions[depth].caller = rsn_identity_assume();
+	sessions[depth].trigger_depth = trigger_depth();
 	use_session(depth + 1);
 	rsn_table_begin();
 }
@@ -131,11 +141,38 @@ rsn_store_init(void)
 	rsn_store_planner_init();
 }
 
-/* True when what a trigger meets comes from the store itself. */
+/*
+ * Raises an error unless a table begins with columns of these types; InvalidOid stands
+ * for one of our enums.
+ */
+void
+rsn_store_check_columns(TupleDesc desc, const char *table, const Oid *types,
+						int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		Form_pg_attribute column = i < desc->natts ? TupleDescAttr(desc, i)
+			: NULL;
+
+		if (column == NULL || column->attisdropped ||
+			(OidIsValid(types[i]) ? column->atttypid != types[i]
+			 : !column->attbyval || column->attlen != sizeof(Oid)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+					 errmsg("column %d of relation \"resonate.%s\" is not that of the extension",
+							i + 1, table)));
+	}
+}
+
+/*
+ * True when the trigger that runs was fired by a write of the store itself, and not
+ * by that of a trigger of others in between.
+ */
 bool
 rsn_store_is_running(void)
 {
-	return session != NULL && session->running != NULL;
+	return session != NULL && session->running != NULL &&
+		trigger_depth() == session->trigger_depth + 1;
 }
 
 /* The statement that runs, if it is one to be planned once; else NULL. */

@@ -243,11 +243,14 @@ extern bool rsn_store_insert_promise(const RsnPromiseRow *row);
 extern const char *rsn_store_check_promise(const RsnPromiseRow *row);
 extern const char *rsn_store_check_promise_values(const Datum *values,
 												  const bool *nulls);
-extern bool rsn_store_is_settlement_column(int column);
+extern void rsn_store_check_promise_table(TupleDesc desc);
+extern bool rsn_store_is_promise_birth_column(int column);
+extern text *rsn_store_promise_id(HeapTuple tuple, TupleDesc desc);
 extern bool rsn_store_is_pending_tuple(HeapTuple tuple, TupleDesc desc);
 extern RsnPromiseRow *rsn_store_read_promise(text *id);
 extern RsnPromiseRow *rsn_store_lock_promise(text *id);
 extern bool rsn_store_is_in_doubt(text *id);
+extern bool rsn_store_is_held(text *id);
 extern int	rsn_store_read_promises(text *const *ids, int n,
 									RsnPromiseRow **rows);
 extern int	rsn_store_lock_promises(text *const *ids, int n,
@@ -330,6 +333,11 @@ extern int	rsn_store_expire_messages(bool is_delivered, int64 due_by_ms,
 extern bool rsn_store_has_prepared_transactions(void);
 
 /* store_task.c */
+extern void rsn_store_check_task_table(TupleDesc desc);
+extern bool rsn_store_is_task_birth_column(int column);
+extern text *rsn_store_task_id(HeapTuple tuple, TupleDesc desc);
+extern void rsn_store_check_awaiter_table(TupleDesc desc);
+extern text *rsn_store_awaiter_id(HeapTuple tuple, TupleDesc desc);
 extern const char *rsn_store_check_task_values(const Datum *values,
 											   const bool *nulls);
 extern void rsn_store_insert_task(const RsnTaskRow *row);
@@ -360,6 +368,13 @@ extern int	rsn_store_list_awaiters(text *const *awaited_ids, int n,
 									RsnAwaiterRow **rows);
 extern int	rsn_store_take_awaiters(text *const *awaited_ids, int n,
 									text ***awaiter_ids);
+
+/* store_follow.c */
+extern void rsn_store_delete_all_of(text *promise_id);
+extern void rsn_store_delete_all_but_promises(void);
+extern text *rsn_store_find_without_task(void);
+extern bool rsn_store_is_awaiting(text *awaiter_id);
+extern int	rsn_store_lock_stranded_tasks(RsnTaskRow **rows);
 
 /* store_queue.c */
 extern int	rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,

@@ -65,6 +65,11 @@ typedef enum RsnQuery
 	RSN_QUERY_AWAITERS,
 	RSN_QUERY_TAKE_AWAITERS,
 	RSN_QUERY_TRY_LOCK_PROMISES,
+	RSN_QUERY_DELETE_ALL_OF,
+	RSN_QUERY_DELETE_ALL_BUT_PROMISES,
+	RSN_QUERY_WITHOUT_TASK,
+	RSN_QUERY_IS_AWAITING,
+	RSN_QUERY_LOCK_STRANDED_TASKS,
 	RSN_QUERY_LOCK_TASKS_AHEAD,
 	RSN_QUERY_SET_MESSAGES_RIGHT,
 	RSN_QUERY_LOCK_SCHEDULES_AHEAD,
@@ -159,6 +164,8 @@ extern void rsn_store_planner_init(void);
 extern const char *rsn_store_planned_once(void);
 extern int	rsn_store_pin_search_path(void);
 extern void rsn_store_note_failed(void);
+extern void rsn_store_check_columns(TupleDesc desc, const char *table,
+									const Oid *types, int n);
 extern uint64 rsn_store_exec(RsnQuery query, const RsnArgs *args);
 extern uint64 rsn_store_exec_text(const char *sql, int nargs, Oid *types,
 								  Datum *values, const char *nulls);

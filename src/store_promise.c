@@ -37,9 +37,28 @@ rsn_store_check_promise(const RsnPromiseRow *row)
 	return rsn_promise_check(&row->core);
 }
 
-/* True for a column, counted from zero, that the settlement writes. */
+/*
+ * Raises an error unless the columns are those of resonate.promises, whose types
+ * somebody has changed, or that is another table of that name.
+ */
+void
+rsn_store_check_promise_table(TupleDesc desc)
+{
+	static const Oid types[RSN_PROMISE_NSTORED] = {
+		INT8OID, INT8OID, INT8OID, InvalidOid, BOOLOID, BOOLOID, BOOLOID,
+		INT4OID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, BYTEAOID,
+		TEXTOID, JSONBOID, BYTEAOID, TEXTOID
+	};
+
+	rsn_store_check_columns(desc, "promises", types, lengthof(types));
+}
+
+/*
+ * True for a column of ours, counted from zero, that is written at birth and never
+ * again.
+ */
 bool
-rsn_store_is_settlement_column(int column)
+rsn_store_is_promise_birth_column(int column)
 {
 	switch (column)
 	{
@@ -50,9 +69,9 @@ rsn_store_is_settlement_column(int column)
 		case RSN_COL_VALUE_HEADERS:
 		case RSN_COL_VALUE_DATA:
 		case RSN_COL_VALUE_TEXT:
-			return true;
-		default:
 			return false;
+		default:
+			return column < RSN_PROMISE_NSTORED;
 	}
 }
 
@@ -66,6 +85,15 @@ rsn_store_is_pending_tuple(HeapTuple tuple, TupleDesc desc)
 	return !is_null && rsn_enum_index(RSN_ENUM_PROMISE_STATE,
 									  DatumGetObjectId(state)) ==
 		RSN_PROMISE_PENDING;
+}
+
+/* The id in a row of resonate.promises. */
+text *
+rsn_store_promise_id(HeapTuple tuple, TupleDesc desc)
+{
+	bool		is_null;
+
+	return DatumGetTextPP(heap_getattr(tuple, RSN_COL_ID + 1, desc, &is_null));
 }
 
 /* Promises are checked before every store as well as after every load. */
@@ -254,6 +282,17 @@ bool
 rsn_store_is_in_doubt(text *id)
 {
 	return rsn_table_is_in_doubt(RSN_TABLE_PROMISES, id);
+}
+
+/*
+ * True when nobody else can settle a promise until this transaction ends, which has
+ * written or locked it or its task.
+ */
+bool
+rsn_store_is_held(text *id)
+{
+	return rsn_table_is_held(RSN_TABLE_PROMISES, id) ||
+		rsn_table_is_held(RSN_TABLE_TASKS, id);
 }
 
 static RsnPromiseRow *

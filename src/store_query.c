@@ -619,6 +619,43 @@ const RsnQueryDef rsn_queries[] = {
 		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTARRAYOID}
 	},
 
+	/* What follows from the writes of others; see store_follow.c. */
+
+	[RSN_QUERY_DELETE_ALL_OF] = {
+		"WITH t AS (DELETE FROM resonate.tasks d WHERE d.id" EQ "$1),"
+		" c AS (DELETE FROM resonate.callbacks d WHERE d.promise_id" EQ "$1),"
+		" a AS (DELETE FROM resonate.awaiters d WHERE d.awaited_id" EQ "$1),"
+		" w AS (DELETE FROM resonate.awaiters d WHERE d.awaiter_id" EQ "$1)"
+		" DELETE FROM resonate.messages d WHERE d.promise_id" EQ "$1",
+		SPI_OK_DELETE, PLAN_ONCE, 1, {TEXTOID}, true
+	},
+	[RSN_QUERY_DELETE_ALL_BUT_PROMISES] = {
+		"WITH t AS (DELETE FROM resonate.tasks),"
+		" c AS (DELETE FROM resonate.callbacks),"
+		" a AS (DELETE FROM resonate.awaiters)"
+		" DELETE FROM resonate.messages",
+		SPI_OK_DELETE, PLAN_EACH, 0, {0}, true
+	},
+	[RSN_QUERY_WITHOUT_TASK] = {
+		"SELECT p.id FROM resonate.promises p"
+		" WHERE p.state" EQ STATE("pending") " AND p.external AND p.targeted"
+		" AND NOT EXISTS (SELECT FROM resonate.tasks t WHERE t.id" EQ "p.id)"
+		" LIMIT 1",
+		SPI_OK_SELECT, PLAN_EACH, 0, {0}, true
+	},
+	[RSN_QUERY_IS_AWAITING] = {
+		"SELECT FROM resonate.awaiters a WHERE a.awaiter_id" EQ "$1 LIMIT 1",
+		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTOID}
+	},
+	[RSN_QUERY_LOCK_STRANDED_TASKS] = {
+		"SELECT " TASK_COLUMNS " FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("suspended")
+		" AND NOT EXISTS (SELECT FROM resonate.awaiters a"
+		" WHERE a.awaiter_id" EQ "t.id)"
+		" ORDER BY t.id FOR NO KEY UPDATE",
+		SPI_OK_SELECT, PLAN_EACH, 0, {0}
+	},
+
 	/* What was set by a clock that was ahead; see store_clock.c. */
 
 	[RSN_QUERY_LOCK_TASKS_AHEAD] = {

@@ -75,6 +75,7 @@ extern bool rsn_table_lock(RsnTable table, text *key, LockTupleMode mode,
 extern RsnLock rsn_table_lock_if_free(RsnTable table, text *key,
 									  RsnTuple *tuple);
 extern bool rsn_table_is_in_doubt(RsnTable table, text *key);
+extern bool rsn_table_is_held(RsnTable table, text *key);
 extern bool rsn_table_try_lock(RsnTable table, const ItemPointerData *tid,
 							   RsnTuple *tuple);
 extern bool rsn_table_may_have(RsnTable table, text *key);

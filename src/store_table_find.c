@@ -10,7 +10,9 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/itup.h"
+#include "access/multixact.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/index.h"
@@ -266,6 +268,63 @@ rsn_table_is_in_doubt(RsnTable table, text *key)
 		result = TransactionIdIsValid(dirty.xmin) ||
 			TransactionIdIsValid(dirty.xmax);
 	index_endscan(scan);
+	return result;
+}
+
+/* True when one of several lockers of a row is this transaction. */
+static bool
+is_among_lockers(HeapTupleHeader header)
+{
+	MultiXactMember *members;
+	int			n = GetMultiXactIdMembers(HeapTupleHeaderGetRawXmax(header),
+										  &members, false,
+										  HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask));
+
+	for (int i = 0; i < n; i++)
+	{
+		if (members[i].status != MultiXactStatusForKeyShare &&
+			TransactionIdIsCurrentTransactionId(members[i].xid))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_locked_by_us(HeapTupleHeader header)
+{
+	if (header->t_infomask & HEAP_XMAX_INVALID)
+		return false;
+	if (header->t_infomask & HEAP_XMAX_IS_MULTI)
+		return is_among_lockers(header);
+	return !HEAP_XMAX_IS_KEYSHR_LOCKED(header->t_infomask) &&
+		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetRawXmax(header));
+}
+
+/*
+ * True when nobody else can change the row that has the key until this transaction
+ * ends: it has written the row, or locked it against changes.  What a subtransaction
+ * did counts until that is rolled back, as for everybody who looks at the row.
+ */
+bool
+rsn_table_is_held(RsnTable table, text *key)
+{
+	RsnTuple	tuple;
+	TupleTableSlot *slot;
+	HeapTupleHeader header;
+	Buffer		buffer;
+	bool		result;
+
+	if (!rsn_table_find(table, key, &tuple))
+		return false;
+	slot = rsn_table_open_with_key(table, AccessShareLock)->found;
+	if (!TTS_IS_BUFFERTUPLE(slot))
+		return false;
+	header = ((BufferHeapTupleTableSlot *) slot)->base.tuple->t_data;
+	buffer = ((BufferHeapTupleTableSlot *) slot)->buffer;
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	result = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(header)) ||
+		is_locked_by_us(header);
+	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
 	return result;
 }
 

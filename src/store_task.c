@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
 #include "clock.h"
@@ -21,6 +22,34 @@ enum
 	TASK_SETBACKS, TASK_STATE, TASK_ID, TASK_ADDRESS, TASK_PID, TASK_OFFERS,
 	TASK_OTHERS_AT, TASK_OTHERS_ADDRESS, TASK_GIVEN_BACK_BY, TASK_CTID
 };
+
+/* Raises an error unless the columns are those of resonate.tasks. */
+void
+rsn_store_check_task_table(TupleDesc desc)
+{
+	static const Oid types[] = {
+		INT8OID, INT8OID, INT8OID, INT4OID, INT4OID, INT4OID, InvalidOid,
+		TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID, TEXTOID, TEXTARRAYOID
+	};
+
+	rsn_store_check_columns(desc, "tasks", types, lengthof(types));
+}
+
+/* True for a column, counted from zero, that a task keeps for as long as it lives. */
+bool
+rsn_store_is_task_birth_column(int column)
+{
+	return column == TASK_ID || column == TASK_TIMEOUT_AT;
+}
+
+/* The id in a row of resonate.tasks. */
+text *
+rsn_store_task_id(HeapTuple tuple, TupleDesc desc)
+{
+	bool		is_null;
+
+	return DatumGetTextPP(heap_getattr(tuple, TASK_ID + 1, desc, &is_null));
+}
 
 static const char *
 check_task(const RsnTaskRow *row)
@@ -412,6 +441,30 @@ rsn_store_insert_awaiter(text *awaited_id, text *awaiter_id)
 	if (rsn_store_exec(RSN_QUERY_FIND_AWAITER, &args) != 1)
 		rsn_store_refuse_left_out("awaiters");
 	return false;
+}
+
+/* Columns of resonate.awaiters, in its order. */
+enum
+{
+	AWAITER_AWAITED_ID, AWAITER_ID
+};
+
+/* Raises an error unless the columns are those of resonate.awaiters. */
+void
+rsn_store_check_awaiter_table(TupleDesc desc)
+{
+	static const Oid types[] = {TEXTOID, TEXTOID};
+
+	rsn_store_check_columns(desc, "awaiters", types, lengthof(types));
+}
+
+/* The id of the task in a row of resonate.awaiters. */
+text *
+rsn_store_awaiter_id(HeapTuple tuple, TupleDesc desc)
+{
+	bool		is_null;
+
+	return DatumGetTextPP(heap_getattr(tuple, AWAITER_ID + 1, desc, &is_null));
 }
 
 /* Who awaits these promises. */

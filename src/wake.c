@@ -14,7 +14,8 @@
  * sleepers afterwards.
  *
  * The notes do not follow subtransactions: one that is rolled back leaves a
- * spurious wake-up, which is harmless.  The callback of COMMIT PREPARED runs
+ * spurious wake-up, which is harmless.  Nothing is decided by them: whether this
+ * transaction has written a promise, await_promise asks the row.  The callback of COMMIT PREPARED runs
  * nowhere, so PREPARE makes the sleepers poll (must_poll) until the worker
  * finds that no prepared transaction is left.
  *
@@ -54,9 +55,8 @@ typedef struct XactNotes
 	bool		is_refused;		/* there was no room for more */
 	int			last_offer;		/* position of the last address in it */
 	int			last_offer_len; /* zero: none */
-	uint64	   *keys;			/* promises written, in TopTransactionContext */
-	int			nkeys;
-	int			keys_size;
+	uint64		keys[MAX_KEYS_COMPARED];	/* promises written */
+	int			nkeys;			/* one more than fit: all there may be */
 } XactNotes;
 
 static const XactNotes no_notes = {.first_deadline_ms = RSN_TIME_NEVER};
@@ -97,19 +97,16 @@ rsn_wake_note_promise(const char *id, size_t id_len)
 {
 	XactNotes  *mine = my_notes();
 
-	if (mine->keys == NULL)
-	{
-		mine->keys_size = 16;
-		mine->keys = MemoryContextAlloc(TopTransactionContext,
-										sizeof(uint64) * mine->keys_size);
-	}
-	else if (mine->nkeys == mine->keys_size)
-	{
-		mine->keys = repalloc_huge(mine->keys, sizeof(uint64) * 2 *
-								   mine->keys_size);
-		mine->keys_size *= 2;
-	}
-	mine->keys[mine->nkeys++] = promise_key(id, id_len);
+	if (mine->nkeys < MAX_KEYS_COMPARED)
+		mine->keys[mine->nkeys] = promise_key(id, id_len);
+	mine->nkeys = Min(mine->nkeys + 1, MAX_KEYS_COMPARED + 1);
+}
+
+/* Notes that it has removed all promises. */
+void
+rsn_wake_note_all_promises(void)
+{
+	my_notes()->nkeys = MAX_KEYS_COMPARED + 1;
 }
 
 /* Notes a deadline that the worker has to keep. */
@@ -257,28 +254,18 @@ rsn_wake_note_start(void)
 }
 
 static bool
-is_noted_key(uint64 key)
+wakes_waiter(uint64 awaited)
 {
+	if (awaited == 0)
+		return false;
+	if (notes.nkeys > MAX_KEYS_COMPARED)
+		return true;
 	for (int i = 0; i < notes.nkeys; i++)
 	{
-		if (notes.keys[i] == key)
+		if (notes.keys[i] == awaited)
 			return true;
 	}
 	return false;
-}
-
-/* True when this transaction has written the promise. */
-bool
-rsn_wake_has_written(const char *id, size_t id_len)
-{
-	return is_noted && is_noted_key(promise_key(id, id_len));
-}
-
-static bool
-wakes_waiter(uint64 awaited)
-{
-	return awaited != 0 &&
-		(notes.nkeys > MAX_KEYS_COMPARED || is_noted_key(awaited));
 }
 
 static void

@@ -13,6 +13,7 @@
 extern void rsn_wake_init(void);
 
 extern void rsn_wake_note_promise(const char *id, size_t id_len);
+extern void rsn_wake_note_all_promises(void);
 extern void rsn_wake_note_deadline(int64 deadline_ms);
 extern void rsn_wake_note_message(void);
 extern bool rsn_wake_can_hand_over(void);
@@ -22,7 +23,6 @@ extern RsnHandoffList rsn_wake_take_back(void);
 extern void rsn_wake_note_offer(const text *address);
 extern void rsn_wake_note_foreign_rows(void);
 extern void rsn_wake_note_start(void);
-extern bool rsn_wake_has_written(const char *id, size_t id_len);
 
 extern void rsn_wake_watch(const char *id, size_t id_len);
 extern void rsn_wake_unwatch(void);

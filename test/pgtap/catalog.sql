@@ -62,7 +62,7 @@ FROM pg_proc p WHERE p.pronamespace = 'resonate'::regnamespace AND p.proname = '
 SELECT set_eq($$SELECT p.oid::regprocedure::text FROM pg_proc p
 				WHERE p.pronamespace = 'resonate'::regnamespace AND NOT p.prosecdef$$,
 			  '{"resonate.await_promise(text,interval,integer,text,jsonb)", resonate.check_invariants(),
-				resonate.guard_promise(), resonate.guard_task(), resonate.note_insert(), resonate.resonate_rpc(jsonb),
+				resonate.guard_promise(), resonate.guard_task(), resonate.note_write(), resonate.resonate_rpc(jsonb),
 				resonate.start_worker()}'::text[],
 			  'these run with the rights of their callers, all others with those of the owner');
 SELECT ok(NOT has_function_privilege('public', p.oid, 'EXECUTE'), format('not for everybody: %s', p.oid::regprocedure))

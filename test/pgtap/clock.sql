@@ -80,7 +80,6 @@ SELECT clock_at AS before FROM resonate.tasks WHERE id = 'released' \gset
 SELECT cmp_ok(:before - 4000000060200, '>=', (:longest * 0.8)::bigint, 'a long wait');
 SELECT is(step(), 'idle 0', 'is no error');
 SELECT is((SELECT clock_at FROM resonate.tasks WHERE id = 'released'), :before, 'and stays');
-DELETE FROM resonate.tasks;
 DELETE FROM resonate.promises;
 
 --
@@ -114,7 +113,7 @@ SELECT is(make('far', target('poll://any@far')), 2010, 'a task, twenty years ahe
 SELECT is(dequeued('poll://any@far'), 'far', 'dequeued');
 SELECT at(1000);
 SELECT is(step(), 'idle 0', 'is left alone');
-DELETE FROM resonate.tasks;
+DELETE FROM resonate.promises;
 
 -- Deadlines that have passed are final.
 DELETE FROM resonate.messages;

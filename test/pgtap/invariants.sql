@@ -81,9 +81,15 @@ CREATE FUNCTION violated(statements text) RETURNS text LANGUAGE plpgsql AS
 $$
 DECLARE
 	found text;
+	relation regclass;
 	constraint_ record;
 BEGIN
-	SET LOCAL session_replication_role = replica;
+	FOR relation IN
+		SELECT c.oid::regclass FROM pg_class c
+		WHERE c.relnamespace = 'resonate'::regnamespace AND c.relkind = 'r'
+	LOOP
+		EXECUTE format('ALTER TABLE %s DISABLE TRIGGER USER', relation);
+	END LOOP;
 	FOR constraint_ IN
 		SELECT c.conrelid::regclass AS relation, c.conname FROM pg_constraint c
 		WHERE c.connamespace = 'resonate'::regnamespace AND c.contype = 'c'

@@ -49,7 +49,6 @@ SELECT is((resonate.release_task('told', 1)).status, 2000, 'and gives it back');
 SELECT is((SELECT array_agg(w) FROM offers('told', 1) AS w), ARRAY[:retry]::bigint[], 'the first wait is short again');
 
 -- How many are sent in a day, for many tasks.
-DELETE FROM resonate.tasks;
 DELETE FROM resonate.promises;
 SELECT at(0);
 SELECT is(make('t' || n, 'notify://chan'), 2010, 'a task') FROM generate_series(1, 20) AS n;

@@ -50,7 +50,10 @@ INSERT INTO functions VALUES
 	('start_worker()', false, false, false, false, false),
 	('guard_promise()', false, false, false, false, false),
 	('guard_task()', false, false, false, false, false),
-	('note_insert()', false, false, false, false, false);
+	('note_write()', false, false, false, false, false),
+	('follow_promise()', false, false, false, false, false),
+	('follow_task()', false, false, false, false, false),
+	('follow_awaiter()', false, false, false, false, false);
 
 -- Who owns the database, and who may create in it, is granted nothing by that.
 CREATE ROLE resonate_test_dba;

@@ -155,6 +155,21 @@ SELECT is(ask(NULL, 'promise.create', '{"id": "v"}', '{"resonate:debug_time": 30
 		  'a request that is malformed');
 SELECT is(rpc(NULL, 'promise.create', creation('v', 1000, '{}')) #>> '{data,promise,createdAt}', '100',
 		  'leaves the clock as it was');
+
+-- One that raises an error, from wherever, ends with the time that it has named.
+CREATE FUNCTION fail_of_others() RETURNS trigger LANGUAGE plpgsql AS
+$$
+BEGIN
+	RAISE EXCEPTION USING ERRCODE = 'P0996';
+END
+$$;
+CREATE TRIGGER fail BEFORE INSERT ON resonate.promises FOR EACH ROW WHEN (NEW.id = 'fails') EXECUTE FUNCTION fail_of_others();
+SELECT throws_ok($$SELECT rpc(NULL, 'promise.create', creation('fails', 1000, '{}'), '{"resonate:debug_time": 300}')$$, 'P0996',
+				 NULL, 'a request that raises an error');
+SELECT is(rpc(NULL, 'promise.create', creation('after that', 1000, '{}')) #>> '{data,promise,createdAt}', '100',
+		  'leaves the clock as it was, too');
+SELECT is(extract(epoch FROM (resonate.create_promise('typed, after that')).created_at) * 1000, 100::numeric, 'also for the typed functions');
+DROP TRIGGER fail ON resonate.promises;
 SET LOCAL resonate.test_clock = '';
 SELECT is((rpc(NULL, 'promise.create', creation('w', 9000000000000, '{}')) #>> '{data,promise,createdAt}')::bigint / 86400000,
 		  extract(epoch FROM clock_timestamp())::bigint / 86400, 'without either it is the time of day');

@@ -197,7 +197,7 @@ INSERT INTO bad (statement) VALUES
 INSERT INTO bad (statement) VALUES
 	($$SELECT resonate.guard_promise()$$),
 	($$SELECT resonate.guard_task()$$),
-	($$SELECT resonate.note_insert()$$),
+	($$SELECT resonate.note_write()$$),
 	($$UPDATE resonate.promises SET value_data = '2' WHERE id = 'settled'$$),
 	($$UPDATE resonate.promises SET timeout_at = timeout_at + 1 WHERE id = 'p'$$);
 

@@ -2,10 +2,6 @@
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS resonate;
 LOAD 'resonate';
-DELETE FROM resonate.messages;
-DELETE FROM resonate.callbacks;
-DELETE FROM resonate.awaiters;
-DELETE FROM resonate.tasks;
 DELETE FROM resonate.promises;
 RESET client_min_messages;
 SET TimeZone = 'UTC';
@@ -458,8 +454,4 @@ RESET ROLE;
 DROP ROLE regress_resonate_task;
 
 DROP TABLE bad, before;
-DELETE FROM resonate.messages;
-DELETE FROM resonate.callbacks;
-DELETE FROM resonate.awaiters;
-DELETE FROM resonate.tasks;
 DELETE FROM resonate.promises;

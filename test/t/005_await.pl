@@ -99,7 +99,7 @@ for my $kind ('function', 'procedure')
 	$other->ask(
 		"SELECT resonate.create_promise('$kind batch ' || i, '1 h')
 				 FROM generate_series(2, 99) i");
-	start_wait($session, $kind, "$kind batch 50");
+	start_wait($session, $kind, "$kind batch 99");
 	is( $other->ask(<<END),
 SELECT count(*) FROM resonate.settle_promises((SELECT jsonb_agg(
 	jsonb_build_object('id', '$kind batch ' || i, 'state', 'resolved',
@@ -107,7 +107,8 @@ SELECT count(*) FROM resonate.settle_promises((SELECT jsonb_agg(
 END
 		100,
 		"$kind: a batch settles 100 promises");
-	is($session->answer, '2000|resolved|50', "$kind: a batch wakes it");
+	is($session->answer, '2000|resolved|99',
+		"$kind: a batch wakes who waits for one of the last");
 
 	# The deadline of the promise, while the worker can do nothing.
 	my $worker = wait_for_worker($node);

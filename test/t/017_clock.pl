@@ -147,7 +147,7 @@ is( query(
 	'twice, one of them early');
 
 # While it does not.
-query('DELETE FROM resonate.tasks; DELETE FROM resonate.promises');
+query('DELETE FROM resonate.promises');
 make_all('2');
 set_clock(JUMP);
 state_is('due 2', 'rejected_timedout', 'the worker has seen that clock');
