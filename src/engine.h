@@ -127,7 +127,7 @@ extern RsnOutcome *rsn_engine_settle_many(const RsnSettleRequest *requests,
 										  int n);
 extern int	rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows);
 extern int	rsn_engine_search_by_id(const RsnIdSearch *search,
-									RsnPromiseRow **rows);
+									RsnPromiseRow **rows, text **next_id);
 
 /* engine_sweep.c */
 extern int	rsn_engine_expire_due(int64 from_ms, int64 now_ms, int limit,

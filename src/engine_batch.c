@@ -407,10 +407,12 @@ rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows)
 
 /*
  * Promises in order of their ids, as they are now; those on the page that have
- * lapsed are settled first, as in rsn_engine_search.
+ * lapsed are settled first, as in rsn_engine_search.  Unless NULL, next_id is
+ * where to go on after a page that is not full.
  */
 int
-rsn_engine_search_by_id(const RsnIdSearch *search, RsnPromiseRow **rows)
+rsn_engine_search_by_id(const RsnIdSearch *search, RsnPromiseRow **rows,
+						text **next_id)
 {
 	int64		now_ms;
 	int			n;
@@ -420,7 +422,7 @@ rsn_engine_search_by_id(const RsnIdSearch *search, RsnPromiseRow **rows)
 	{
 		CHECK_FOR_INTERRUPTS();
 		now_ms = rsn_clock_now();
-		n = rsn_store_search_promises_by_id(search, now_ms, rows);
+		n = rsn_store_search_promises_by_id(search, now_ms, rows, next_id);
 	} while (rsn_engine_can_write() && expire_lapsed(*rows, n, now_ms));
 	observe_rows(*rows, n, now_ms);
 	rsn_store_end();

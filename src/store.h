@@ -260,13 +260,16 @@ extern int	rsn_store_lock_due_promises(int64 from_ms, int64 now_ms,
 										RsnPromiseRow **rows);
 extern void rsn_store_settle_promise(RsnPromiseRow *row);
 extern bool rsn_store_try_settle_promise(RsnPromiseRow *row);
+extern void rsn_store_delete_promise(text *id);
+extern void rsn_store_count(int64 now_ms, RsnStateCounts *counts);
+
+/* store_search.c */
 extern int	rsn_store_search_promises(const RsnSearch *search,
 									  RsnPromiseRow **rows);
 extern int	rsn_store_search_promises_by_id(const RsnIdSearch *search,
 											int64 now_ms,
-											RsnPromiseRow **rows);
-extern void rsn_store_delete_promise(text *id);
-extern void rsn_store_count(int64 now_ms, RsnStateCounts *counts);
+											RsnPromiseRow **rows,
+											text **next_id);
 
 /* store_branch.c */
 extern int	rsn_store_branch(text *name, text *except_id, int limit,

@@ -28,7 +28,11 @@ typedef enum RsnQuery
 	RSN_QUERY_DUE_OFFER_IDS,
 	RSN_QUERY_DUE_MESSAGE_IDS,
 	RSN_QUERY_SEARCH,
-	RSN_QUERY_SEARCH_BY_ID,
+	RSN_QUERY_SEARCH_WALK,
+	RSN_QUERY_COUNT_IN_STATE,
+	RSN_QUERY_SEARCH_IN_STATE,
+	RSN_QUERY_COUNT_TAGGED,
+	RSN_QUERY_SEARCH_TAGGED,
 	RSN_QUERY_NEXT_DEADLINE,
 	RSN_QUERY_LOCK_PRUNABLE,
 	RSN_QUERY_DELETE_PROMISES,
@@ -91,6 +95,7 @@ typedef struct RsnQueryDef
 	int			nargs;
 	Oid			argtypes[RSN_STORE_MAX_ARGS];
 	bool		must_see_all;	/* at every isolation level, or 40001 */
+	bool		by_bitmap;		/* its index has no order, as that of tags */
 } RsnQueryDef;
 
 extern const RsnQueryDef rsn_queries[RSN_NQUERIES];
@@ -153,7 +158,7 @@ extern void rsn_args_add_varlena(RsnArgs *args, void *value);
 extern void rsn_args_add_texts(RsnArgs *args, text *const *values, int n);
 
 extern void rsn_store_planner_init(void);
-extern const char *rsn_store_planned_once(void);
+extern const RsnQueryDef *rsn_store_planned_once(void);
 extern int	rsn_store_pin_search_path(void);
 extern void rsn_store_note_failed(void);
 extern uint64 rsn_store_exec(RsnQuery query, const RsnArgs *args);
@@ -175,6 +180,7 @@ extern void rsn_store_row_from_values(const Datum *values, const bool *nulls,
 extern void rsn_store_row_from_tuple(HeapTuple tuple, int offset,
 									 RsnPromiseRow *row);
 extern RsnPromiseRow *rsn_store_rows_from_result(uint64 n);
+extern RsnKeyRange rsn_store_next_range(RsnTable table, text *after, int limit);
 extern void rsn_store_task_from_tuple(const RsnTuple *tuple, RsnTaskRow *row);
 extern RsnTaskRow *rsn_store_tasks_from_result(uint64 n);
 

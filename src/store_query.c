@@ -152,6 +152,26 @@
 	" AND ROW(p.created_at, " HIDDEN_ID ") OPERATOR(pg_catalog.<) ROW($8, $9)" \
 	" ORDER BY p.created_at DESC, " HIDDEN_ID " DESC LIMIT $10"
 
+/* After an id $1: the states $3 as seen at $2, and the tags $4. */
+#define ID_SEARCH_FILTER \
+	"p.id" GT "$1" \
+	" AND (CASE WHEN p.state" NE STATE("pending") \
+	" OR p.timeout_at" GT "$2 THEN p.state" \
+	" WHEN p.timer THEN " STATE("resolved") \
+	" ELSE " STATE("rejected_timedout") " END)" \
+	EQ "ANY ($3::resonate.promise_state[])" \
+	" AND ($4 IS NULL OR p.tags OPERATOR(pg_catalog.@>) $4)"
+
+/* External or internal ones, and a range of deadlines, as promises_due_idx has them. */
+#define PENDING_PART(external, from, until) \
+	"p.state" EQ STATE("pending") " AND p.external" EQ "ANY (" external ")" \
+	" AND p.timeout_at" GE from " AND p.timeout_at" LE until
+
+/* By the index on tags, which does not have those that find nothing. */
+#define IS_TAGGED(tags) \
+	"p.tags OPERATOR(pg_catalog.@>) " tags " AND p.tags" NE \
+	"'{\"resonate:external\": \"true\"}'::pg_catalog.jsonb"
+
 const RsnQueryDef rsn_queries[] = {
 	[RSN_QUERY_LOCK_DUE] = {
 		"SELECT " RSN_PROMISE_WITHOUT_PAYLOAD
@@ -229,22 +249,46 @@ const RsnQueryDef rsn_queries[] = {
 		{BOOLOID, BOOLOID, TEXTARRAYOID, INT8OID, TEXTOID, JSONBOID,
 		JSONBOID, INT8OID, TEXTOID, INT8OID}
 	},
-	[RSN_QUERY_SEARCH_BY_ID] = {
+
+	/* In order of ids: see store_search.c. */
+	[RSN_QUERY_SEARCH_WALK] = {
 		"SELECT " RSN_PROMISE_COLUMNS " FROM resonate.promises p"
-		" WHERE p.id OPERATOR(pg_catalog.>) $1"
-		" AND (CASE WHEN p.state" NE STATE("pending")
-		" OR p.timeout_at OPERATOR(pg_catalog.>) $2 THEN p.state"
-		" WHEN p.timer THEN " STATE("resolved")
-		" ELSE " STATE("rejected_timedout") " END)"
-		EQ "ANY ($3::resonate.promise_state[])"
-		" AND p.state" EQ "ANY ($3::resonate.promise_state[]"
-		" OPERATOR(pg_catalog.||) " STATE("pending") ")"
-		" AND ($4 IS NULL OR (p.tags OPERATOR(pg_catalog.@>) $4 AND p.tags" NE
-		"'{\"resonate:external\": \"true\"}'::pg_catalog.jsonb))"
-		" AND ($5 IS NULL OR p.tags OPERATOR(pg_catalog.@>) $5)"
-		" ORDER BY p.id LIMIT $6",
-		SPI_OK_SELECT, PLAN_EACH, 6,
-		{TEXTOID, INT8OID, TEXTARRAYOID, JSONBOID, JSONBOID, INT8OID}
+		" WHERE " ID_SEARCH_FILTER " AND p.id" LE "$6"
+		" ORDER BY p.id LIMIT $5",
+		SPI_OK_SELECT, PLAN_ONCE, 6,
+		{TEXTOID, INT8OID, TEXTARRAYOID, JSONBOID, INT8OID, TEXTOID}
+	},
+	[RSN_QUERY_COUNT_IN_STATE] = {
+		"SELECT (SELECT pg_catalog.count(*) FROM (SELECT FROM resonate.promises p"
+		" WHERE p.state" EQ "$1::resonate.promise_state LIMIT $5) AS s)"
+		" OPERATOR(pg_catalog.+)"
+		" (SELECT pg_catalog.count(*) FROM (SELECT FROM resonate.promises p"
+		" WHERE " PENDING_PART("$2", "$3", "$4") " LIMIT $5) AS s)",
+		SPI_OK_SELECT, PLAN_ONCE, 5,
+		{TEXTOID, BOOLARRAYOID, INT8OID, INT8OID, INT8OID}
+	},
+	[RSN_QUERY_SEARCH_IN_STATE] = {
+		"SELECT " RSN_PROMISE_COLUMNS " FROM ((SELECT p.*, p.ctid"
+		" FROM resonate.promises p"
+		" WHERE p.state" EQ "$6::resonate.promise_state OFFSET 0)"
+		" UNION ALL (SELECT p.*, p.ctid FROM resonate.promises p"
+		" WHERE " PENDING_PART("$7", "$8", "$9") " OFFSET 0)) AS p"
+		" WHERE " ID_SEARCH_FILTER " ORDER BY p.id LIMIT $5",
+		SPI_OK_SELECT, PLAN_ONCE, 9,
+		{TEXTOID, INT8OID, TEXTARRAYOID, JSONBOID, INT8OID, TEXTOID,
+		BOOLARRAYOID, INT8OID, INT8OID}
+	},
+	[RSN_QUERY_COUNT_TAGGED] = {
+		"SELECT pg_catalog.count(*) FROM (SELECT FROM resonate.promises p"
+		" WHERE " IS_TAGGED("$1") " LIMIT $2) AS s",
+		SPI_OK_SELECT, PLAN_ONCE, 2, {JSONBOID, INT8OID}, false, true
+	},
+	[RSN_QUERY_SEARCH_TAGGED] = {
+		"SELECT " RSN_PROMISE_COLUMNS " FROM (SELECT p.*, p.ctid"
+		" FROM resonate.promises p WHERE " IS_TAGGED("$4") " OFFSET 0) AS p"
+		" WHERE " ID_SEARCH_FILTER " ORDER BY p.id LIMIT $5",
+		SPI_OK_SELECT, PLAN_ONCE, 5,
+		{TEXTOID, INT8OID, TEXTARRAYOID, JSONBOID, INT8OID}, false, true
 	},
 	[RSN_QUERY_NEXT_DEADLINE] = {
 		"SELECT p.timeout_at FROM resonate.promises p"

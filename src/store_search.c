@@ -1,0 +1,299 @@
+/*-------------------------------------------------------------------------
+ *
+ * store_search.c
+ *	  Promises by what they are: newest first, or in order of their ids.
+ *
+ * No index has the order of the ids within a state or within tags, so a page in
+ * that order is found in one of two ways.  A part of the key is read in its order,
+ * which is right for what many promises are.  Or, where there is not a page in that
+ * part, all that are in the state, or have the tags, are read and sorted: that is
+ * right for what few are, and done only where they are known to be few.  If they
+ * are not, a larger part of the key is read, and the page may end before it is full.
+ * So a page reads a bounded number of rows, whatever is in the table.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+#include "clock.h"
+#include "store_plan.h"
+
+/*
+ * How much of the key is read at first, beside the page, and how much if that has
+ * not been enough.
+ */
+#define WALK_FIRST	1000
+#define WALK_MAX	10000
+
+/* How many promises are few; fewer are looked for first. */
+#define FEW_FIRST	1000
+#define FEW_MAX		10000
+
+/*
+ * True when the tags alone say what the partial index on tags leaves out, so
+ * that it cannot serve the search.
+ */
+static bool
+is_default_tags(Jsonb *tags)
+{
+	Datum		default_tags;
+
+	if (JB_ROOT_COUNT(tags) == 0)
+		return true;
+	default_tags = DirectFunctionCall1(jsonb_in,
+									   CStringGetDatum("{\"resonate:external\": \"true\"}"));
+	return compareJsonbContainers(&tags->root,
+								  &DatumGetJsonbP(default_tags)->root) == 0;
+}
+
+static ArrayType *
+wanted_states(const bool *wants)
+{
+	Datum		names[RSN_PROMISE_NSTATES];
+	int			n = 0;
+
+	for (int i = 0; i < RSN_PROMISE_NSTATES; i++)
+	{
+		if (wants[i])
+			names[n++] = CStringGetTextDatum(rsn_promise_state_name(i));
+	}
+	return construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+/*
+ * Promises newest first, as stored: one that has lapsed is found by what it is
+ * at now and still reads as pending.
+ */
+int
+rsn_store_search_promises(const RsnSearch *search, RsnPromiseRow **rows)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+	bool		is_indexed = search->tags != NULL &&
+	!is_default_tags(search->tags);
+
+	rsn_args_add(&args, BoolGetDatum(search->wants[RSN_PROMISE_RESOLVED]));
+	rsn_args_add(&args, BoolGetDatum(search->wants[RSN_PROMISE_TIMEDOUT]));
+	rsn_args_add(&args, PointerGetDatum(wanted_states(search->wants)));
+	rsn_args_add(&args, Int64GetDatum(search->now_ms));
+	rsn_args_add(&args, CStringGetTextDatum(search->like_pattern));
+	rsn_args_add_varlena(&args, is_indexed ? search->tags : NULL);
+	rsn_args_add_varlena(&args, is_indexed ? NULL : search->tags);
+	rsn_args_add(&args, Int64GetDatum(search->has_position
+									  ? search->position_created_at_ms
+									  : RSN_TIME_NEVER));
+	rsn_args_add_text(&args, search->has_position ? search->position_id
+					  : cstring_to_text(""));
+	rsn_args_add(&args, Int64GetDatum(search->limit));
+
+	count = rsn_store_exec(RSN_QUERY_SEARCH, &args);
+	*rows = rsn_store_rows_from_result(count);
+	return (int) count;
+}
+
+/* Which of the pending ones a search by state wants, as promises_due_idx has them. */
+typedef struct PendingPart
+{
+	bool		has_internal;
+	bool		has_external;
+	int64		from_ms;		/* the deadlines */
+	int64		until_ms;
+} PendingPart;
+
+/* The only state that is wanted; false when there are several. */
+static bool
+is_single_state(const bool *wants, RsnPromiseState *state)
+{
+	int			n = 0;
+
+	for (int i = 0; i < RSN_PROMISE_NSTATES; i++)
+	{
+		if (!wants[i])
+			continue;
+		*state = (RsnPromiseState) i;
+		n++;
+	}
+	return n == 1;
+}
+
+/*
+ * Those that are in a state as seen at now, though they are stored as pending.
+ * Timers are external, so no internal promise resolves by its deadline.
+ */
+static PendingPart
+pending_part(RsnPromiseState state, int64 now_ms)
+{
+	PendingPart part = {0};
+
+	part.has_external = state == RSN_PROMISE_PENDING ||
+		state == RSN_PROMISE_RESOLVED || state == RSN_PROMISE_TIMEDOUT;
+	part.has_internal = part.has_external && state != RSN_PROMISE_RESOLVED;
+	part.from_ms = state == RSN_PROMISE_PENDING ? now_ms + 1 : PG_INT64_MIN;
+	part.until_ms = state == RSN_PROMISE_PENDING ? PG_INT64_MAX : now_ms;
+	return part;
+}
+
+static ArrayType *
+bool_array(bool has_false, bool has_true)
+{
+	Datum		values[2];
+	int			n = 0;
+
+	if (has_false)
+		values[n++] = BoolGetDatum(false);
+	if (has_true)
+		values[n++] = BoolGetDatum(true);
+	return construct_array(values, n, BOOLOID, 1, true, TYPALIGN_CHAR);
+}
+
+/* The arguments that say where what is in a state, as seen at now, is stored. */
+static void
+add_state(RsnArgs *args, RsnPromiseState state, int64 now_ms)
+{
+	PendingPart part = pending_part(state, now_ms);
+
+	if (state == RSN_PROMISE_PENDING)
+		rsn_args_add_text(args, NULL);
+	else
+		rsn_args_add_text(args, cstring_to_text(rsn_promise_state_name(state)));
+	rsn_args_add(args, PointerGetDatum(bool_array(part.has_internal,
+												  part.has_external)));
+	rsn_args_add(args, Int64GetDatum(part.from_ms));
+	rsn_args_add(args, Int64GetDatum(part.until_ms));
+}
+
+/* The arguments that all searches by id begin with. */
+static void
+add_id_search(RsnArgs *args, const RsnIdSearch *search, int64 now_ms)
+{
+	rsn_args_add_text(args, search->after_id);
+	rsn_args_add(args, Int64GetDatum(now_ms));
+	rsn_args_add(args, PointerGetDatum(wanted_states(search->wants)));
+	rsn_args_add_varlena(args, search->tags);
+	rsn_args_add(args, Int64GetDatum(search->limit));
+}
+
+static int
+run_search(RsnQuery query, const RsnArgs *args, RsnPromiseRow **rows)
+{
+	uint64		count = rsn_store_exec(query, args);
+
+	*rows = rsn_store_rows_from_result(count);
+	return (int) count;
+}
+
+/*
+ * Searches a part of the key, of so many entries after the page before, and says
+ * where it ends.
+ */
+static int
+search_walk(const RsnIdSearch *search, int64 now_ms, int nentries,
+			RsnKeyRange *range, RsnPromiseRow **rows)
+{
+	RsnArgs		args = {0};
+
+	*range = rsn_store_next_range(RSN_TABLE_PROMISES, search->after_id,
+								  nentries);
+	add_id_search(&args, search, now_ms);
+	rsn_args_add_text(&args, range->last);
+	return run_search(RSN_QUERY_SEARCH_WALK, &args, rows);
+}
+
+/* True when at most so many are in the state as seen at now, wherever their ids are. */
+static bool
+are_few_in_state(RsnPromiseState state, int64 now_ms, int few)
+{
+	RsnArgs		args = {0};
+
+	add_state(&args, state, now_ms);
+	rsn_args_add(&args, Int64GetDatum(few + 1));
+	rsn_store_exec(RSN_QUERY_COUNT_IN_STATE, &args);
+	return rsn_store_get_int64(SPI_tuptable->vals[0], 1, 0) <= few;
+}
+
+static int
+search_state(const RsnIdSearch *search, RsnPromiseState state, int64 now_ms,
+			 RsnPromiseRow **rows)
+{
+	RsnArgs		args = {0};
+
+	add_id_search(&args, search, now_ms);
+	add_state(&args, state, now_ms);
+	return run_search(RSN_QUERY_SEARCH_IN_STATE, &args, rows);
+}
+
+/* The same for tags. */
+static bool
+are_few_tagged(Jsonb *tags, int few)
+{
+	RsnArgs		args = {0};
+
+	rsn_args_add_varlena(&args, tags);
+	rsn_args_add(&args, Int64GetDatum(few + 1));
+	rsn_store_exec(RSN_QUERY_COUNT_TAGGED, &args);
+	return rsn_store_get_int64(SPI_tuptable->vals[0], 1, 0) <= few;
+}
+
+static int
+search_tagged(const RsnIdSearch *search, int64 now_ms, RsnPromiseRow **rows)
+{
+	RsnArgs		args = {0};
+
+	add_id_search(&args, search, now_ms);
+	return run_search(RSN_QUERY_SEARCH_TAGGED, &args, rows);
+}
+
+/*
+ * Searches where one of the filters leads, if that is to at most so many promises;
+ * false if not.
+ */
+static bool
+search_few(const RsnIdSearch *search, int64 now_ms, int few,
+		   RsnPromiseRow **rows, int *n)
+{
+	RsnPromiseState state;
+
+	if (is_single_state(search->wants, &state) &&
+		are_few_in_state(state, now_ms, few))
+	{
+		*n = search_state(search, state, now_ms, rows);
+		return true;
+	}
+	if (search->tags != NULL && !is_default_tags(search->tags) &&
+		are_few_tagged(search->tags, few))
+	{
+		*n = search_tagged(search, now_ms, rows);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Promises in order of their ids, as stored; their states are as of now.  Where
+ * there can be more although the page is not full, next_id becomes the id after
+ * which to go on, else NULL.
+ */
+int
+rsn_store_search_promises_by_id(const RsnIdSearch *search, int64 now_ms,
+								RsnPromiseRow **rows, text **next_id)
+{
+	RsnKeyRange range;
+	int			room = PG_INT32_MAX - Max(WALK_FIRST, WALK_MAX);
+	int			limit = Min(search->limit, room);
+	int			n;
+
+	*next_id = NULL;
+	n = search_walk(search, now_ms, limit + WALK_FIRST, &range, rows);
+	if (n == search->limit || range.is_end)
+		return n;
+	if (search_few(search, now_ms, FEW_FIRST, rows, &n) ||
+		search_few(search, now_ms, FEW_MAX, rows, &n))
+		return n;
+	n = search_walk(search, now_ms, limit + WALK_MAX, &range, rows);
+	if (n < search->limit && !range.is_end)
+		*next_id = range.last;
+	return n;
+}
