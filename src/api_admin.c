@@ -51,7 +51,8 @@ resonate_prune(PG_FUNCTION_ARGS)
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		n += rsn_engine_prune(settled_by_ms, rsn_clock_now(), limit - n,
+		n += rsn_engine_prune(settled_by_ms,
+							  Min(settled_by_ms, rsn_clock_now()), limit - n,
 							  PRUNE_ENTRIES, NULL, 0, &position);
 	} while (n < limit && position.has_more);
 	PG_RETURN_INT32(n);

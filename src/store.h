@@ -270,6 +270,7 @@ extern int	rsn_store_search_promises_by_id(const RsnIdSearch *search,
 											int64 now_ms,
 											RsnPromiseRow **rows,
 											text **next_id);
+extern bool rsn_store_passes_many_lapsed(const RsnSearch *search);
 
 /* store_branch.c */
 extern int	rsn_store_branch(text *name, text *except_id, int limit,

@@ -221,25 +221,7 @@ rsn_store_fire_locked(text *promise_id, int64 now_ms)
 	return rsn_store_fire_callbacks(&promise_id, 1, now_ms) | fired;
 }
 
-/* The next part of a table: at most so many entries of its key after one of them. */
-RsnKeyRange
-rsn_store_next_range(RsnTable table, text *after, int limit)
-{
-	RsnKeyRange range;
-	char		end[RSN_PROMISE_ID_MAX + 1];
-
-	range.after = after;
-	range.last = range.after;
-	range.is_end = rsn_table_pass(table, &range.last, limit) < limit;
-	if (range.is_end)
-	{
-		memset(end, 0xff, sizeof(end));
-		range.last = cstring_to_text_with_len(end, sizeof(end));
-	}
-	return range;
-}
-
-/* The same of what can be left over, after a mark. */
+/* The next part of a table: at most so many entries of its key after a mark. */
 RsnKeyRange
 rsn_store_next_left_over(RsnLeftOver kind, const RsnKeyMark *mark, int limit)
 {
@@ -248,10 +230,18 @@ rsn_store_next_left_over(RsnLeftOver kind, const RsnKeyMark *mark, int limit)
 		[RSN_LEFT_AWAITERS] = RSN_TABLE_AWAITERS,
 		[RSN_LEFT_TASKS] = RSN_TABLE_TASKS
 	};
+	RsnKeyRange range;
+	char		end[RSN_PROMISE_ID_MAX + 1];
 
-	return rsn_store_next_range(tables[kind],
-								cstring_to_text_with_len(mark->key, mark->len),
-								limit);
+	range.after = cstring_to_text_with_len(mark->key, mark->len);
+	range.last = range.after;
+	range.is_end = rsn_table_pass(tables[kind], &range.last, limit) < limit;
+	if (range.is_end)
+	{
+		memset(end, 0xff, sizeof(end));
+		range.last = cstring_to_text_with_len(end, sizeof(end));
+	}
+	return range;
 }
 
 /*

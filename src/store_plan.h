@@ -28,6 +28,7 @@ typedef enum RsnQuery
 	RSN_QUERY_DUE_OFFER_IDS,
 	RSN_QUERY_DUE_MESSAGE_IDS,
 	RSN_QUERY_SEARCH,
+	RSN_QUERY_PASS_IDS,
 	RSN_QUERY_SEARCH_WALK,
 	RSN_QUERY_COUNT_IN_STATE,
 	RSN_QUERY_SEARCH_IN_STATE,
@@ -180,7 +181,6 @@ extern void rsn_store_row_from_values(const Datum *values, const bool *nulls,
 extern void rsn_store_row_from_tuple(HeapTuple tuple, int offset,
 									 RsnPromiseRow *row);
 extern RsnPromiseRow *rsn_store_rows_from_result(uint64 n);
-extern RsnKeyRange rsn_store_next_range(RsnTable table, text *after, int limit);
 extern void rsn_store_task_from_tuple(const RsnTuple *tuple, RsnTaskRow *row);
 extern RsnTaskRow *rsn_store_tasks_from_result(uint64 n);
 

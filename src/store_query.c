@@ -226,31 +226,37 @@ const RsnQueryDef rsn_queries[] = {
 	/*
 	 * One ordered walk for each stored state that is wanted, cut at the
 	 * limit, and the rows that have lapsed, which the index on deadlines
-	 * finds: timers if $1, the others if $2.
+	 * finds: timers if $1, the others if $2.  The walk has those too if $11,
+	 * where it makes no difference what they are.
 	 */
 	[RSN_QUERY_SEARCH] = {
-		"WITH lapsed AS MATERIALIZED (SELECT p.*, p.ctid FROM resonate.promises p"
-		" WHERE ($1 OR $2) AND p.state" EQ STATE("pending")
-		" AND p.external" EQ "ANY ('{t,f}'::pg_catalog.bool[])"
-		" AND p.timeout_at" LE "$4)"
-		" SELECT f.* FROM (SELECT w.*"
+		"SELECT f.* FROM (SELECT w.*"
 		" FROM pg_catalog.unnest($3::resonate.promise_state[]) AS s (state)"
 		" CROSS JOIN LATERAL (SELECT " RSN_PROMISE_COLUMNS
 		" FROM resonate.promises p"
 		" WHERE p.state" EQ "s.state"
-		" AND (p.state" NE STATE("pending")
+		" AND ($11 OR p.state" NE STATE("pending")
 		" OR p.timeout_at OPERATOR(pg_catalog.>) $4)"
 		SEARCH_FILTER ") AS w"
 		" UNION ALL (SELECT " RSN_PROMISE_COLUMNS
-		" FROM lapsed p WHERE CASE WHEN p.timer THEN $1 ELSE $2 END"
+		" FROM (SELECT p.*, p.ctid FROM resonate.promises p"
+		" WHERE ($1 OR $2) AND p.state" EQ STATE("pending")
+		" AND p.external" EQ "ANY ($12)"
+		" AND p.timeout_at" LE "$4 OFFSET 0) AS p"
+		" WHERE CASE WHEN p.timer THEN $1 ELSE $2 END"
 		SEARCH_FILTER ")) AS f"
 		" ORDER BY f.created_at DESC, f.id DESC LIMIT $10",
-		SPI_OK_SELECT, PLAN_EACH, 10,
+		SPI_OK_SELECT, PLAN_EACH, 12,
 		{BOOLOID, BOOLOID, TEXTARRAYOID, INT8OID, TEXTOID, JSONBOID,
-		JSONBOID, INT8OID, TEXTOID, INT8OID}
+		JSONBOID, INT8OID, TEXTOID, INT8OID, BOOLOID, BOOLARRAYOID}
 	},
 
 	/* In order of ids: see store_search.c. */
+	[RSN_QUERY_PASS_IDS] = {
+		"SELECT p.id FROM resonate.promises p WHERE p.id" GT "$1"
+		" ORDER BY p.id OFFSET $2 LIMIT 1",
+		SPI_OK_SELECT, PLAN_ONCE, 2, {TEXTOID, INT8OID}
+	},
 	[RSN_QUERY_SEARCH_WALK] = {
 		"SELECT " RSN_PROMISE_COLUMNS " FROM resonate.promises p"
 		" WHERE " ID_SEARCH_FILTER " AND p.id" LE "$6"

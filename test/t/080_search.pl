@@ -158,7 +158,7 @@ foreach my $round ('not analyzed', 'analyzed')
 	foreach (
 		filter('rejected', ''), filter('rejected_canceled', ''),
 		filter('', '{"rare": "x"}'), filter('', '{"none": "x"}'),
-		filter('resolved', '{"rare": "x"}'), filter('rejected', '{"common": "x"}'))
+		filter('resolved', '{"rare": "x"}'), filter('rejected', '{"resonate:external": "true"}'))
 	{
 		my ($reads, undef, $cursor) = page($_);
 
