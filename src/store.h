@@ -105,6 +105,18 @@ typedef struct RsnWaiting
 	int64		newest_ms;		/* since when the last of it has been due */
 } RsnWaiting;
 
+/* What waits at an address. */
+typedef struct RsnQueueRow
+{
+	text	   *address;
+	int64		tasks;			/* that are pending */
+	int64		tasks_due;		/* to be offered */
+	int64		due_since_ms;	/* the first of those; -1: none */
+	int64		tasks_offered;	/* which nobody has taken */
+	int64		messages;
+	int64		messages_since_ms;	/* the oldest; -1: none */
+} RsnQueueRow;
+
 typedef enum RsnCatchUp
 {
 	RSN_CATCH_UP_ALL,
@@ -376,6 +388,8 @@ extern int	rsn_store_lock_due_notify_tasks(int64 now_ms, int limit,
 											int nset_aside, RsnTaskRow **rows,
 											bool *has_busy);
 extern int64 rsn_store_next_offer(int64 after_ms);
+extern int	rsn_store_count_queues(int64 now_ms, int limit,
+								   RsnQueueRow **rows);
 extern int	rsn_store_waiting_addresses(int64 now_ms, RsnWaiting **rows);
 
 /* store_clock.c */

@@ -635,6 +635,26 @@ const RsnQueryDef rsn_queries[] = {
 		" AND m.due_at" LE "$1 ORDER BY m.due_at DESC LIMIT 1) AS n",
 		SPI_OK_SELECT, PLAN_ONCE, 1, {INT8OID}
 	},
+	[RSN_QUERY_COUNT_QUEUES] = {
+		"SELECT q.address, pg_catalog.sum(q.tasks)::pg_catalog.int8,"
+		" pg_catalog.sum(q.due)::pg_catalog.int8, pg_catalog.min(q.due_since),"
+		" pg_catalog.sum(q.offered)::pg_catalog.int8,"
+		" pg_catalog.sum(q.messages)::pg_catalog.int8,"
+		" pg_catalog.min(q.messages_since)"
+		" FROM (SELECT t.address, pg_catalog.count(*) AS tasks,"
+		" pg_catalog.count(*) FILTER (WHERE t.clock_at" LE "$1) AS due,"
+		" pg_catalog.min(t.clock_at) FILTER (WHERE t.clock_at" LE "$1)"
+		" AS due_since, pg_catalog.count(*) FILTER (WHERE t.offers" GT "0)"
+		" AS offered, 0::pg_catalog.int8 AS messages,"
+		" NULL::pg_catalog.int8 AS messages_since FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("pending") " AND " ALIVE_AT("$1")
+		" GROUP BY t.address UNION ALL SELECT m.address, 0, 0, NULL, 0,"
+		" pg_catalog.count(*), pg_catalog.min(m.created_at)"
+		" FROM resonate.messages m GROUP BY m.address) AS q"
+		" GROUP BY q.address ORDER BY LEAST(pg_catalog.min(q.due_since),"
+		" pg_catalog.min(q.messages_since)), q.address LIMIT $2",
+		SPI_OK_SELECT, PLAN_EACH, 2, {INT8OID, INT8OID}
+	},
 	[RSN_QUERY_INSERT_AWAITER] = {
 		"INSERT INTO resonate.awaiters (awaited_id, awaiter_id)"
 		" VALUES ($1, $2) ON CONFLICT DO NOTHING",

@@ -248,6 +248,14 @@ func (c *call) sqlSearchTasks() ([]outcome, error) {
 			row := map[string]any{
 				"id": id, "state": p.task.state, "version": p.task.version, "resumes": p.task.resumes,
 				"pid": nil, "ttl": nil, "timeout_at": shownInstant(p.timeoutAt), "timeout_at_ms": p.timeoutAt, "cursor": nil,
+				"address": nil,
+			}
+			for _, name := range clockColumns {
+				row[name] = nil
+			}
+			p.task.addClocks(row)
+			if p.task.state != fulfilled {
+				row["address"] = p.tags["resonate:target"]
 			}
 			if p.task.state == acquired {
 				row["pid"], row["ttl"] = p.task.pid, shownSpan(p.task.ttl)
