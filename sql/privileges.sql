@@ -150,4 +150,9 @@ GRANT EXECUTE ON FUNCTION resonate.get_stats()
 GRANT SELECT ON resonate.stats
 	TO resonate_admin, resonate_reader, pg_monitor;
 
+GRANT EXECUTE ON FUNCTION resonate.get_queues(integer)
+	TO resonate_admin, resonate_reader, pg_monitor;
+GRANT SELECT ON resonate.queues
+	TO resonate_admin, resonate_reader, pg_monitor;
+
 SELECT resonate.start_worker();

@@ -15,7 +15,7 @@ RETURNS text
 	LANGUAGE c IMMUTABLE PARALLEL UNSAFE SECURITY DEFINER
 	AS 'MODULE_PATHNAME', 'resonate_outbox_channel';
 COMMENT ON FUNCTION resonate.outbox_channel(text) IS
-'Public. The channel to LISTEN on for an address: the worker notifies it when the address has something to dequeue. A notification can be missed, so dequeue now and then without one. Errors: 22004 NULL, 22023 empty or longer than 1024 bytes. Spec: protocol 5.3.';
+'Public. The channel to LISTEN on for an address: the worker notifies it when the address has something to dequeue. A notification can be missed, and every role that can connect can send one: it says nothing but to dequeue, which is also done now and then without one. Errors: 22004 NULL, 22023 empty or longer than 1024 bytes. Spec: protocol 5.3.';
 
 CREATE FUNCTION resonate.process_timeouts()
 RETURNS integer

@@ -23,10 +23,14 @@ CREATE TYPE resonate.task_result AS (
 	timeout_at timestamptz,
 	created_at timestamptz,
 	settled_at timestamptz,
-	timeout_at_ms bigint
+	timeout_at_ms bigint,
+	setbacks integer,
+	offers integer,
+	next_offer_at timestamptz,
+	lease_until timestamptz
 );
 COMMENT ON TYPE resonate.task_result IS
-'A four-digit status; the task as it is after the operation: task_state (pending, acquired, suspended, halted or fulfilled), version, resumes (promises that have woken it since it was acquired), and of an acquired one the pid and the length of its lease (ttl, NULL if longer than 292,000 years); then id, as asked for, and the promise where it is part of the answer. All others are NULL.';
+'A four-digit status; the task as it is after the operation: task_state (pending, acquired, suspended, halted or fulfilled), version, resumes (promises that have woken it since it was acquired), and of an acquired one the pid and the length of its lease (ttl, NULL if longer than 292,000 years); then id, as asked for, and the promise where it is part of the answer. At the end, of the task again: setbacks (how often it was released, or its lease has ended, since it got further), of a pending one offers (those that nobody has taken) and next_offer_at, and of an acquired one lease_until. All others are NULL.';
 
 CREATE TYPE resonate.fence_result AS (
 	status integer,
@@ -59,10 +63,15 @@ CREATE TYPE resonate.task_search_result AS (
 	pid text,
 	ttl interval,
 	timeout_at timestamptz,
-	timeout_at_ms bigint
+	timeout_at_ms bigint,
+	setbacks integer,
+	offers integer,
+	next_offer_at timestamptz,
+	lease_until timestamptz,
+	address text
 );
 COMMENT ON TYPE resonate.task_search_result IS
-'A task found by a search; timeout_at is the deadline of its promise, NULL if that is never or after the year 9999, and timeout_at_ms the same in milliseconds. cursor is set in the last row of a page, if there is another page.';
+'A task found by a search; timeout_at is the deadline of its promise, NULL if that is never or after the year 9999, and timeout_at_ms the same in milliseconds. setbacks, offers, next_offer_at and lease_until are as in resonate.task_result; address is where it is offered, NULL for a fulfilled one. cursor is set in the last row of a page, if there is another page.';
 
 CREATE FUNCTION resonate.create_promise_and_task(
 	id text,

@@ -92,6 +92,18 @@ CREATE TYPE resonate.step_result AS (
 COMMENT ON TYPE resonate.step_result IS
 'What one background step did: clock, schedule, timeout, lease, dispatch, deliver, reconcile, expire, prune or idle; how many rows; and when the next one is due.';
 
+CREATE TYPE resonate.queue_result AS (
+	address text,
+	tasks_pending bigint,
+	tasks_due bigint,
+	oldest_due_age interval,
+	tasks_offered bigint,
+	messages bigint,
+	oldest_message_age interval
+);
+COMMENT ON TYPE resonate.queue_result IS
+'What waits at an address: pending tasks; those of them that are due to be offered, and for how long the first of them; those that were offered and that nobody has taken; messages that were not acknowledged, or not sent yet, and the age of the oldest. The ages are NULL where there is none.';
+
 CREATE TYPE resonate.stats_result AS (
 	pending bigint,
 	resolved bigint,

@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -31,10 +32,12 @@
 /* How many entries of history are looked at together. */
 #define PRUNE_ENTRIES	1000
 #define ROWS_LIMIT_MAX	100000
+#define QUEUES_LIMIT_DEFAULT	1000
 
 PG_FUNCTION_INFO_V1(resonate_prune);
 PG_FUNCTION_INFO_V1(resonate_get_stats);
 PG_FUNCTION_INFO_V1(resonate_worker_error);
+PG_FUNCTION_INFO_V1(resonate_get_queues);
 PG_FUNCTION_INFO_V1(resonate_worker_step);
 PG_FUNCTION_INFO_V1(resonate_start_worker);
 
@@ -57,7 +60,8 @@ resonate_prune(PG_FUNCTION_ARGS)
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		n += rsn_engine_prune(settled_by_ms, rsn_clock_now(), limit - n,
+		n += rsn_engine_prune(settled_by_ms,
+							  Min(settled_by_ms, rsn_clock_now()), limit - n,
 							  PRUNE_ENTRIES, NULL, 0, &position);
 	} while (n < limit && position.has_more);
 	PG_RETURN_INT32(n);
@@ -200,6 +204,54 @@ resonate_get_stats(PG_FUNCTION_ARGS)
 	i += 3 + RSN_NCOUNTERS;
 	put_failure_stats(slot, values + i, nulls + i);
 	return rsn_record_form(fcinfo, values, nulls);
+}
+
+/* What waits, as of an instant. */
+typedef struct Queues
+{
+	RsnQueueRow *rows;
+	int64		now_ms;
+} Queues;
+
+/* How old is what has waited since an instant; nothing is what has not waited. */
+static void
+set_age(Datum *values, bool *nulls, int i, int64 since_ms, int64 now_ms)
+{
+	if (since_ms >= 0)
+		rsn_set_interval(values, nulls, i, Max(now_ms - since_ms, 0));
+}
+
+static void
+set_queue(Datum *values, bool *nulls, int i, const void *arg)
+{
+	const Queues *queues = arg;
+	const RsnQueueRow *row = &queues->rows[i];
+
+	rsn_set_varlena(values, nulls, 0, row->address);
+	rsn_set_datum(values, nulls, 1, Int64GetDatum(row->tasks));
+	rsn_set_datum(values, nulls, 2, Int64GetDatum(row->tasks_due));
+	set_age(values, nulls, 3, row->due_since_ms, queues->now_ms);
+	rsn_set_datum(values, nulls, 4, Int64GetDatum(row->tasks_offered));
+	rsn_set_datum(values, nulls, 5, Int64GetDatum(row->messages));
+	set_age(values, nulls, 6, row->messages_since_ms, queues->now_ms);
+}
+
+/* resonate.get_queues(limit) */
+Datum
+resonate_get_queues(PG_FUNCTION_ARGS)
+{
+	int			limit = rsn_check_limit(RSN_ARG_INT32(0, QUEUES_LIMIT_DEFAULT),
+										ROWS_LIMIT_MAX);
+	Queues		queues;
+	int			n;
+
+	InitMaterializedSRF(fcinfo, 0);
+	queues.now_ms = rsn_clock_now();
+	rsn_store_begin();
+	n = rsn_store_count_queues(queues.now_ms, limit, &queues.rows);
+	rsn_store_end();
+	rsn_put_rows(fcinfo, n, set_queue, &queues);
+	return (Datum) 0;
 }
 
 static int64

@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "delivery.h"
 #include "guc.h"
+#include "notice.h"
 #include "record.h"
 
 #define RECEIVE_LIMIT_DEFAULT	100
@@ -67,6 +68,7 @@ resonate_create_promise_and_callback(PG_FUNCTION_ARGS)
 	rsn_create_args_from_sql(&args, fcinfo, 0, 3);
 	rsn_make_create_request(&args, now_ms, &request);
 	outcome = rsn_engine_create_and_register(&request, &callback, now_ms);
+	rsn_notice_create(&request, &outcome, now_ms);
 	return rsn_record_callback(fcinfo, &outcome);
 }
 

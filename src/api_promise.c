@@ -13,6 +13,7 @@
 #include "args.h"
 #include "batch_args.h"
 #include "clock.h"
+#include "notice.h"
 #include "record.h"
 
 PG_FUNCTION_INFO_V1(resonate_create_promise);
@@ -35,6 +36,7 @@ resonate_create_promise(PG_FUNCTION_ARGS)
 	rsn_create_args_from_sql(&args, fcinfo, 0, 1);
 	rsn_make_create_request(&args, now_ms, &request);
 	outcome = rsn_engine_create(&request, now_ms);
+	rsn_notice_create(&request, &outcome, now_ms);
 	return rsn_record_promise(fcinfo, &outcome);
 }
 
@@ -46,9 +48,12 @@ resonate_create_promises(PG_FUNCTION_ARGS)
 	int			n;
 	RsnCreateRequest *requests = rsn_create_requests_from_json(RSN_ARG_JSONB(0),
 															   now_ms, &n);
+	RsnOutcome *outcomes;
 
 	InitMaterializedSRF(fcinfo, 0);
-	rsn_put_outcomes(fcinfo, rsn_engine_create_many(requests, n, now_ms), n);
+	outcomes = rsn_engine_create_many(requests, n, now_ms);
+	rsn_notice_create_many(requests, outcomes, n, now_ms);
+	rsn_put_outcomes(fcinfo, outcomes, n);
 	return (Datum) 0;
 }
 
@@ -77,6 +82,7 @@ settle(FunctionCallInfo fcinfo, RsnPromiseState target)
 	args.is_strict = RSN_ARG_BOOL(4);
 	rsn_make_settle_request(&args, &request);
 	outcome = rsn_engine_settle(&request);
+	rsn_notice_settle(&request, &outcome);
 	return rsn_record_promise(fcinfo, &outcome);
 }
 
@@ -108,8 +114,11 @@ resonate_settle_promises(PG_FUNCTION_ARGS)
 	int			n;
 	RsnSettleRequest *requests = rsn_settle_requests_from_json(RSN_ARG_JSONB(0),
 															   &n);
+	RsnOutcome *outcomes;
 
 	InitMaterializedSRF(fcinfo, 0);
-	rsn_put_outcomes(fcinfo, rsn_engine_settle_many(requests, n), n);
+	outcomes = rsn_engine_settle_many(requests, n);
+	rsn_notice_settle_many(requests, outcomes, n);
+	rsn_put_outcomes(fcinfo, outcomes, n);
 	return (Datum) 0;
 }

@@ -182,20 +182,6 @@ is_same_value(const void *a, const void *b)
 	return datum_image_eq(PointerGetDatum(a), PointerGetDatum(b), false, -1);
 }
 
-/* Headers that are absent are the same as none. */
-static bool
-is_same_headers(struct varlena *a_stored, struct varlena *b_stored)
-{
-	Jsonb	   *a = rsn_stored_jsonb(a_stored);
-	Jsonb	   *b = rsn_stored_jsonb(b_stored);
-	bool		has_a = a != NULL && JB_ROOT_COUNT(a) > 0;
-	bool		has_b = b != NULL && JB_ROOT_COUNT(b) > 0;
-
-	if (!has_a || !has_b)
-		return has_a == has_b;
-	return compareJsonbContainers(&a->root, &b->root) == 0;
-}
-
 /* True when both would fire the same promises at the same instants. */
 static bool
 is_same_definition(const RsnScheduleRow *a, const RsnScheduleRow *b)
@@ -205,9 +191,7 @@ is_same_definition(const RsnScheduleRow *a, const RsnScheduleRow *b)
 		is_same_value(a->promise_id, b->promise_id) &&
 		a->promise_timeout_ms == b->promise_timeout_ms &&
 		a->catch_up == b->catch_up &&
-		is_same_headers(a->param.headers, b->param.headers) &&
-		is_same_value(a->param.data, b->param.data) &&
-		is_same_value(a->param.text, b->param.text) &&
+		rsn_payload_equals(&a->param, &b->param) &&
 		compareJsonbContainers(&rsn_stored_jsonb(a->promise_tags)->root,
 							   &rsn_stored_jsonb(b->promise_tags)->root) == 0;
 }

@@ -12,14 +12,23 @@
 #include "utils/builtins.h"
 
 #include "args.h"
+#include "id.h"
 #include "payload.h"
 #include "record.h"
 #include "search.h"
 
 PG_FUNCTION_INFO_V1(resonate_search_promises);
 
-/* A pattern cannot be longer than an id whose every byte is an asterisk apart. */
-#define PATTERN_LEN_MAX (2 * RSN_PROMISE_ID_MAX + 1)
+static const char *const group_names[] = {
+	[RSN_GROUP_PENDING] = "pending",
+	[RSN_GROUP_RESOLVED] = "resolved",
+	[RSN_GROUP_REJECTED] = "rejected",
+	[RSN_GROUP_CANCELED] = "rejected_canceled",
+	[RSN_GROUP_TIMEDOUT] = "rejected_timedout"
+};
+
+StaticAssertDecl(lengthof(group_names) == RSN_NGROUPS,
+				 "every group has a name");
 
 static RsnStateGroup
 check_group(text *state)
@@ -29,17 +38,59 @@ check_group(text *state)
 	if (state == NULL)
 		return RSN_GROUP_ALL;
 	name = text_to_cstring(state);
-	if (pg_strcasecmp(name, "pending") == 0)
-		return RSN_GROUP_PENDING;
-	if (pg_strcasecmp(name, "resolved") == 0)
-		return RSN_GROUP_RESOLVED;
-	if (pg_strcasecmp(name, "rejected") == 0)
-		return RSN_GROUP_REJECTED;
+	for (int i = RSN_GROUP_ALL + 1; i < RSN_NGROUPS; i++)
+	{
+		if (pg_strcasecmp(name, group_names[i]) == 0)
+			return (RsnStateGroup) i;
+	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid value for %s: \"%s\"", rsn_arg_where("state", 0),
 					rsn_quote(name, strlen(name))),
-			 errhint("Use pending, resolved or rejected; rejected includes canceled and timed out.")));
+			 errhint("Use pending, resolved, rejected, rejected_canceled or rejected_timedout; rejected includes the last two.")));
+}
+
+/* The filters that the call has of its own. */
+static void
+filters_from_args(FunctionCallInfo fcinfo, RsnSearchRequest *request)
+{
+	request->pattern = rsn_check_id(RSN_ARG_TEXT(0), RSN_PATTERN_LEN_MAX,
+									"pattern", 0);
+	request->group = check_group(RSN_ARG_TEXT(1));
+	request->tags = rsn_check_strings(RSN_ARG_JSONB(2), "tags", 0);
+}
+
+/* True when the tags that a call is for, if any, are those of a cursor. */
+static bool
+are_tags_of(Jsonb *call, Jsonb *cursor)
+{
+	if (call == NULL || JB_ROOT_COUNT(call) == 0)
+		return true;
+	return cursor != NULL &&
+		compareJsonbContainers(&call->root, &cursor->root) == 0;
+}
+
+/*
+ * The request of the cursor.  A filter that stands beside it, and is not what it is
+ * where nothing is said, must be that of the cursor: who passes on the cursors of
+ * others is not to be shown what his own filter leaves out.
+ */
+static void
+continue_request(FunctionCallInfo fcinfo, RsnSearchRequest *request)
+{
+	RsnSearchRequest call = {0};
+
+	rsn_cursor_decode(PG_GETARG_TEXT_PP(4), request);
+	filters_from_args(fcinfo, &call);
+	if ((!rsn_id_equals(call.pattern, cstring_to_text("*")) &&
+		 !rsn_id_equals(call.pattern, request->pattern)) ||
+		(call.group != RSN_GROUP_ALL && call.group != request->group) ||
+		!are_tags_of(call.tags, request->tags))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s is of another search", rsn_arg_where("cursor", 0)),
+				 errdetail("It holds other filters than the call."),
+				 errhint("Give the cursor alone, or with the filters of the page that it is from.")));
 }
 
 /* resonate.search_promises(pattern, state, tags, limit, cursor) */
@@ -54,13 +105,10 @@ resonate_search_promises(PG_FUNCTION_ARGS)
 	int			n;
 
 	if (!PG_ARGISNULL(4))
-		rsn_cursor_decode(PG_GETARG_TEXT_PP(4), &request);
+		continue_request(fcinfo, &request);
 	else
 	{
-		request.pattern = rsn_check_id(RSN_ARG_TEXT(0), PATTERN_LEN_MAX,
-									   "pattern", 0);
-		request.group = check_group(RSN_ARG_TEXT(1));
-		request.tags = rsn_check_strings(RSN_ARG_JSONB(2), "tags", 0);
+		filters_from_args(fcinfo, &request);
 		request.limit = RSN_ARG_INT32(3, 0);
 		if (request.limit == 0)
 			request.limit = RSN_SEARCH_LIMIT_MAX;

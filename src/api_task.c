@@ -17,6 +17,7 @@
 #include "batch_args.h"
 #include "clock.h"
 #include "id.h"
+#include "notice.h"
 #include "record_task.h"
 
 #define SEARCH_LIMIT_DEFAULT	100
@@ -132,6 +133,7 @@ resonate_create_promise_and_task(PG_FUNCTION_ARGS)
 	RsnCreateRequest request;
 	RsnLease	lease;
 	RsnTaskOutcome outcome;
+	RsnOutcome	created = {0};
 
 	rsn_create_args_from_sql(&args, fcinfo, 0, 3);
 	rsn_make_create_request(&args, now_ms, &request);
@@ -142,6 +144,9 @@ resonate_create_promise_and_task(PG_FUNCTION_ARGS)
 				 errmsg("invalid value for %s", rsn_arg_where("tags", 0)),
 				 errdetail("A promise has a task when it has the tag \"resonate:target\" and is no timer.")));
 	outcome = rsn_engine_create_and_take(&request, &lease, true, now_ms);
+	created.status = outcome.status;
+	created.promise = outcome.promise;
+	rsn_notice_create(&request, &created, now_ms);
 	return rsn_record_task(fcinfo, &outcome);
 }
 
@@ -297,6 +302,10 @@ resonate_fence_task(PG_FUNCTION_ARGS)
 						rsn_arg_where("promise", 0)),
 				 errhint("The holder of a task settles its promise with fulfill_task.")));
 	outcome = rsn_engine_fence(id, version, &action);
+	if (outcome.status == RSN_STATUS_OK && action.create != NULL)
+		rsn_notice_create(&create, &outcome.inner, rsn_clock_now());
+	else if (outcome.status == RSN_STATUS_OK)
+		rsn_notice_settle(&settle, &outcome.inner);
 	return rsn_record_fence(fcinfo, inner_id, &outcome);
 }
 

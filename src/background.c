@@ -248,17 +248,26 @@ step_expire(int64 now_ms, int limit)
 	return n;
 }
 
+/* What was settled by then is old enough to be pruned, as of now. */
+static int64
+old_enough(int64 now_ms)
+{
+	return rsn_guc_retention_s < 0 ? PG_INT64_MIN
+		: now_ms - (int64) rsn_guc_retention_s * 1000;
+}
+
 /*
  * Goes on where the last run ended, and now and then begins anew for what could
- * not be pruned when it was passed.
+ * not be pruned when it was passed.  Settles internal promises, too.
  */
 static int
 step_prune(int64 now_ms, int limit, RsnProgress *progress)
 {
 	const RsnSetAside *set_aside = &progress->set_aside[RSN_STEP_PRUNE];
+	int64		settled_by_ms = old_enough(now_ms);
 	int			n;
 
-	if (rsn_guc_retention_s < 0)
+	if (rsn_guc_retention_s < 0 && !progress->must_expire)
 		return 0;
 	rsn_store_check_at_once();
 	if (now_ms >= progress->prune_anew_at_ms && !progress->pruned.has_more)
@@ -267,9 +276,11 @@ step_prune(int64 now_ms, int limit, RsnProgress *progress)
 		progress->pruning_since_ms = now_ms;
 		progress->prune_anew_at_ms = now_ms + PRUNE_ANEW_MS;
 	}
-	n = rsn_engine_prune(now_ms - (int64) rsn_guc_retention_s * 1000, now_ms,
-						 limit, Max(limit, PRUNE_ENTRIES_MIN),
-						 set_aside->ids, set_aside->n, &progress->pruned);
+	n = rsn_engine_prune(settled_by_ms,
+						 progress->must_expire ? now_ms : settled_by_ms,
+						 limit, Max(limit, PRUNE_ENTRIES_MIN), set_aside->ids,
+						 set_aside->n, &progress->pruned);
+	progress->must_expire &= progress->pruned.has_lapsed;
 	progress->has_more = progress->pruned.has_more;
 	if (progress->pruned.has_more)
 		progress->prune_anew_at_ms =

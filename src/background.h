@@ -56,6 +56,7 @@ typedef struct RsnProgress
 	bool		has_busy;		/* it has left out what others work on */
 	RsnReconcilePosition reconciled;
 	RsnPrunePosition pruned;
+	bool		must_expire;	/* internal promises, before they are old */
 	bool		is_worker;		/* others wait for the end of the step */
 	bool		are_zones_followed; /* by all schedules, else up to an id */
 	char		zones_followed_to[RSN_SCHEDULE_ID_MAX + 1];

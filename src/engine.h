@@ -70,6 +70,7 @@ typedef struct RsnPrunePosition
 {
 	int64		lapsed_from_ms; /* deadline of internal promises */
 	RsnPruneMark marks[RSN_PROMISE_NSTATES];	/* what has been looked at */
+	bool		has_lapsed;		/* more internal ones may have to be settled */
 	bool		has_more;		/* that may be old enough */
 } RsnPrunePosition;
 
@@ -128,14 +129,14 @@ extern RsnOutcome *rsn_engine_settle_many(const RsnSettleRequest *requests,
 										  int n);
 extern int	rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows);
 extern int	rsn_engine_search_by_id(const RsnIdSearch *search,
-									RsnPromiseRow **rows);
+									RsnPromiseRow **rows, text **next_id);
 
 /* engine_sweep.c */
 extern int	rsn_engine_expire_due(int64 from_ms, int64 now_ms, int limit,
 								  text *const *set_aside, int nset_aside,
 								  bool *has_more);
 extern int	rsn_engine_expire_one(text *id, int64 now_ms);
-extern int	rsn_engine_prune(int64 settled_by_ms, int64 now_ms, int limit,
+extern int	rsn_engine_prune(int64 settled_by_ms, int64 lapsed_by_ms, int limit,
 							 int nentries, text *const *set_aside,
 							 int nset_aside, RsnPrunePosition *position);
 

@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "engine_internal.h"
+#include "wake.h"
 #include "id.h"
 
 /* One distinct id of a batch. */
@@ -385,7 +386,8 @@ expire_lapsed(const RsnPromiseRow *rows, int n, int64 now_ms)
 
 /*
  * Promises newest first, as they are now.  A page never shows a lapsed promise
- * as pending: those on it are settled first, and the page is read again.
+ * as pending: those on it are settled first, and the page is read again.  If there
+ * are many that nobody has settled, the worker is asked to, for the next page.
  */
 int
 rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows)
@@ -401,16 +403,20 @@ rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows)
 	} while (rsn_engine_can_write() &&
 			 expire_lapsed(*rows, n, search->now_ms));
 	observe_rows(*rows, n, search->now_ms);
+	if (rsn_store_passes_many_lapsed(search))
+		rsn_wake_ask_to_expire();
 	rsn_store_end();
 	return n;
 }
 
 /*
  * Promises in order of their ids, as they are now; those on the page that have
- * lapsed are settled first, as in rsn_engine_search.
+ * lapsed are settled first, as in rsn_engine_search.  Unless NULL, next_id is
+ * where to go on after a page that is not full.
  */
 int
-rsn_engine_search_by_id(const RsnIdSearch *search, RsnPromiseRow **rows)
+rsn_engine_search_by_id(const RsnIdSearch *search, RsnPromiseRow **rows,
+						text **next_id)
 {
 	int64		now_ms;
 	int			n;
@@ -420,7 +426,7 @@ rsn_engine_search_by_id(const RsnIdSearch *search, RsnPromiseRow **rows)
 	{
 		CHECK_FOR_INTERRUPTS();
 		now_ms = rsn_clock_now();
-		n = rsn_store_search_promises_by_id(search, now_ms, rows);
+		n = rsn_store_search_promises_by_id(search, now_ms, rows, next_id);
 	} while (rsn_engine_can_write() && expire_lapsed(*rows, n, now_ms));
 	observe_rows(*rows, n, now_ms);
 	rsn_store_end();

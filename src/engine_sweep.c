@@ -87,8 +87,9 @@ rsn_engine_expire_one(text *id, int64 now_ms)
 }
 
 /*
- * Internal promises have no armed deadline, so those that nobody has looked at
- * since theirs has passed are settled before they can be pruned.
+ * Internal promises have no armed deadline, and nobody waits for it.  Those that
+ * nobody has looked at since theirs has passed are settled here: before they can be
+ * pruned, or when searches, which have to look at what has lapsed, meet many.
  */
 static void
 expire_unseen(int64 due_ms, int limit, text *const *set_aside, int nset_aside,
@@ -101,7 +102,8 @@ expire_unseen(int64 due_ms, int limit, text *const *set_aside, int nset_aside,
 
 	if (n > 0)
 		position->lapsed_from_ms = rows[n - 1].core.timeout_at_ms;
-	position->has_more |= n >= limit;
+	position->has_lapsed = n >= limit;
+	position->has_more |= position->has_lapsed;
 	rsn_engine_expire_rows(rows, n, false, due_ms);
 }
 
@@ -132,12 +134,12 @@ prune_state(RsnPromiseState state, int64 settled_by_ms, int limit,
 
 /*
  * Deletes at most limit promises that were settled by an instant, and looks at
- * no more than nentries of history, whatever becomes of these.  The instant may
- * lie ahead, but no deadline passes before its time.  Begins at a position and
- * moves it to where the next call may go on.
+ * no more than nentries of history, whatever becomes of these.  Settles as many
+ * internal ones, before, whose deadline was at another instant or earlier.  Begins
+ * at a position and moves it to where the next call may go on.
  */
 int
-rsn_engine_prune(int64 settled_by_ms, int64 now_ms, int limit, int nentries,
+rsn_engine_prune(int64 settled_by_ms, int64 lapsed_by_ms, int limit, int nentries,
 				 text *const *set_aside, int nset_aside,
 				 RsnPrunePosition *position)
 {
@@ -145,8 +147,7 @@ rsn_engine_prune(int64 settled_by_ms, int64 now_ms, int limit, int nentries,
 
 	position->has_more = false;
 	rsn_store_begin();
-	expire_unseen(Min(settled_by_ms, now_ms), limit, set_aside, nset_aside,
-				  position);
+	expire_unseen(lapsed_by_ms, limit, set_aside, nset_aside, position);
 	for (int i = 0; i < RSN_PROMISE_NSTATES; i++)
 	{
 		if (i == RSN_PROMISE_PENDING)

@@ -22,6 +22,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/memutils.h"
 
 #include "compat.h"
@@ -230,6 +231,37 @@ rsn_payload_json(const RsnPayload *payload)
 		json = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(json));
 	MemoryContextDelete(context);
 	return json;
+}
+
+static bool
+is_same_image(const void *a, const void *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return a == b ||
+		datum_image_eq(PointerGetDatum(a), PointerGetDatum(b), false, -1);
+}
+
+/* Headers that are absent are the same as none. */
+static bool
+is_same_headers(struct varlena *a_stored, struct varlena *b_stored)
+{
+	Jsonb	   *a = rsn_stored_jsonb(a_stored);
+	Jsonb	   *b = rsn_stored_jsonb(b_stored);
+	bool		has_a = a != NULL && JB_ROOT_COUNT(a) > 0;
+	bool		has_b = b != NULL && JB_ROOT_COUNT(b) > 0;
+
+	if (!has_a || !has_b)
+		return has_a == has_b;
+	return compareJsonbContainers(&a->root, &b->root) == 0;
+}
+
+/* True when both are the same. */
+bool
+rsn_payload_equals(const RsnPayload *a, const RsnPayload *b)
+{
+	return is_same_headers(a->headers, b->headers) &&
+		is_same_image(a->data, b->data) && is_same_image(a->text, b->text);
 }
 
 static text *

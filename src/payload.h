@@ -22,6 +22,7 @@ extern Jsonb *rsn_payload_json(const RsnPayload *payload);
 extern text *rsn_payload_string(const RsnPayload *payload);
 extern void rsn_payload_set_string(RsnPayload *payload, const char *string,
 								   int len);
+extern bool rsn_payload_equals(const RsnPayload *a, const RsnPayload *b);
 extern Size rsn_payload_size(const RsnPayload *payload);
 extern Size rsn_promise_size(const RsnPromiseRow *row);
 extern bool rsn_data_is_typed(const char *utf8, int len);

@@ -16,11 +16,15 @@
 /* Columns of resonate.task_result before those of the promise. */
 #define TASK_NCOLUMNS 6
 
+/* Columns of resonate.task_result and resonate.task_search_result after those. */
+#define CLOCK_NCOLUMNS 4
+
 /* Columns of resonate.fence_result before those of the promise. */
 #define FENCE_NCOLUMNS 2
 
-/* Columns of resonate.task_search_result. */
-#define FOUND_NCOLUMNS 9
+/* Columns of resonate.task_search_result before setbacks, and all of them. */
+#define FOUND_NFIRST 9
+#define FOUND_NCOLUMNS (FOUND_NFIRST + CLOCK_NCOLUMNS + 1)
 
 /* The columns from state to ttl, which all result types have for a task. */
 static void
@@ -37,17 +41,35 @@ set_task(Datum *values, bool *nulls, const RsnTask *task, text *pid)
 	}
 }
 
+/* The columns from setbacks to lease_until. */
+static void
+set_clocks(Datum *values, bool *nulls, const RsnTask *task)
+{
+	rsn_set_datum(values, nulls, 0, Int32GetDatum(task->setbacks));
+	if (task->state == RSN_TASK_PENDING)
+	{
+		rsn_set_datum(values, nulls, 1, Int32GetDatum(task->offers));
+		rsn_set_time(values, nulls, 2, task->clock_at_ms);
+	}
+	else if (task->state == RSN_TASK_ACQUIRED)
+		rsn_set_time(values, nulls, 3, task->clock_at_ms);
+}
+
 /* A resonate.task_result. */
 Datum
 rsn_record_task(FunctionCallInfo fcinfo, const RsnTaskOutcome *outcome)
 {
-	Datum		values[TASK_NCOLUMNS + RSN_PROMISE_NCOLUMNS];
-	bool		nulls[TASK_NCOLUMNS + RSN_PROMISE_NCOLUMNS];
+	Datum		values[TASK_NCOLUMNS + RSN_PROMISE_NCOLUMNS + CLOCK_NCOLUMNS];
+	bool		nulls[lengthof(values)];
+	int			nfirst = TASK_NCOLUMNS + RSN_PROMISE_NCOLUMNS;
 
 	rsn_set_null(values, nulls, lengthof(values));
 	rsn_set_datum(values, nulls, 0, Int32GetDatum(outcome->status));
 	if (outcome->has_task)
+	{
 		set_task(values + 1, nulls + 1, &outcome->task, outcome->pid);
+		set_clocks(values + nfirst, nulls + nfirst, &outcome->task);
+	}
 	rsn_set_varlena(values, nulls, TASK_NCOLUMNS, outcome->id);
 	if (outcome->promise != NULL)
 		rsn_set_promise(values + TASK_NCOLUMNS, nulls + TASK_NCOLUMNS,
@@ -100,6 +122,11 @@ rsn_put_tasks(FunctionCallInfo fcinfo, const RsnTaskRow *rows, int n,
 		rsn_set_time(values, nulls, 7, rows[i].core.timeout_at_ms);
 		rsn_set_datum(values, nulls, 8,
 					  Int64GetDatum(rows[i].core.timeout_at_ms));
+		set_clocks(values + FOUND_NFIRST, nulls + FOUND_NFIRST,
+				   &rows[i].core);
+		if (rows[i].core.state != RSN_TASK_FULFILLED)
+			rsn_set_varlena(values, nulls, FOUND_NFIRST + CLOCK_NCOLUMNS,
+							rows[i].address);
 		tuplestore_putvalues(result->setResult, result->setDesc, values,
 							 nulls);
 	}

@@ -161,6 +161,7 @@ promise_search(const RsnRequest *request)
 	RsnIdSearch search = {0};
 	RsnPromiseRow *rows;
 	RsnJson		json;
+	text	   *next_id;
 	int			limit;
 	int			nshown;
 	int			n;
@@ -176,12 +177,14 @@ promise_search(const RsnRequest *request)
 
 	/* One more, to know whether this page is the last. */
 	search.limit = limit + 1;
-	n = rsn_engine_search_by_id(&search, &rows);
+	n = rsn_engine_search_by_id(&search, &rows, &next_id);
 	rsn_json_begin_object(&json);
 	nshown = rsn_promises_that_fit(rows, Min(n, limit));
 	rsn_json_add(&json, "promises", rsn_json_promises(rows, nshown));
 	if (nshown < n)
-		rsn_json_add_text(&json, "cursor", rows[nshown - 1].id);
+		next_id = rows[nshown - 1].id;
+	if (next_id != NULL)
+		rsn_json_add_text(&json, "cursor", next_id);
 	return rsn_answer_data(rsn_json_end_object(&json));
 }
 

@@ -4,8 +4,10 @@
  *	  Patterns and cursors of searches.
  *
  * A cursor holds the whole request and the position of the last row of its
- * page, in binary with a checksum, as base64.  It is opaque, not secret: what
- * it can ask for, its holder can ask for anyway.
+ * page, in binary with a checksum, as base64.  It is opaque, neither secret nor
+ * signed: what it holds is checked like arguments, so a forged one asks for
+ * nothing that a call without it cannot ask for.  A call that has filters of its
+ * own besides takes only a cursor of the same ones.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,18 +15,30 @@
 
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
+#include "mb/pg_wchar.h"
 #include "port/pg_crc32c.h"
 #include "utils/builtins.h"
 
+#include "args.h"
 #include "compat.h"
 #include "search.h"
 
-#define CURSOR_VERSION	1
+#define CURSOR_VERSION	2
 
-/* Checksum, version, group, limit, created_at, and three lengths. */
+/* Checksum, version, group, limit, created_at, two lengths, and a count. */
 #define CURSOR_LEN_MIN	(4 + 1 + 1 + 4 + 8 + 3 * 4)
 
-/* A LIKE pattern in which only the asterisks of the pattern are special. */
+/* In base64: as large as tags can be, and the rest. */
+#define CURSOR_TEXT_MAX	(2 * RSN_DATA_MAX)
+
+/* The count of tags of a search for any. */
+#define ANY_TAGS		(-1)
+
+/*
+ * A LIKE pattern in which only the asterisks of the pattern are special.  A
+ * backslash before an asterisk or a backslash takes its meaning away; before
+ * anything else it stands for itself, and so it does at the end.
+ */
 static char *
 like_from_pattern(const text *pattern)
 {
@@ -35,10 +49,15 @@ like_from_pattern(const text *pattern)
 	initStringInfo(&buffer);
 	for (int i = 0; i < len; i++)
 	{
+		bool		is_literal = data[i] == '\\' && i + 1 < len &&
+		(data[i + 1] == '*' || data[i + 1] == '\\');
+
+		if (is_literal)
+			i++;
 		switch (data[i])
 		{
 			case '*':
-				appendStringInfoChar(&buffer, '%');
+				appendStringInfoChar(&buffer, is_literal ? '*' : '%');
 				break;
 			case '\\':
 			case '%':
@@ -63,8 +82,8 @@ set_wanted_states(RsnStateGroup group, bool *wants)
 	wants[RSN_PROMISE_PENDING] = is_all || group == RSN_GROUP_PENDING;
 	wants[RSN_PROMISE_RESOLVED] = is_all || group == RSN_GROUP_RESOLVED;
 	wants[RSN_PROMISE_REJECTED] = is_rejected;
-	wants[RSN_PROMISE_CANCELED] = is_rejected;
-	wants[RSN_PROMISE_TIMEDOUT] = is_rejected;
+	wants[RSN_PROMISE_CANCELED] = is_rejected || group == RSN_GROUP_CANCELED;
+	wants[RSN_PROMISE_TIMEDOUT] = is_rejected || group == RSN_GROUP_TIMEDOUT;
 }
 
 /* What the store has to look for. */
@@ -88,6 +107,34 @@ send_bytes(StringInfo buffer, const char *data, int len)
 	appendBinaryStringInfo(buffer, data, len);
 }
 
+static void
+send_text(StringInfo buffer, const text *value)
+{
+	send_bytes(buffer, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+}
+
+/* How many tags there are, and each key with its value. */
+static void
+send_tags(StringInfo buffer, Jsonb *tags)
+{
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	value;
+
+	if (tags == NULL)
+	{
+		pq_sendint32(buffer, ANY_TAGS);
+		return;
+	}
+	pq_sendint32(buffer, JB_ROOT_COUNT(tags));
+	it = JsonbIteratorInit(&tags->root);
+	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY || token == WJB_VALUE)
+			send_bytes(buffer, value.val.string.val, value.val.string.len);
+	}
+}
+
 static uint32
 checksum(const char *data, int len)
 {
@@ -105,24 +152,17 @@ rsn_cursor_encode(const RsnSearchRequest *request, const RsnPromiseRow *last)
 {
 	StringInfoData body;
 	StringInfoData all;
-	char	   *tags = NULL;
 	text	   *result;
 	int			len;
-
-	if (request->tags != NULL)
-		tags = JsonbToCString(NULL, &request->tags->root,
-							  VARSIZE(request->tags));
 
 	initStringInfo(&body);
 	pq_sendbyte(&body, CURSOR_VERSION);
 	pq_sendbyte(&body, request->group);
 	pq_sendint32(&body, request->limit);
 	pq_sendint64(&body, last->core.created_at_ms);
-	send_bytes(&body, VARDATA_ANY(last->id), VARSIZE_ANY_EXHDR(last->id));
-	send_bytes(&body, VARDATA_ANY(request->pattern),
-			   VARSIZE_ANY_EXHDR(request->pattern));
-	send_bytes(&body, tags == NULL ? "" : tags,
-			   tags == NULL ? 0 : strlen(tags));
+	send_text(&body, last->id);
+	send_text(&body, request->pattern);
+	send_tags(&body, request->tags);
 
 	initStringInfo(&all);
 	pq_sendint32(&all, checksum(body.data, body.len));
@@ -146,13 +186,16 @@ invalid_cursor(void)
 
 /* The bytes that a cursor encodes, without their checksum, which must be right. */
 static StringInfoData
-cursor_body(text *cursor)
+cursor_body(const text *cursor)
 {
 	StringInfoData body;
 	int			len = VARSIZE_ANY_EXHDR(cursor);
-	char	   *data = palloc(pg_b64_dec_len(len) + 1);
+	char	   *data;
 	uint32		expected;
 
+	if (len > CURSOR_TEXT_MAX)
+		invalid_cursor();
+	data = palloc(pg_b64_dec_len(len) + 1);
 	len = rsn_b64_decode(VARDATA_ANY(cursor), len, data, pg_b64_dec_len(len));
 	if (len < CURSOR_LEN_MIN)
 		invalid_cursor();
@@ -167,25 +210,83 @@ cursor_body(text *cursor)
 	return body;
 }
 
-static text *
-get_text(StringInfo body)
+static int
+get_int(StringInfo body)
 {
-	int			len;
-
 	if (body->len - body->cursor < 4)
 		invalid_cursor();
-	len = (int) pq_getmsgint(body, 4);
-	if (len < 0 || len > body->len - body->cursor)
+	return (int) pq_getmsgint(body, 4);
+}
+
+/* Bytes of the cursor that are text in the server encoding, not a copy of them. */
+static const char *
+get_string(StringInfo body, int len_min, int len_max, int *len)
+{
+	int			encoding = GetDatabaseEncoding() == PG_SQL_ASCII ? PG_UTF8
+	: GetDatabaseEncoding();
+	const char *data;
+
+	*len = get_int(body);
+	if (*len < len_min || *len > len_max ||
+		*len > body->len - body->cursor)
 		invalid_cursor();
-	return cstring_to_text_with_len(pq_getmsgbytes(body, len), len);
+	data = pq_getmsgbytes(body, *len);
+	if (!pg_verify_mbstr(encoding, data, *len, true))
+		invalid_cursor();
+	return data;
+}
+
+static text *
+get_text(StringInfo body, int len_min, int len_max)
+{
+	int			len;
+	const char *data = get_string(body, len_min, len_max, &len);
+
+	return cstring_to_text_with_len(data, len);
+}
+
+static JsonbValue
+get_json_string(StringInfo body)
+{
+	JsonbValue	value;
+	const char *data;
+	int			len;
+
+	data = get_string(body, 0, RSN_DATA_MAX, &len);
+	value.type = jbvString;
+	value.val.string.val = unconstify(char *, data);
+	value.val.string.len = len;
+	return value;
+}
+
+/* What was sent as tags; as many are read as there are bytes for. */
+static Jsonb *
+get_tags(StringInfo body)
+{
+	int			n = get_int(body);
+	JsonbParseState *state = NULL;
+
+	if (n == ANY_TAGS)
+		return NULL;
+	if (n < 0)
+		invalid_cursor();
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < n; i++)
+	{
+		JsonbValue	key = get_json_string(body);
+		JsonbValue	value = get_json_string(body);
+
+		pushJsonbValue(&state, WJB_KEY, &key);
+		pushJsonbValue(&state, WJB_VALUE, &value);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
 /* Reads the request that a cursor continues. */
 void
-rsn_cursor_decode(text *cursor, RsnSearchRequest *request)
+rsn_cursor_decode(const text *cursor, RsnSearchRequest *request)
 {
 	StringInfoData body = cursor_body(cursor);
-	text	   *tags;
 	int			group;
 
 	memset(request, 0, sizeof(RsnSearchRequest));
@@ -193,16 +294,15 @@ rsn_cursor_decode(text *cursor, RsnSearchRequest *request)
 		invalid_cursor();
 	group = pq_getmsgbyte(&body);
 	request->limit = (int) pq_getmsgint(&body, 4);
-	if (group > RSN_GROUP_REJECTED || request->limit < 1 ||
+	if (group >= RSN_NGROUPS || request->limit < 1 ||
 		request->limit > RSN_SEARCH_LIMIT_MAX)
 		invalid_cursor();
 	request->group = (RsnStateGroup) group;
 	request->has_position = true;
 	request->position_created_at_ms = pq_getmsgint64(&body);
-	request->position_id = get_text(&body);
-	request->pattern = get_text(&body);
-	tags = get_text(&body);
-	if (VARSIZE_ANY_EXHDR(tags) > 0)
-		request->tags = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-														   CStringGetDatum(text_to_cstring(tags))));
+	request->position_id = get_text(&body, 1, RSN_PROMISE_ID_MAX);
+	request->pattern = get_text(&body, 1, RSN_PATTERN_LEN_MAX);
+	request->tags = rsn_check_strings(get_tags(&body), "cursor", 0);
+	if (body.cursor != body.len)
+		invalid_cursor();
 }

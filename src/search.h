@@ -18,8 +18,15 @@ typedef enum RsnStateGroup
 	RSN_GROUP_ALL,
 	RSN_GROUP_PENDING,
 	RSN_GROUP_RESOLVED,
-	RSN_GROUP_REJECTED
+	RSN_GROUP_REJECTED,			/* with canceled and timed out */
+	RSN_GROUP_CANCELED,
+	RSN_GROUP_TIMEDOUT
 } RsnStateGroup;
+
+#define RSN_NGROUPS (RSN_GROUP_TIMEDOUT + 1)
+
+/* A pattern for the longest id: all of it escaped, an asterisk around each byte. */
+#define RSN_PATTERN_LEN_MAX (3 * RSN_PROMISE_ID_MAX + 1)
 
 typedef struct RsnSearchRequest
 {
@@ -36,6 +43,6 @@ extern void rsn_search_prepare(const RsnSearchRequest *request,
 							   RsnSearch *search);
 extern text *rsn_cursor_encode(const RsnSearchRequest *request,
 							   const RsnPromiseRow *last);
-extern void rsn_cursor_decode(text *cursor, RsnSearchRequest *request);
+extern void rsn_cursor_decode(const text *cursor, RsnSearchRequest *request);
 
 #endif							/* RSN_SEARCH_H */

@@ -93,6 +93,7 @@ typedef struct RsnSlot
 	pg_atomic_uint32 must_deliver;	/* something is to be delivered */
 	pg_atomic_uint32 must_offer;	/* something can be dequeued; tell of it */
 	pg_atomic_uint32 must_poll; /* counts PREPAREs; zero: none is left */
+	pg_atomic_uint32 must_expire;	/* searches meet what has lapsed */
 	pg_atomic_uint32 is_paused; /* by debug.start of the wire protocol */
 
 	/*

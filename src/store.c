@@ -176,13 +176,13 @@ rsn_store_is_running(void)
 }
 
 /* The statement that runs, if it is one to be planned once; else NULL. */
-const char *
+const RsnQueryDef *
 rsn_store_planned_once(void)
 {
 	if (session == NULL || session->running == NULL ||
 		session->running->cursor_options != CURSOR_OPT_GENERIC_PLAN)
 		return NULL;
-	return session->running->sql;
+	return session->running;
 }
 
 /* Memory in the context of the caller of rsn_store_begin. */

@@ -105,6 +105,18 @@ typedef struct RsnWaiting
 	int64		newest_ms;		/* since when the last of it has been due */
 } RsnWaiting;
 
+/* What waits at an address. */
+typedef struct RsnQueueRow
+{
+	text	   *address;
+	int64		tasks;			/* that are pending */
+	int64		tasks_due;		/* to be offered */
+	int64		due_since_ms;	/* the first of those; -1: none */
+	int64		tasks_offered;	/* which nobody has taken */
+	int64		messages;
+	int64		messages_since_ms;	/* the oldest; -1: none */
+} RsnQueueRow;
+
 typedef enum RsnCatchUp
 {
 	RSN_CATCH_UP_ALL,
@@ -263,13 +275,17 @@ extern int	rsn_store_lock_due_promises(int64 from_ms, int64 now_ms,
 										RsnPromiseRow **rows);
 extern void rsn_store_settle_promise(RsnPromiseRow *row);
 extern bool rsn_store_try_settle_promise(RsnPromiseRow *row);
+extern void rsn_store_delete_promise(text *id);
+extern void rsn_store_count(int64 now_ms, RsnStateCounts *counts);
+
+/* store_search.c */
 extern int	rsn_store_search_promises(const RsnSearch *search,
 									  RsnPromiseRow **rows);
 extern int	rsn_store_search_promises_by_id(const RsnIdSearch *search,
 											int64 now_ms,
-											RsnPromiseRow **rows);
-extern void rsn_store_delete_promise(text *id);
-extern void rsn_store_count(int64 now_ms, RsnStateCounts *counts);
+											RsnPromiseRow **rows,
+											text **next_id);
+extern bool rsn_store_passes_many_lapsed(const RsnSearch *search);
 
 /* store_branch.c */
 extern int	rsn_store_branch(text *name, text *except_id, int limit,
@@ -387,6 +403,8 @@ extern int	rsn_store_lock_due_notify_tasks(int64 now_ms, int limit,
 											int nset_aside, RsnTaskRow **rows,
 											bool *has_busy);
 extern int64 rsn_store_next_offer(int64 after_ms);
+extern int	rsn_store_count_queues(int64 now_ms, int limit,
+								   RsnQueueRow **rows);
 extern int	rsn_store_waiting_addresses(int64 now_ms, RsnWaiting **rows);
 
 /* store_clock.c */

@@ -27,13 +27,15 @@ rsn_store_debug_dump(void)
 {
 	RsnDump		dump;
 	RsnIdSearch all = {0};
+	text	   *next_id;
 
 	memset(all.wants, true, sizeof(all.wants));
 	all.after_id = cstring_to_text("");
 	all.limit = PG_INT32_MAX;
 
 	rsn_store_begin();
-	dump.npromises = rsn_store_search_promises_by_id(&all, 0, &dump.promises);
+	dump.npromises = rsn_store_search_promises_by_id(&all, 0, &dump.promises,
+													 &next_id);
 
 	/* At the beginning of time every task that has a row is alive. */
 	dump.ntasks = rsn_store_search_tasks(RSN_TASK_PENDING, true, all.after_id,

@@ -28,7 +28,12 @@ typedef enum RsnQuery
 	RSN_QUERY_DUE_OFFER_IDS,
 	RSN_QUERY_DUE_MESSAGE_IDS,
 	RSN_QUERY_SEARCH,
-	RSN_QUERY_SEARCH_BY_ID,
+	RSN_QUERY_PASS_IDS,
+	RSN_QUERY_SEARCH_WALK,
+	RSN_QUERY_COUNT_IN_STATE,
+	RSN_QUERY_SEARCH_IN_STATE,
+	RSN_QUERY_COUNT_TAGGED,
+	RSN_QUERY_SEARCH_TAGGED,
 	RSN_QUERY_NEXT_DEADLINE,
 	RSN_QUERY_LOCK_PRUNABLE,
 	RSN_QUERY_DELETE_PROMISES,
@@ -60,6 +65,7 @@ typedef enum RsnQuery
 	RSN_QUERY_NEXT_LEASE,
 	RSN_QUERY_NEXT_OFFER,
 	RSN_QUERY_WAITING_ADDRESSES,
+	RSN_QUERY_COUNT_QUEUES,
 	RSN_QUERY_INSERT_AWAITER,
 	RSN_QUERY_FIND_AWAITER,
 	RSN_QUERY_AWAITERS,
@@ -98,6 +104,7 @@ typedef struct RsnQueryDef
 	int			nargs;
 	Oid			argtypes[RSN_STORE_MAX_ARGS];
 	bool		must_see_all;	/* at every isolation level, or 40001 */
+	bool		by_bitmap;		/* its index has no order, as that of tags */
 	bool		reads_only;		/* no write follows from it */
 } RsnQueryDef;
 
@@ -161,7 +168,7 @@ extern void rsn_args_add_varlena(RsnArgs *args, void *value);
 extern void rsn_args_add_texts(RsnArgs *args, text *const *values, int n);
 
 extern void rsn_store_planner_init(void);
-extern const char *rsn_store_planned_once(void);
+extern const RsnQueryDef *rsn_store_planned_once(void);
 extern int	rsn_store_pin_search_path(void);
 extern void rsn_store_note_failed(void);
 extern void rsn_store_check_columns(TupleDesc desc, const char *table,

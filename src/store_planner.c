@@ -72,6 +72,13 @@ static const Setting settings[] = {
 	{"join_collapse_limit", "8"}
 };
 
+/* For those that go by an index on tags, where the others would not find it. */
+static const Setting bitmap_settings[] = {
+	{"enable_bitmapscan", "on"},
+	{"enable_indexscan", "off"},
+	{"enable_indexonlyscan", "off"}
+};
+
 static planner_hook_type next_planner = NULL;
 static get_relation_info_hook_type next_relation_info = NULL;
 static get_relation_stats_hook_type next_relation_stats = NULL;
@@ -89,17 +96,25 @@ call_planner(Query *parse, const char *query_string, int cursor_options,
 	return standard_planner(parse, query_string, cursor_options, params);
 }
 
+static void
+apply(const Setting *list, int n)
+{
+	for (int i = 0; i < n; i++)
+		(void) set_config_option(list[i].name, list[i].value, PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+								 false);
+}
+
 static PlannedStmt *
 plan_ours(Query *parse, const char *query_string, int cursor_options,
-		  ParamListInfo params)
+		  ParamListInfo params, bool by_bitmap)
 {
 	int			nest_level = NewGUCNestLevel();
 	PlannedStmt *result;
 
-	for (int i = 0; i < (int) lengthof(settings); i++)
-		(void) set_config_option(settings[i].name, settings[i].value,
-								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-								 true, 0, false);
+	apply(settings, lengthof(settings));
+	if (by_bitmap)
+		apply(bitmap_settings, lengthof(bitmap_settings));
 	is_planning = true;
 	PG_TRY();
 	{
@@ -119,11 +134,12 @@ static PlannedStmt *
 plan(Query *parse, const char *query_string, int cursor_options,
 	 ParamListInfo params)
 {
-	const char *ours = rsn_store_planned_once();
+	const RsnQueryDef *ours = rsn_store_planned_once();
 
 	if (ours != NULL && query_string != NULL &&
-		strcmp(query_string, ours) == 0)
-		return plan_ours(parse, query_string, cursor_options, params);
+		strcmp(query_string, ours->sql) == 0)
+		return plan_ours(parse, query_string, cursor_options, params,
+						 ours->by_bitmap);
 	return call_planner(parse, query_string, cursor_options, params);
 }
 

@@ -360,68 +360,6 @@ rsn_store_lock_due_promises(int64 from_ms, int64 now_ms, int limit,
 	return (int) count;
 }
 
-/*
- * True when the tags alone say what the partial index on tags leaves out, so
- * that it cannot serve the search.
- */
-static bool
-is_default_tags(Jsonb *tags)
-{
-	Datum		default_tags;
-
-	if (JB_ROOT_COUNT(tags) == 0)
-		return true;
-	default_tags = DirectFunctionCall1(jsonb_in,
-									   CStringGetDatum("{\"resonate:external\": \"true\"}"));
-	return compareJsonbContainers(&tags->root,
-								  &DatumGetJsonbP(default_tags)->root) == 0;
-}
-
-static ArrayType *
-wanted_states(const bool *wants)
-{
-	Datum		names[RSN_PROMISE_NSTATES];
-	int			n = 0;
-
-	for (int i = 0; i < RSN_PROMISE_NSTATES; i++)
-	{
-		if (wants[i])
-			names[n++] = CStringGetTextDatum(rsn_promise_state_name(i));
-	}
-	return construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT);
-}
-
-/*
- * Promises newest first, as stored: one that has lapsed is found by what it is
- * at now and still reads as pending.
- */
-int
-rsn_store_search_promises(const RsnSearch *search, RsnPromiseRow **rows)
-{
-	RsnArgs		args = {0};
-	uint64		count;
-	bool		is_indexed = search->tags != NULL &&
-	!is_default_tags(search->tags);
-
-	rsn_args_add(&args, BoolGetDatum(search->wants[RSN_PROMISE_RESOLVED]));
-	rsn_args_add(&args, BoolGetDatum(search->wants[RSN_PROMISE_TIMEDOUT]));
-	rsn_args_add(&args, PointerGetDatum(wanted_states(search->wants)));
-	rsn_args_add(&args, Int64GetDatum(search->now_ms));
-	rsn_args_add(&args, CStringGetTextDatum(search->like_pattern));
-	rsn_args_add_varlena(&args, is_indexed ? search->tags : NULL);
-	rsn_args_add_varlena(&args, is_indexed ? NULL : search->tags);
-	rsn_args_add(&args, Int64GetDatum(search->has_position
-									  ? search->position_created_at_ms
-									  : RSN_TIME_NEVER));
-	rsn_args_add_text(&args, search->has_position ? search->position_id
-					  : cstring_to_text(""));
-	rsn_args_add(&args, Int64GetDatum(search->limit));
-
-	count = rsn_store_exec(RSN_QUERY_SEARCH, &args);
-	*rows = rsn_store_rows_from_result(count);
-	return (int) count;
-}
-
 /* Counts rows by stored state, and what is due at now. */
 void
 rsn_store_count(int64 now_ms, RsnStateCounts *counts)
@@ -450,27 +388,6 @@ rsn_store_count(int64 now_ms, RsnStateCounts *counts)
 	counts->schedules = rsn_store_get_int64(SPI_tuptable->vals[0], 5, 0);
 	for (int i = 0; i < RSN_TASK_FULFILLED; i++)
 		counts->tasks[i] = rsn_store_get_int64(SPI_tuptable->vals[0], 6 + i, 0);
-}
-
-/* Promises in order of their ids, as stored; their states are as of now. */
-int
-rsn_store_search_promises_by_id(const RsnIdSearch *search, int64 now_ms,
-								RsnPromiseRow **rows)
-{
-	RsnArgs		args = {0};
-	bool		is_indexed = search->tags != NULL &&
-	!is_default_tags(search->tags);
-	uint64		count;
-
-	rsn_args_add_text(&args, search->after_id);
-	rsn_args_add(&args, Int64GetDatum(now_ms));
-	rsn_args_add(&args, PointerGetDatum(wanted_states(search->wants)));
-	rsn_args_add_varlena(&args, is_indexed ? search->tags : NULL);
-	rsn_args_add_varlena(&args, is_indexed ? NULL : search->tags);
-	rsn_args_add(&args, Int64GetDatum(search->limit));
-	count = rsn_store_exec(RSN_QUERY_SEARCH_BY_ID, &args);
-	*rows = rsn_store_rows_from_result(count);
-	return (int) count;
 }
 
 /* Deletes a promise that this very transaction has inserted. */

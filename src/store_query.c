@@ -152,6 +152,26 @@
 	" AND ROW(p.created_at, " HIDDEN_ID ") OPERATOR(pg_catalog.<) ROW($8, $9)" \
 	" ORDER BY p.created_at DESC, " HIDDEN_ID " DESC LIMIT $10"
 
+/* After an id $1: the states $3 as seen at $2, and the tags $4. */
+#define ID_SEARCH_FILTER \
+	"p.id" GT "$1" \
+	" AND (CASE WHEN p.state" NE STATE("pending") \
+	" OR p.timeout_at" GT "$2 THEN p.state" \
+	" WHEN p.timer THEN " STATE("resolved") \
+	" ELSE " STATE("rejected_timedout") " END)" \
+	EQ "ANY ($3::resonate.promise_state[])" \
+	" AND ($4 IS NULL OR p.tags OPERATOR(pg_catalog.@>) $4)"
+
+/* External or internal ones, and a range of deadlines, as promises_due_idx has them. */
+#define PENDING_PART(external, from, until) \
+	"p.state" EQ STATE("pending") " AND p.external" EQ "ANY (" external ")" \
+	" AND p.timeout_at" GE from " AND p.timeout_at" LE until
+
+/* By the index on tags, which does not have those that find nothing. */
+#define IS_TAGGED(tags) \
+	"p.tags OPERATOR(pg_catalog.@>) " tags " AND p.tags" NE \
+	"'{\"resonate:external\": \"true\"}'::pg_catalog.jsonb"
+
 const RsnQueryDef rsn_queries[] = {
 	[RSN_QUERY_LOCK_DUE] = {
 		"SELECT " RSN_PROMISE_WITHOUT_PAYLOAD
@@ -206,45 +226,75 @@ const RsnQueryDef rsn_queries[] = {
 	/*
 	 * One ordered walk for each stored state that is wanted, cut at the
 	 * limit, and the rows that have lapsed, which the index on deadlines
-	 * finds: timers if $1, the others if $2.
+	 * finds: timers if $1, the others if $2.  The walk has those too if $11,
+	 * where it makes no difference what they are.
 	 */
 	[RSN_QUERY_SEARCH] = {
-		"WITH lapsed AS MATERIALIZED (SELECT p.*, p.ctid FROM resonate.promises p"
-		" WHERE ($1 OR $2) AND p.state" EQ STATE("pending")
-		" AND p.external" EQ "ANY ('{t,f}'::pg_catalog.bool[])"
-		" AND p.timeout_at" LE "$4)"
-		" SELECT f.* FROM (SELECT w.*"
+		"SELECT f.* FROM (SELECT w.*"
 		" FROM pg_catalog.unnest($3::resonate.promise_state[]) AS s (state)"
 		" CROSS JOIN LATERAL (SELECT " RSN_PROMISE_COLUMNS
 		" FROM resonate.promises p"
 		" WHERE p.state" EQ "s.state"
-		" AND (p.state" NE STATE("pending")
+		" AND ($11 OR p.state" NE STATE("pending")
 		" OR p.timeout_at OPERATOR(pg_catalog.>) $4)"
 		SEARCH_FILTER ") AS w"
 		" UNION ALL (SELECT " RSN_PROMISE_COLUMNS
-		" FROM lapsed p WHERE CASE WHEN p.timer THEN $1 ELSE $2 END"
+		" FROM (SELECT p.*, p.ctid FROM resonate.promises p"
+		" WHERE ($1 OR $2) AND p.state" EQ STATE("pending")
+		" AND p.external" EQ "ANY ($12)"
+		" AND p.timeout_at" LE "$4 OFFSET 0) AS p"
+		" WHERE CASE WHEN p.timer THEN $1 ELSE $2 END"
 		SEARCH_FILTER ")) AS f"
 		" ORDER BY f.created_at DESC, f.id DESC LIMIT $10",
-		SPI_OK_SELECT, PLAN_EACH, 10,
+		SPI_OK_SELECT, PLAN_EACH, 12,
 		{BOOLOID, BOOLOID, TEXTARRAYOID, INT8OID, TEXTOID, JSONBOID,
-		JSONBOID, INT8OID, TEXTOID, INT8OID}
+		JSONBOID, INT8OID, TEXTOID, INT8OID, BOOLOID, BOOLARRAYOID}
 	},
-	[RSN_QUERY_SEARCH_BY_ID] = {
+
+	/* In order of ids: see store_search.c. */
+	[RSN_QUERY_PASS_IDS] = {
+		"SELECT p.id FROM resonate.promises p WHERE p.id" GT "$1"
+		" ORDER BY p.id OFFSET $2 LIMIT 1",
+		SPI_OK_SELECT, PLAN_ONCE, 2, {TEXTOID, INT8OID}
+	},
+	[RSN_QUERY_SEARCH_WALK] = {
 		"SELECT " RSN_PROMISE_COLUMNS " FROM resonate.promises p"
-		" WHERE p.id OPERATOR(pg_catalog.>) $1"
-		" AND (CASE WHEN p.state" NE STATE("pending")
-		" OR p.timeout_at OPERATOR(pg_catalog.>) $2 THEN p.state"
-		" WHEN p.timer THEN " STATE("resolved")
-		" ELSE " STATE("rejected_timedout") " END)"
-		EQ "ANY ($3::resonate.promise_state[])"
-		" AND p.state" EQ "ANY ($3::resonate.promise_state[]"
-		" OPERATOR(pg_catalog.||) " STATE("pending") ")"
-		" AND ($4 IS NULL OR (p.tags OPERATOR(pg_catalog.@>) $4 AND p.tags" NE
-		"'{\"resonate:external\": \"true\"}'::pg_catalog.jsonb))"
-		" AND ($5 IS NULL OR p.tags OPERATOR(pg_catalog.@>) $5)"
-		" ORDER BY p.id LIMIT $6",
-		SPI_OK_SELECT, PLAN_EACH, 6,
-		{TEXTOID, INT8OID, TEXTARRAYOID, JSONBOID, JSONBOID, INT8OID}
+		" WHERE " ID_SEARCH_FILTER " AND p.id" LE "$6"
+		" ORDER BY p.id LIMIT $5",
+		SPI_OK_SELECT, PLAN_ONCE, 6,
+		{TEXTOID, INT8OID, TEXTARRAYOID, JSONBOID, INT8OID, TEXTOID}
+	},
+	[RSN_QUERY_COUNT_IN_STATE] = {
+		"SELECT (SELECT pg_catalog.count(*) FROM (SELECT FROM resonate.promises p"
+		" WHERE p.state" EQ "$1::resonate.promise_state LIMIT $5) AS s)"
+		" OPERATOR(pg_catalog.+)"
+		" (SELECT pg_catalog.count(*) FROM (SELECT FROM resonate.promises p"
+		" WHERE " PENDING_PART("$2", "$3", "$4") " LIMIT $5) AS s)",
+		SPI_OK_SELECT, PLAN_ONCE, 5,
+		{TEXTOID, BOOLARRAYOID, INT8OID, INT8OID, INT8OID}
+	},
+	[RSN_QUERY_SEARCH_IN_STATE] = {
+		"SELECT " RSN_PROMISE_COLUMNS " FROM ((SELECT p.*, p.ctid"
+		" FROM resonate.promises p"
+		" WHERE p.state" EQ "$6::resonate.promise_state OFFSET 0)"
+		" UNION ALL (SELECT p.*, p.ctid FROM resonate.promises p"
+		" WHERE " PENDING_PART("$7", "$8", "$9") " OFFSET 0)) AS p"
+		" WHERE " ID_SEARCH_FILTER " ORDER BY p.id LIMIT $5",
+		SPI_OK_SELECT, PLAN_ONCE, 9,
+		{TEXTOID, INT8OID, TEXTARRAYOID, JSONBOID, INT8OID, TEXTOID,
+		BOOLARRAYOID, INT8OID, INT8OID}
+	},
+	[RSN_QUERY_COUNT_TAGGED] = {
+		"SELECT pg_catalog.count(*) FROM (SELECT FROM resonate.promises p"
+		" WHERE " IS_TAGGED("$1") " LIMIT $2) AS s",
+		SPI_OK_SELECT, PLAN_ONCE, 2, {JSONBOID, INT8OID}, false, true
+	},
+	[RSN_QUERY_SEARCH_TAGGED] = {
+		"SELECT " RSN_PROMISE_COLUMNS " FROM (SELECT p.*, p.ctid"
+		" FROM resonate.promises p WHERE " IS_TAGGED("$4") " OFFSET 0) AS p"
+		" WHERE " ID_SEARCH_FILTER " ORDER BY p.id LIMIT $5",
+		SPI_OK_SELECT, PLAN_ONCE, 5,
+		{TEXTOID, INT8OID, TEXTARRAYOID, JSONBOID, INT8OID}, false, true
 	},
 	[RSN_QUERY_NEXT_DEADLINE] = {
 		"SELECT p.timeout_at FROM resonate.promises p"
@@ -592,6 +642,26 @@ const RsnQueryDef rsn_queries[] = {
 		" WHERE m.address" EQ "b.address AND m." NOT_NOTIFY("address")
 		" AND m.due_at" LE "$1 ORDER BY m.due_at DESC LIMIT 1) AS n",
 		SPI_OK_SELECT, PLAN_ONCE, 1, {INT8OID}
+	},
+	[RSN_QUERY_COUNT_QUEUES] = {
+		"SELECT q.address, pg_catalog.sum(q.tasks)::pg_catalog.int8,"
+		" pg_catalog.sum(q.due)::pg_catalog.int8, pg_catalog.min(q.due_since),"
+		" pg_catalog.sum(q.offered)::pg_catalog.int8,"
+		" pg_catalog.sum(q.messages)::pg_catalog.int8,"
+		" pg_catalog.min(q.messages_since)"
+		" FROM (SELECT t.address, pg_catalog.count(*) AS tasks,"
+		" pg_catalog.count(*) FILTER (WHERE t.clock_at" LE "$1) AS due,"
+		" pg_catalog.min(t.clock_at) FILTER (WHERE t.clock_at" LE "$1)"
+		" AS due_since, pg_catalog.count(*) FILTER (WHERE t.offers" GT "0)"
+		" AS offered, 0::pg_catalog.int8 AS messages,"
+		" NULL::pg_catalog.int8 AS messages_since FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("pending") " AND " ALIVE_AT("$1")
+		" GROUP BY t.address UNION ALL SELECT m.address, 0, 0, NULL, 0,"
+		" pg_catalog.count(*), pg_catalog.min(m.created_at)"
+		" FROM resonate.messages m GROUP BY m.address) AS q"
+		" GROUP BY q.address ORDER BY LEAST(pg_catalog.min(q.due_since),"
+		" pg_catalog.min(q.messages_since)), q.address LIMIT $2",
+		SPI_OK_SELECT, PLAN_EACH, 2, {INT8OID, INT8OID}
 	},
 	[RSN_QUERY_INSERT_AWAITER] = {
 		"INSERT INTO resonate.awaiters (awaited_id, awaiter_id)"

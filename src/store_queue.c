@@ -218,3 +218,30 @@ rsn_store_waiting_addresses(int64 now_ms, RsnWaiting **rows)
 	}
 	return (int) count;
 }
+
+/* What waits at which addresses, at most so many, the longest waits first. */
+int
+rsn_store_count_queues(int64 now_ms, int limit, RsnQueueRow **rows)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	rsn_args_add(&args, Int64GetDatum(now_ms));
+	rsn_args_add(&args, Int64GetDatum(limit));
+	count = rsn_store_exec(RSN_QUERY_COUNT_QUEUES, &args);
+	*rows = rsn_store_alloc(Max(count, 1) * sizeof(RsnQueueRow));
+	for (uint64 i = 0; i < count; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		RsnQueueRow *row = &(*rows)[i];
+
+		row->address = rsn_store_get_text(tuple, 1);
+		row->tasks = rsn_store_get_int64(tuple, 2, 0);
+		row->tasks_due = rsn_store_get_int64(tuple, 3, 0);
+		row->due_since_ms = rsn_store_get_int64(tuple, 4, -1);
+		row->tasks_offered = rsn_store_get_int64(tuple, 5, 0);
+		row->messages = rsn_store_get_int64(tuple, 6, 0);
+		row->messages_since_ms = rsn_store_get_int64(tuple, 7, -1);
+	}
+	return (int) count;
+}

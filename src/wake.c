@@ -253,6 +253,19 @@ rsn_wake_note_start(void)
 	my_notes()->wants_start = true;
 }
 
+/*
+ * Asks the worker, now and whatever becomes of this transaction, to store the
+ * deadlines of internal promises that have passed.
+ */
+void
+rsn_wake_ask_to_expire(void)
+{
+	RsnSlot    *slot = rsn_shared_find_slot(MyDatabaseId);
+
+	if (slot != NULL && pg_atomic_exchange_u32(&slot->must_expire, 1) == 0)
+		rsn_shared_wake_proc(pg_atomic_read_u32(&slot->proc_number));
+}
+
 static bool
 wakes_waiter(uint64 awaited)
 {

@@ -23,6 +23,7 @@ extern RsnHandoffList rsn_wake_take_back(void);
 extern void rsn_wake_note_offer(const text *address);
 extern void rsn_wake_note_foreign_rows(void);
 extern void rsn_wake_note_start(void);
+extern void rsn_wake_ask_to_expire(void);
 
 extern void rsn_wake_watch(const char *id, size_t id_len);
 extern void rsn_wake_unwatch(void);

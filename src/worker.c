@@ -77,6 +77,16 @@ want_reconciling(RsnWorker *worker)
 	rsn_worker_want(worker, RSN_STEP_RECONCILE);
 }
 
+/* Has the deadlines of internal promises stored, from the start. */
+static void
+want_expiring(RsnWorker *worker)
+{
+	worker->runner.progress.must_expire = true;
+	worker->runner.progress.pruned.lapsed_from_ms = 0;
+	worker->not_before_ms[RSN_STEP_PRUNE] = 0;
+	rsn_worker_want(worker, RSN_STEP_PRUNE);
+}
+
 /* What has been asked for since the last look at the flags. */
 static void
 note_wanted(RsnWorker *worker)
@@ -88,6 +98,9 @@ note_wanted(RsnWorker *worker)
 	if (pg_atomic_exchange_u32(&worker->runner.slot->must_reconcile,
 							   RSN_RECONCILE_NO) != RSN_RECONCILE_NO)
 		want_reconciling(worker);
+
+	if (pg_atomic_exchange_u32(&worker->runner.slot->must_expire, 0) != 0)
+		want_expiring(worker);
 
 	rsn_delivery_take(worker->runner.slot);
 	if (rsn_delivery_has(RSN_HANDOFF_CALLBACK))

@@ -105,9 +105,9 @@ var sqlKinds = []weighted[kind]{
 		}
 	}}},
 	{2, kind{"sql", "search_promises", func(d *driver) map[string]any {
-		args := d.search("pending", "resolved", "rejected")
+		args := d.search(promiseStates...)
 		delete(args, "cursor")
-		d.put(args, 500, "pattern", func() any { return pick(d.random, "*", "p*", "*1", "p_") })
+		d.put(args, 500, "pattern", func() any { return pick(d.random, "*", "p*", "*1", "p_", `p\*`, `\p*`, `p\\*`) })
 		return args
 	}}},
 	{1, kind{"sql", "get_task", func(d *driver) map[string]any { return with(d.knownTask(taskStates...)) }}},

@@ -432,7 +432,7 @@ func (g *generator) fenceSQL(b *board, id string, version int64) oracle.Request 
 func (g *generator) searchPromises(b *board) oracle.Request {
 	args := map[string]any{}
 	if g.percent(60) {
-		args["state"] = []string{"pending", "resolved", "rejected"}[g.r.Intn(3)]
+		args["state"] = []string{"pending", "resolved", "rejected", "rejected_canceled", "rejected_timedout"}[g.r.Intn(5)]
 	}
 	if g.either() {
 		args["tags"] = map[string]any{"graph": b.name}

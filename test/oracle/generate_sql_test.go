@@ -231,10 +231,10 @@ func (l *live) typedCallback() object {
 
 func (l *live) typedSearch() object {
 	args := object{
-		"state": pick(l.random, []any{nil, "pending", "RESOLVED", "rejected", "x"}), "limit": pick(l.random, []any{nil, 1, 3, 101}),
+		"state": pick(l.random, []any{nil, "pending", "RESOLVED", "rejected", "rejected_canceled", "Rejected_Timedout", "x"}), "limit": pick(l.random, []any{nil, 1, 3, 101}),
 	}
 	if l.chance(50) {
-		args["pattern"] = pick(l.random, []any{"*", "p.*", "*.1", "a*", "ä", "t*1"})
+		args["pattern"] = pick(l.random, []any{"*", "p.*", "*.1", "a*", "ä", "t*1", `t\*1`, `*\\*`, `\*`})
 	}
 	if l.chance(30) {
 		args["tags"] = object{"x": "1"}

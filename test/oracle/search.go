@@ -248,6 +248,14 @@ func (c *call) sqlSearchTasks() ([]outcome, error) {
 			row := map[string]any{
 				"id": id, "state": p.task.state, "version": p.task.version, "resumes": p.task.resumes,
 				"pid": nil, "ttl": nil, "timeout_at": shownInstant(p.timeoutAt), "timeout_at_ms": p.timeoutAt, "cursor": nil,
+				"address": nil,
+			}
+			for _, name := range clockColumns {
+				row[name] = nil
+			}
+			p.task.addClocks(row)
+			if p.task.state != fulfilled {
+				row["address"] = p.tags["resonate:target"]
 			}
 			if p.task.state == acquired {
 				row["pid"], row["ttl"] = p.task.pid, shownSpan(p.task.ttl)
@@ -276,12 +284,31 @@ func (c *call) sqlSearchSchedules() ([]outcome, error) {
 	}.typedBody(itself)), nil
 }
 
+// patternParts are what stands between the asterisks of a pattern. A backslash
+// before an asterisk or a backslash makes that stand for itself.
+func patternParts(pattern string) []string {
+	parts := []string{""}
+	for i := 0; i < len(pattern); i++ {
+		last := len(parts) - 1
+		switch {
+		case pattern[i] == '\\' && i+1 < len(pattern) && (pattern[i+1] == '*' || pattern[i+1] == '\\'):
+			i++
+			parts[last] += pattern[i : i+1]
+		case pattern[i] == '*':
+			parts = append(parts, "")
+		default:
+			parts[last] += pattern[i : i+1]
+		}
+	}
+	return parts
+}
+
 // matchesPattern tells whether an id matches a pattern in which * stands for any
 // characters.
 func matchesPattern(pattern, id string) bool {
-	parts := strings.Split(pattern, "*")
+	parts := patternParts(pattern)
 	if len(parts) == 1 {
-		return pattern == id
+		return parts[0] == id
 	}
 	first, last := parts[0], parts[len(parts)-1]
 	if !strings.HasPrefix(id, first) || !strings.HasSuffix(id[len(first):], last) {
@@ -298,9 +325,9 @@ func matchesPattern(pattern, id string) bool {
 	return true
 }
 
-// stateGroups are the states that a typed search names.
-var stateGroups = map[string]string{
-	pending: pending, resolved: resolved, rejected: rejected, canceled: rejected, timedOut: rejected,
+// isInGroup tells whether a state is meant by the one that a typed search names.
+func isInGroup(state, group string) bool {
+	return state == group || group == rejected && (state == canceled || state == timedOut)
 }
 
 func (c *call) promiseSearchRow(p *promise) map[string]any {
@@ -316,12 +343,16 @@ func (c *call) sqlSearchPromises() ([]outcome, error) {
 	a := c.arguments()
 	pattern := "*"
 	if value, ok := a.values["pattern"]; ok || value != nil {
-		pattern = a.name("pattern", 2*maxLength+1)
+		pattern = a.name("pattern", 3*maxLength+1)
 	}
 	state, hasState := a.text("state")
 	group := strings.ToLower(state)
-	if hasState && group != pending && group != resolved && group != rejected {
-		a.fail("22023")
+	switch group {
+	case pending, resolved, rejected, canceled, timedOut:
+	default:
+		if hasState {
+			a.fail("22023")
+		}
 	}
 	tags, _ := a.stringsOf("tags")
 	limit := int64(100)
@@ -338,7 +369,7 @@ func (c *call) sqlSearchPromises() ([]outcome, error) {
 	for _, id := range s.promiseIDs() {
 		p := s.promises[id]
 		if matchesPattern(pattern, id) && containsTags(p.tags, tags) &&
-			(!hasState || stateGroups[p.view(c.Now).state] == group) {
+			(!hasState || isInGroup(p.view(c.Now).state, group)) {
 			ids = append(ids, id)
 		}
 	}

@@ -284,14 +284,38 @@ func (c *call) taskRow(status int, id string, owner, p *promise) []any {
 	for _, name := range []string{"task_state", "version", "resumes", "pid", "ttl"} {
 		row[name] = nil
 	}
+	for _, name := range clockColumns {
+		row[name] = nil
+	}
 	if owner != nil && owner.task != nil {
 		t := owner.view(c.Now).task
 		row["task_state"], row["version"], row["resumes"] = t.state, t.version, t.resumes
 		if t.state == acquired {
 			row["pid"], row["ttl"] = t.pid, shownSpan(t.ttl)
 		}
+		t.addClocks(row)
 	}
 	return []any{row}
+}
+
+var clockColumns = []string{"setbacks", "offers", "next_offer_at", "lease_until"}
+
+// addClocks adds the columns that say when something becomes of a task, as far as
+// that is specified.
+func (t *task) addClocks(row map[string]any) {
+	row["setbacks"] = int64(0)
+	if t.setbacks > 0 {
+		row["setbacks"] = within(1, math.MaxInt32)
+	}
+	switch t.state {
+	case pending:
+		row["offers"], row["next_offer_at"] = within(0, math.MaxInt32), shownInstant(t.clock)
+		if t.clockMax > t.clock {
+			row["next_offer_at"] = someText{}
+		}
+	case acquired:
+		row["lease_until"] = shownInstant(t.clock)
+	}
 }
 
 func (c *call) sqlCreatePromiseAndTask() ([]outcome, error) {

@@ -46,6 +46,7 @@ INSERT INTO functions VALUES
 	('check_invariants()', false, false, false, false, false),
 	('prune(timestamp with time zone,integer)', false, false, false, true, false),
 	('get_stats()', false, false, true, true, true),
+	('get_queues(integer)', false, false, true, true, true),
 	('worker_step(timestamp with time zone,integer)', false, false, false, false, false),
 	('start_worker()', false, false, false, false, false),
 	('guard_promise()', false, false, false, false, false),
@@ -81,9 +82,9 @@ FROM decisions d;
 
 SELECT set_eq($$SELECT c.relname::text FROM pg_class c WHERE c.relnamespace = 'resonate'::regnamespace
 				AND c.relkind NOT IN ('i', 'c')$$,
-			  '{promises, tasks, awaiters, callbacks, messages, schedules, stats}'::text[], 'somebody has decided about every relation');
+			  '{promises, tasks, awaiters, callbacks, messages, schedules, stats, queues}'::text[], 'somebody has decided about every relation');
 SELECT is(has_table_privilege(role, c.oid, privilege),
-		  c.relname = 'stats' AND privilege = 'SELECT' AND
+		  c.relname IN ('stats', 'queues') AND privilege = 'SELECT' AND
 		  role IN ('resonate_reader', 'resonate_admin', 'pg_monitor'),
 		  format('%s: %s on %s', role, privilege, c.relname))
 FROM pg_class c
@@ -134,6 +135,7 @@ INSERT INTO calls VALUES
 	('SELECT resonate.acknowledge(''p'', ''c'')', '{worker}'),
 	('SELECT resonate.prune(''now'')', '{admin}'),
 	('SELECT resonate.get_stats()', '{reader, admin}'),
+	('SELECT resonate.get_queues()', '{reader, admin}'),
 	('SELECT * FROM resonate.stats', '{reader, admin}'),
 	('SELECT resonate.worker_step()', '{}'),
 	('SELECT resonate.start_worker()', '{}'),

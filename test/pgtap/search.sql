@@ -53,13 +53,15 @@ INSERT INTO groups VALUES
 	('pending', 'timer-pending pending internal'),
 	('resolved', 'lapsed-timer timer resolved'),
 	('rejected', 'lapsed-internal lapsed-external timedout rejected canceled'),
+	('rejected_canceled', 'canceled'),
+	('rejected_timedout', 'lapsed-internal lapsed-external timedout'),
 	(NULL, 'lapsed-timer lapsed-internal lapsed-external timer-pending timer timedout resolved ' ||
 	 'rejected pending internal canceled');
 SELECT is(found(state => state), ids, 'state ' || coalesce(state, 'null')) FROM groups;
 SELECT is(found(state => upper(state)), ids, 'state ' || upper(state)) FROM groups
 WHERE state IS NOT NULL;
 SELECT is(found(state => initcap(state), pattern => 'lapsed*'),
-		  CASE state WHEN 'pending' THEN 'none' WHEN 'resolved' THEN 'lapsed-timer'
+		  CASE WHEN state IN ('pending', 'rejected_canceled') THEN 'none' WHEN state = 'resolved' THEN 'lapsed-timer'
 		  ELSE 'lapsed-internal lapsed-external' END, 'lapsed ones, state ' || initcap(state))
 FROM groups WHERE state IS NOT NULL;
 
@@ -87,7 +89,8 @@ SELECT is((SELECT count(*) FROM resonate.promises WHERE state = 'pending'), 3::b
 DELETE FROM resonate.promises;
 
 --
--- Patterns: * stands for anything, all else for itself.
+-- Patterns: * stands for anything, \* for an asterisk, \\ for a backslash, all else
+-- for itself.
 --
 
 SELECT at(0);
@@ -98,8 +101,8 @@ SELECT is(found(pattern), in_order(ids), format('pattern %s', pattern))
 FROM (VALUES
 	('abc', 'abc'), ('a_c', 'a_c'), ('a%c', 'a%c'), ('a\c', 'a\c'),
 	('A_C', 'A_C'), ('a_C', 'none'), ('ABC', 'none'), ('%', '%'), ('_', '_'), ('\', '\'), ('%%', 'none'),
-	('__', 'none'), ('\\', 'none'), ('a\_c', 'a\_c'), ('a\%c', 'a\%c'), ('\a', 'none'),
-	('a_*', 'a_c a_'), ('*_', 'a_ _'), ('*\*', 'a\c \ a\_c a\%c'), ('*%*', 'a%c % a\%c'),
+	('__', 'none'), ('\\', '\'), ('\\\', 'none'), ('\*', '*'), ('a\*c', 'a*c'), ('a\\c', 'a\c'), ('a\\*', 'a\c a\_c a\%c'), ('*\*', '*'), ('*\**', 'a*c *'), ('\\\*', 'none'), ('a\_c', 'a\_c'), ('a\%c', 'a\%c'), ('\a', 'none'),
+	('a_*', 'a_c a_'), ('*_', 'a_ _'), ('*\\*', 'a\c \ a\_c a\%c'), ('*%*', 'a%c % a\%c'),
 	('a*c', 'abc a_c a%c a\c a*c axxc ac a\_c a\%c a/b/c'), ('a**c', 'abc a_c a%c a\c a*c axxc ac a\_c a\%c a/b/c'),
 	('a*x*c', 'axxc'), ('a*x*x*c', 'axxc'), ('a*x*x*x*c', 'none'), ('*b*c', 'abc a/b/c'),
 	('a.*', 'a.b:c-d'), ('a/b/*', 'a/b/c'), ('a/*', 'a/b/c'), ('*c', 'abc a_c a%c a\c a*c axxc ac a\_c a\%c a/b/c äc'),
@@ -119,7 +122,9 @@ SET LOCAL standard_conforming_strings = on;
 -- The longest id, and the longest pattern for it.
 SELECT is((resonate.create_promise(repeat('x', 1024))).status, 2010, 'a long id');
 SELECT is(found('*' || repeat('x*', 1024)), repeat('x', 1024), 'the longest pattern');
-SELECT throws_ok($$SELECT resonate.search_promises('**' || repeat('x*', 1024))$$, '22023', NULL,
+SELECT is((resonate.create_promise(repeat('*', 1024))).status, 2010, 'as long, of asterisks');
+SELECT is(found('*' || repeat('\**', 1024)), repeat('*', 1024), 'the longest pattern');
+SELECT throws_ok($$SELECT resonate.search_promises('**' || repeat('\**', 1024))$$, '22023', NULL,
 				 'a longer one is refused');
 
 DELETE FROM resonate.promises;
@@ -234,13 +239,25 @@ FROM (SELECT row_number() OVER () AS n, * FROM resonate.search_promises("limit" 
 SELECT is(count(*), 0::bigint, 'a page that is not full has none')
 FROM resonate.search_promises('page/1*', "limit" => 100) AS s WHERE s.cursor IS NOT NULL;
 
--- With a cursor, nothing else counts.
+-- Filters beside a cursor are those of the cursor, or there are none.
 SELECT s.cursor AS page_1 FROM resonate.search_promises('page/*', 'pending', '{"é": "page"}', 5) AS s
 WHERE s.cursor IS NOT NULL \gset
-SELECT is(found(cursor => :'page_1'), found('none', 'resolved', '{"x": "y"}', 1, :'page_1'),
-		  'the other arguments are ignored');
-SELECT is(found(cursor => :'page_1', pattern => NULL, state => 'no state', count => -1),
-		  found(cursor => :'page_1'), 'even if they are malformed');
+SELECT is(found('page/*', 'pending', '{"é": "page"}', 5, :'page_1'), found(cursor => :'page_1'),
+		  'the filters that the page has had');
+SELECT is(found('*', 'PENDING', '{}', 1, :'page_1'), found(cursor => :'page_1'),
+		  'what filters nothing is no filter, and the limit is not read');
+SELECT throws_ok(format('SELECT resonate.search_promises(%s, cursor => %L)', filter, :'page_1'), '22023',
+				 'argument "cursor" is of another search', 'a cursor with ' || filter)
+FROM unnest(ARRAY['pattern => $$none$$', 'pattern => $$page/**$$', 'state => $$resolved$$', 'state => $$rejected$$',
+				  'tags => $${"x": "y"}$$', 'tags => $${"é": "page", "x": "y"}$$',
+				  'pattern => $$page/*$$, state => $$pending$$, tags => $${"é": "other"}$$']) AS filter;
+SELECT throws_ok(format('SELECT resonate.search_promises(%s, cursor => %L)', filter, :'page_1'), code, NULL,
+				 'a cursor with malformed ' || filter)
+FROM (VALUES ('pattern => NULL', '22004'), ('pattern => $$$$', '22023'), ('state => $$none$$', '22023'),
+	  ('tags => $$[]$$', '22023')) AS v (filter, code);
+SELECT s.cursor AS any_tags FROM resonate.search_promises('page/*', "limit" => 5) AS s WHERE s.cursor IS NOT NULL \gset
+SELECT throws_ok(format('SELECT resonate.search_promises(tags => %L, cursor => %L)', '{"é": "page"}', :'any_tags'),
+				 '22023', 'argument "cursor" is of another search', 'a filter that the cursor has not');
 SELECT is(found(cursor => :'page_1'), found(cursor => :'page_1'), 'a cursor can be used again');
 
 -- Rows that come and go between pages.
@@ -279,6 +296,7 @@ DELETE FROM resonate.promises;
 -- Cursors that nobody was given: each is refused, whatever is wrong with it.
 --
 
+SELECT at(0);
 SELECT is((resonate.create_promise('c' || n)).status, 2010, 'a promise') FROM generate_series(1, 3) AS n;
 SELECT decode(s.cursor, 'base64') AS body FROM resonate.search_promises('c*', 'pending', '{"resonate:external": "true"}', 2) AS s
 WHERE s.cursor IS NOT NULL \gset
@@ -317,11 +335,17 @@ RETURNS bytea LANGUAGE sql IMMUTABLE AS
 $$
 	SELECT set_byte('\x00', 0, version) || set_byte('\x00', 0, states) || int4bytes(size) ||
 		'\x000003a352944000'::bytea || int4bytes(length(id)) || id ||
-		int4bytes(length(pattern)) || pattern || int4bytes(length(tags)) || tags
+		int4bytes(length(pattern)) || pattern || tags
 $$;
 SELECT is(forge(substr(:'body'::bytea, 5)), base64(:'body'::bytea), 'the checksum is CRC-32C');
-SELECT lives_ok(format('SELECT resonate.search_promises(cursor => %L)',
-					   forge(cursor_body(1, 0, 2, 'c2', '*', ''))), 'the layout is known');
+CREATE FUNCTION string_bytes(data bytea) RETURNS bytea LANGUAGE sql IMMUTABLE AS
+$$
+	SELECT int4bytes(length(data)) || data
+$$;
+SELECT int4bytes(-1) AS any \gset
+SELECT is(found(cursor => forge(cursor_body(2, 0, 2, 'c2', '*', :'any'::bytea))), 'c1', 'the layout is known');
+SELECT is(found(cursor => forge(cursor_body(2, 0, 2, 'c2', '*', int4bytes(1) || string_bytes('a') || string_bytes('b')))),
+		  'none', 'with a tag');
 
 SELECT throws_ok(format('SELECT resonate.search_promises(cursor => %L)', bad), '22023',
 				 'invalid value for argument "cursor"', 'cursor ' || name)
@@ -333,17 +357,36 @@ FROM (VALUES
 	('with a byte more', base64(:'body'::bytea || '\x00')),
 	('with a bit changed', base64(set_bit(:'body'::bytea, 100, 1 - get_bit(:'body'::bytea, 100)))),
 	('of a checksum alone', forge('')),
-	('cut short', forge(substr(cursor_body(1, 0, 2, 'c2', '*', ''), 1, 25))),
-	('of version 0', forge(cursor_body(0, 0, 2, 'c2', '*', ''))),
-	('of version 2', forge(cursor_body(2, 0, 2, 'c2', '*', ''))),
-	('of state group 4', forge(cursor_body(1, 4, 2, 'c2', '*', ''))),
-	('of state group 255', forge(cursor_body(1, 255, 2, 'c2', '*', ''))),
-	('with limit 0', forge(cursor_body(1, 0, 0, 'c2', '*', ''))),
-	('with limit 101', forge(cursor_body(1, 0, 101, 'c2', '*', ''))),
-	('with limit -1', forge(cursor_body(1, 0, -1, 'c2', '*', ''))),
-	('with a length beyond its end', forge(set_byte(cursor_body(1, 0, 2, 'c2', '*', ''), 17, 200))),
-	('with a negative length', forge(set_byte(cursor_body(1, 0, 2, 'c2', '*', ''), 14, 255))),
-	('without tags', forge(substr(cursor_body(1, 0, 2, 'abcdefgh', '*', ''), 1, 27)))
+	('cut short', forge(substr(cursor_body(2, 0, 2, 'c2', '*', :'any'), 1, 25))),
+	('of version 0', forge(cursor_body(0, 0, 2, 'c2', '*', :'any'))),
+	('of version 1', forge(cursor_body(1, 0, 2, 'c2', '*', int4bytes(0)))),
+	('of version 3', forge(cursor_body(3, 0, 2, 'c2', '*', :'any'))),
+	('of state group 6', forge(cursor_body(2, 6, 2, 'c2', '*', :'any'))),
+	('of state group 255', forge(cursor_body(2, 255, 2, 'c2', '*', :'any'))),
+	('with limit 0', forge(cursor_body(2, 0, 0, 'c2', '*', :'any'))),
+	('with limit 101', forge(cursor_body(2, 0, 101, 'c2', '*', :'any'))),
+	('with limit -1', forge(cursor_body(2, 0, -1, 'c2', '*', :'any'))),
+	('with a length beyond its end', forge(set_byte(cursor_body(2, 0, 2, 'c2', '*', :'any'), 17, 200))),
+	('with a negative length', forge(set_byte(cursor_body(2, 0, 2, 'c2', '*', :'any'), 14, 255))),
+	('without tags', forge(cursor_body(2, 0, 2, 'abcdefgh', '*', ''))),
+	('of the place after an empty id', forge(cursor_body(2, 0, 2, '', '*', :'any'))),
+	('of the place after an id too long', forge(cursor_body(2, 0, 2, repeat('x', 1025)::bytea, '*', :'any'))),
+	('of an id with a zero byte', forge(cursor_body(2, 0, 2, '\x6100', '*', :'any'))),
+	('of an id that is not UTF-8', forge(cursor_body(2, 0, 2, '\xff', '*', :'any'))),
+	('of an id that is cut in a character', forge(cursor_body(2, 0, 2, '\xe697', '*', :'any'))),
+	('with an empty pattern', forge(cursor_body(2, 0, 2, 'c2', '', :'any'))),
+	('with a pattern too long', forge(cursor_body(2, 0, 2, 'c2', repeat('*', 3074)::bytea, :'any'))),
+	('with a pattern that has a zero byte', forge(cursor_body(2, 0, 2, 'c2', '\x2a00', :'any'))),
+	('with a pattern that is not UTF-8', forge(cursor_body(2, 0, 2, 'c2', '\x2af0', :'any'))),
+	('with -2 tags', forge(cursor_body(2, 0, 2, 'c2', '*', int4bytes(-2)))),
+	('with fewer tags than it says', forge(cursor_body(2, 0, 2, 'c2', '*', int4bytes(2) || string_bytes('a') || string_bytes('b')))),
+	('with the most tags', forge(cursor_body(2, 0, 2, 'c2', '*', int4bytes(2147483647)))),
+	('with half a tag', forge(cursor_body(2, 0, 2, 'c2', '*', int4bytes(1) || string_bytes('a')))),
+	('with a tag longer than it is', forge(cursor_body(2, 0, 2, 'c2', '*', int4bytes(1) || string_bytes('a') || int4bytes(2147483647)))),
+	('with a tag that is not UTF-8', forge(cursor_body(2, 0, 2, 'c2', '*', int4bytes(1) || string_bytes('a') || string_bytes('\xc3')))),
+	('with a tag that has a zero byte', forge(cursor_body(2, 0, 2, 'c2', '*', int4bytes(1) || string_bytes('\x00') || string_bytes('b')))),
+	('that goes on after its end', forge(cursor_body(2, 0, 2, 'c2', '*', int4bytes(0) || '\x00'))),
+	('of tasks', 'c2'), ('of schedules', 'some schedule')
 ) AS v (name, bad);
 
 SELECT is_empty('SELECT * FROM resonate.check_invariants()', 'invariants hold');

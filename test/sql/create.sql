@@ -97,10 +97,38 @@ SELECT status FROM resonate.get_promise('first');
 SET LOCAL resonate.test_clock = '4000086400000';
 SELECT status, state, settled_at FROM resonate.get_promise('first');
 SELECT state FROM resonate.search_promises('first');
-\set SHOW_CONTEXT never
 SELECT resonate.create_promise('read-only');
 \set SHOW_CONTEXT errors
 ROLLBACK;
 SELECT status, state FROM resonate.get_promise('first');
 
+-- A repeated create that asks for the same is silent, whenever it comes and however it
+-- is written; one that asks for something else is told so.
+SELECT set_config('resonate.test_clock', '4000000000000', false);
+CREATE FUNCTION pg_temp.again(timeout interval DEFAULT '1 h', param jsonb DEFAULT '{"b": [1, 2]}', headers jsonb DEFAULT NULL,
+							  tags jsonb DEFAULT '{"t": "1"}', timeout_at timestamptz DEFAULT NULL)
+RETURNS integer LANGUAGE sql AS
+$$
+	SELECT status FROM resonate.create_promise('again', timeout, param, headers, tags, 'key', timeout_at => timeout_at)
+$$;
+SELECT pg_temp.again();
+SELECT set_config('resonate.test_clock', '4000000001000', false);
+SELECT pg_temp.again();
+SELECT pg_temp.again(param => '{"b":[1,2]}', headers => '{}', tags => '{"resonate:external": "true", "t": "1"}');
+SELECT pg_temp.again(timeout => NULL, timeout_at => '2096-10-02 08:06:40+00');
+\set VERBOSITY terse
+SELECT pg_temp.again(timeout => '2 h');
+SELECT pg_temp.again(timeout => NULL, timeout_at => 'infinity');
+SELECT pg_temp.again(param => NULL);
+SELECT pg_temp.again(headers => '{"h": "1"}');
+SELECT pg_temp.again(tags => '{"t": "2"}');
+SELECT pg_temp.again(tags => NULL);
+SELECT pg_temp.again('2 h', '3', NULL, '{}');
+SELECT status, version FROM resonate.create_promise_and_task('fence', 'me', '1 min', tags => '{"resonate:target": "poll://any@g"}');
+SELECT status, inner_status FROM resonate.fence_task('fence', 1, 'create',
+	'{"id": "again", "idempotency_key": "key", "param": 5, "timeout": "1 h", "tags": {"t": "1"}}');
+SELECT status, callback_id FROM resonate.create_promise_and_callback('again', 'cb', 'notify://c', '1 h', '5', idempotency_key => 'key');
+\set VERBOSITY default
+
+DELETE FROM resonate.tasks;
 DELETE FROM resonate.promises;

@@ -49,7 +49,7 @@ INSERT INTO bad (statement) VALUES
 	($$SELECT resonate.acknowledge('p', repeat('c', 256))$$),
 	($$SELECT resonate.search_promises(NULL)$$),
 	($$SELECT resonate.search_promises('')$$),
-	($$SELECT resonate.search_promises(repeat('x', 2050))$$);
+	($$SELECT resonate.search_promises(repeat('x', 3074))$$);
 
 -- Idempotency keys
 INSERT INTO bad (statement) VALUES
@@ -130,7 +130,7 @@ INSERT INTO bad (statement) VALUES
 	($$SELECT resonate.search_promises("limit" => 101)$$),
 	($$SELECT resonate.search_promises(state => '')$$),
 	($$SELECT resonate.search_promises(state => 'canceled')$$),
-	($$SELECT resonate.search_promises(state => 'rejected_timedout')$$),
+	($$SELECT resonate.search_promises(state => 'timedout')$$),
 	($$SELECT resonate.search_promises(state => ' pending')$$),
 	($$SELECT resonate.search_promises(cursor => '')$$),
 	($$SELECT resonate.search_promises(cursor => 'abc')$$),

@@ -34,11 +34,12 @@ SELECT * FROM resonate.search_promises(pattern => '*', state => 'resolved', tags
 -- Newest first.
 SELECT id, state FROM resonate.search_promises();
 
--- An asterisk stands for anything, all else for itself.
+-- An asterisk stands for anything, all else for itself, and \ for what follows it.
 SELECT id FROM resonate.search_promises('order/*');
 SELECT id FROM resonate.search_promises('*_*');
 SELECT id FROM resonate.search_promises('*%*');
-SELECT id FROM resonate.search_promises('*\*');
+SELECT id FROM resonate.search_promises('*\\*');
+SELECT id FROM resonate.search_promises('*\**');
 SELECT id FROM resonate.search_promises('i*o*e*');
 SELECT id FROM resonate.search_promises('Order/*');
 SELECT id FROM resonate.search_promises('order/');
@@ -50,6 +51,8 @@ SET resonate.test_clock = '4000000004000';
 SELECT id, state FROM resonate.search_promises(state => 'Pending', pattern => 'i*');
 SELECT id, state, settled_at FROM resonate.search_promises(state => 'RESOLVED');
 SELECT id, state, settled_at FROM resonate.search_promises(state => 'rejected');
+SELECT id, state, settled_at FROM resonate.search_promises(state => 'rejected_canceled');
+SELECT id, state, settled_at FROM resonate.search_promises(state => 'rejected_timedout');
 
 -- Tags: all must be there.
 SELECT id FROM resonate.search_promises(tags => '{"parity": "even"}');
@@ -63,7 +66,8 @@ SELECT id, cursor IS NOT NULL AS has_cursor FROM resonate.search_promises(cursor
 SELECT cursor FROM resonate.search_promises(cursor => :'page_1_cursor') WHERE cursor IS NOT NULL \gset page_2_
 SELECT id, cursor IS NOT NULL AS has_cursor FROM resonate.search_promises(cursor => :'page_2_cursor');
 
--- A cursor continues its own search, whatever stands beside it.
+-- A cursor continues its own search, and no other.
+SELECT id FROM resonate.search_promises('order/*', "limit" => 1, cursor => :'page_1_cursor');
 SELECT id FROM resonate.search_promises('invoice*', 'resolved', '{"no": "such"}', 1, :'page_1_cursor');
 
 -- The default page has a hundred rows.

@@ -4,6 +4,7 @@ Which functions there are, and what arguments they take, is read from the
 catalog, so that none is forgotten.
 """
 
+import cursors
 import values
 import requests
 
@@ -50,7 +51,10 @@ def _text(context, name):
     if name == "state":
         return rng.choice(requests.STATES + ["pending", "fulfilled"])
     if name == "pattern":
-        return rng.choice(["*", "p*", "*1", "t*a", "p1", "**", "\u6f22*"])
+        return rng.choice(["*", "p*", "*1", "t*a", "p1", "**", "\u6f22*",
+                           "\\", "*\\", "\\*", "\\\\*", "p\\1"])
+    if name == "cursor":
+        return cursors.forged(rng) if rng.random() < 0.7 else context.any_id()
     if name == "action":
         return rng.choice(["create", "settle", "promise.create"])
     if name == "time_zone":

@@ -1,0 +1,187 @@
+
+# A page of a search of the wire protocol reads a bounded number of rows, whatever the
+# filter is and whatever there is in the table; and the pages together are all that
+# matches, in order, although some end before they are full.  Rows and index entries
+# are counted, not time.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use ResonateTest;
+use Test::More;
+
+use constant ROWS => 150_000;
+
+# docs/search.md has the sum: two parts of the key, each read for where it ends and
+# for its rows, what is few and is not, and the page.
+use constant PAGE_READS_MAX => 100_000;
+
+# What leads to a few rows: the first part of the key, and those rows.
+use constant RARE_READS_MAX => 7_000;
+
+my $node = new_cluster('main', conf => <<'END');
+resonate.retention = -1
+autovacuum = off
+END
+
+# Two thirds resolved; a third pending, a tenth of those past their deadlines, which
+# nobody has stored.  Ten rejected ones, spread; one canceled, the last in order.
+$node->safe_psql('postgres', <<"END");
+CREATE FUNCTION search(data jsonb) RETURNS jsonb LANGUAGE sql AS \$\$
+	SELECT (resonate.resonate_rpc(jsonb_build_object('kind', 'promise.search',
+		'data', data, 'head', jsonb_build_object('corrId', 'c', 'version', '2026-04-01'))))
+		-> 'data'
+\$\$;
+
+CREATE FUNCTION reads() RETURNS bigint LANGUAGE sql AS \$\$
+	SELECT sum(pg_stat_get_xact_tuples_returned(oid) +
+			   CASE relkind WHEN 'r' THEN pg_stat_get_xact_tuples_fetched(oid)
+			   ELSE 0 END)
+	FROM pg_class WHERE relnamespace = 'resonate'::regnamespace
+		AND relkind IN ('r', 'i')
+\$\$;
+
+CREATE PROCEDURE fill(n int) LANGUAGE sql AS \$\$
+	INSERT INTO resonate.promises (created_at, timeout_at, settled_at, state, timer,
+		external, targeted, id, tags)
+	SELECT 1700000000000 + i,
+		CASE WHEN i % 30 = 0 THEN 1700001000000 ELSE 9000000000000 END,
+		CASE WHEN s <> 'pending' THEN 1700000001000 + i END, s, i % 60 = 0,
+		i % 9 > 0 OR i % 60 = 0, false,
+		CASE i WHEN 1 THEN 'z' ELSE 'i' || md5(i::text) END,
+		(CASE WHEN i % 9 > 0 OR i % 60 = 0 THEN '{"resonate:external": "true"}'
+		 ELSE '{}' END::jsonb || CASE WHEN i % 60 = 0 THEN '{"resonate:timer": "true"}'
+		 ELSE '{}' END::jsonb || CASE
+		 WHEN i % 9 = 1 THEN '{"common": "x"}'
+		 WHEN i % 20000 = 5 THEN '{"rare": "x"}' ELSE '{}' END::jsonb)
+	FROM generate_series(1, n) i,
+		LATERAL (SELECT (CASE WHEN i = 1 THEN 'rejected_canceled'
+						 WHEN i % 6000 = 2 THEN 'rejected'
+						 WHEN i % 3 = 0 THEN 'pending'
+						 ELSE 'resolved' END)::resonate.promise_state) AS c (s)
+\$\$;
+
+-- What a search is to find, by what there is.
+CREATE FUNCTION expected(wanted text, with_tags jsonb) RETURNS bigint LANGUAGE sql AS \$\$
+	SELECT count(*) FROM resonate.promises p
+	WHERE (wanted IS NULL OR wanted = CASE
+		   WHEN state <> 'pending' OR timeout_at > 1800000000000 THEN state::text
+		   WHEN timer THEN 'resolved' ELSE 'rejected_timedout' END)
+		AND (with_tags IS NULL OR tags \@> with_tags)
+\$\$;
+CALL fill(@{[ROWS]});
+END
+
+# On a replica in effect: what has lapsed is not stored, so that it stays as it is.
+my $session = open_session($node);
+
+$session->ask('SET resonate.debug = on');
+$session->ask("SET resonate.test_clock = '1800000000000'");
+$session->ask('SET default_transaction_read_only = on');
+
+sub filter
+{
+	my ($state, $tags, $rest) = @_;
+
+	return '{' . join(', ', $rest // (), $state ? "\"state\": \"$state\"" : (),
+		$tags ? "\"tags\": $tags" : ()) . '}';
+}
+
+# The reads of a page, how many rows it has, and where to go on.
+sub page
+{
+	my ($data) = @_;
+
+	$session->ask('BEGIN');
+	my $before = $session->ask('SELECT reads()');
+	my $answer = $session->ask(
+		"SELECT jsonb_array_length(a -> 'promises'), coalesce(a ->> 'cursor', ''),
+			(SELECT count(*) FROM jsonb_array_elements(a -> 'promises') WITH ORDINALITY AS p (r, n)
+			 JOIN jsonb_array_elements(a -> 'promises') WITH ORDINALITY AS q (r, n)
+			 ON q.n = p.n + 1 AND (q.r ->> 'id') COLLATE \"C\" <= p.r ->> 'id')
+			+ (SELECT count(*) FROM jsonb_array_elements(a -> 'promises') AS p (r)
+			   WHERE (r ->> 'id') COLLATE \"C\" <= '$data'::jsonb ->> 'cursor')
+		 FROM search('$data') AS a");
+	my $after = $session->ask('SELECT reads()');
+	$session->ask('COMMIT');
+	my ($n, $cursor, $disorder) = split /\|/, $answer, -1;
+	return ($after - $before, $n, $cursor, $disorder);
+}
+
+# Reads all pages, which must be together what there is.
+sub all_pages
+{
+	my ($state, $tags, $reads_max) = @_;
+	my $name = filter($state, $tags);
+	my ($total, $most, $cursor, $pages, $disorder) = (0, 0, undef, 0, 0);
+
+	do
+	{
+		my ($reads, $n, $next, $wrong) = page(
+			filter(
+				$state, $tags,
+				join(', ', '"limit": 1000', defined $cursor ? "\"cursor\": \"$cursor\"" : ())));
+
+		$total += $n;
+		$disorder += $wrong;
+		$most = $reads if $reads > $most;
+		$cursor = $next;
+		$pages++;
+	} while ($cursor ne '');
+	my $expected = $session->ask(sprintf 'SELECT expected(%s, %s)',
+		$state ? "'$state'" : 'NULL', $tags ? "'$tags'" : 'NULL');
+
+	is($total, $expected, "$name: all that there is, in $pages pages");
+	is($disorder, 0, "$name: in order");
+	cmp_ok($most, '<=', $reads_max, "$name: no page reads much");
+	return;
+}
+
+my @filters = (
+	[ 'pending', '' ], [ 'rejected', '' ], [ 'rejected_canceled', '' ],
+	[ 'rejected_timedout', '' ], [ 'rejected', '{"resonate:external": "true"}' ],
+	[ '', '{"common": "x"}' ], [ '', '{"rare": "x"}' ],
+	[ '', '{"common": "x", "rare": "x"}' ],
+	(
+		map {
+			my $state = $_;
+			map { [ $state, "{\"$_\": \"x\"}" ] } qw(common rare none)
+		} qw(pending resolved rejected rejected_timedout)));
+
+foreach my $round ('not analyzed', 'analyzed')
+{
+	note($round);
+	all_pages(@$_, PAGE_READS_MAX) foreach @filters;
+	foreach (
+		filter('rejected', ''), filter('rejected_canceled', ''),
+		filter('', '{"rare": "x"}'), filter('', '{"none": "x"}'),
+		filter('resolved', '{"rare": "x"}'), filter('rejected', '{"resonate:external": "true"}'))
+	{
+		my ($reads, undef, $cursor) = page($_);
+
+		cmp_ok($reads, '<=', RARE_READS_MAX, "$_: reads little");
+		is($cursor, '', "$_: all of it is one page");
+	}
+	$node->safe_psql('postgres', 'VACUUM ANALYZE resonate.promises');
+	$session->close;
+	$session = open_session($node);
+	$session->ask('SET resonate.debug = on');
+	$session->ask("SET resonate.test_clock = '1800000000000'");
+	$session->ask('SET default_transaction_read_only = on');
+}
+
+# A place that does not exist, and one that nothing can be after.
+foreach my $cursor ('', 'h', 'z', '\uffff')
+{
+	my ($reads, $n, $next) = page("{\"state\": \"rejected\", \"cursor\": \"$cursor\"}");
+
+	is($n, $cursor =~ /^h?$/ ? ROWS / 6000 : 0, "what is rejected after '$cursor'");
+	is($next, '', 'and no more');
+}
+
+$session->close;
+$node->stop;
+done_testing();
