@@ -188,7 +188,6 @@ setup
 \tDELETE FROM resonate.messages;
 \tDELETE FROM resonate.callbacks;
 \tDELETE FROM resonate.awaiters;
-\tDELETE FROM resonate.tasks;
 \tDELETE FROM resonate.promises;
 \tDELETE FROM resonate.schedules;
 \tCREATE OR REPLACE VIEW public.stored_all AS

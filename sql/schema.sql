@@ -325,10 +325,10 @@ ALTER TABLE resonate.tasks ENABLE ALWAYS TRIGGER resonate_guard;
 CREATE FUNCTION resonate.follow_task() RETURNS trigger
 	LANGUAGE c SECURITY DEFINER AS 'MODULE_PATHNAME', 'resonate_follow_task';
 COMMENT ON FUNCTION resonate.follow_task() IS
-'Private. Trigger that refuses to leave a pending promise without its task: at the end of a transaction that has deleted the task, and after TRUNCATE. SQLSTATE 23514. Delete or truncate the promises instead.';
+'Private. Trigger that refuses to leave a pending promise without its task, after DELETE and TRUNCATE. SQLSTATE 23514. Delete or truncate the promises instead.';
 
-CREATE CONSTRAINT TRIGGER resonate_guard_follow
-	AFTER DELETE ON resonate.tasks DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+CREATE TRIGGER resonate_guard_follow
+	AFTER DELETE ON resonate.tasks FOR EACH ROW
 	EXECUTE FUNCTION resonate.follow_task();
 ALTER TABLE resonate.tasks ENABLE ALWAYS TRIGGER resonate_guard_follow;
 

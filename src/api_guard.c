@@ -10,7 +10,7 @@
  *
  * They fire whatever session_replication_role says, so that nobody writes past them
  * without having disabled them.  What follows from the write of somebody else is
- * done in api_follow.c.
+ * done in api_foreign.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -153,7 +153,7 @@ resonate_guard_promise(PG_FUNCTION_ARGS)
 	};
 	TriggerData *trigger = rsn_guard_get_trigger(fcinfo, &use);
 
-	rsn_store_check_promise_table(RelationGetDescr(trigger->tg_relation));
+	rsn_store_check_columns(trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) && !is_settlement(trigger))
 		refuse_update(trigger);
 	check_new_row(trigger, rsn_store_check_promise_values);
@@ -172,7 +172,7 @@ resonate_guard_task(PG_FUNCTION_ARGS)
 	};
 	TriggerData *trigger = rsn_guard_get_trigger(fcinfo, &use);
 
-	rsn_store_check_task_table(RelationGetDescr(trigger->tg_relation));
+	rsn_store_check_columns(trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) &&
 		changes_birth(trigger, rsn_store_is_task_birth_column))
 		ereport(ERROR,

@@ -151,7 +151,7 @@ extern int	rsn_engine_reconcile(int64 now_ms, int limit,
 								 RsnReconcilePosition *position);
 extern void rsn_engine_reconcile_one(text *promise_id, int64 now_ms);
 
-/* engine_follow.c */
+/* engine_foreign.c */
 extern void rsn_engine_follow_settlement(text *id);
 extern void rsn_engine_follow_deletion(text *id);
 extern void rsn_engine_follow_truncation(void);

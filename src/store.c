@@ -142,29 +142,6 @@ rsn_store_init(void)
 }
 
 /*
- * Raises an error unless a table begins with columns of these types; InvalidOid stands
- * for one of our enums.
- */
-void
-rsn_store_check_columns(TupleDesc desc, const char *table, const Oid *types,
-						int n)
-{
-	for (int i = 0; i < n; i++)
-	{
-		Form_pg_attribute column = i < desc->natts ? TupleDescAttr(desc, i)
-			: NULL;
-
-		if (column == NULL || column->attisdropped ||
-			(OidIsValid(types[i]) ? column->atttypid != types[i]
-			 : !column->attbyval || column->attlen != sizeof(Oid)))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
-					 errmsg("column %d of relation \"resonate.%s\" is not that of the extension",
-							i + 1, table)));
-	}
-}
-
-/*
  * True when the trigger that runs was fired by a write of the store itself, and not
  * by that of a trigger of others in between.
  */

@@ -19,6 +19,7 @@
 #include "task.h"
 #include "utils/array.h"
 #include "utils/jsonb.h"
+#include "utils/relcache.h"
 
 #define RSN_PROMISE_ID_MAX	1024	/* bytes, also a CHECK of the table */
 #define RSN_CALLBACK_ID_MAX	255
@@ -255,7 +256,6 @@ extern bool rsn_store_insert_promise(const RsnPromiseRow *row);
 extern const char *rsn_store_check_promise(const RsnPromiseRow *row);
 extern const char *rsn_store_check_promise_values(const Datum *values,
 												  const bool *nulls);
-extern void rsn_store_check_promise_table(TupleDesc desc);
 extern bool rsn_store_is_promise_birth_column(int column);
 extern text *rsn_store_promise_id(HeapTuple tuple, TupleDesc desc);
 extern bool rsn_store_is_pending_tuple(HeapTuple tuple, TupleDesc desc);
@@ -349,10 +349,8 @@ extern int	rsn_store_expire_messages(bool is_delivered, int64 due_by_ms,
 extern bool rsn_store_has_prepared_transactions(void);
 
 /* store_task.c */
-extern void rsn_store_check_task_table(TupleDesc desc);
 extern bool rsn_store_is_task_birth_column(int column);
 extern text *rsn_store_task_id(HeapTuple tuple, TupleDesc desc);
-extern void rsn_store_check_awaiter_table(TupleDesc desc);
 extern text *rsn_store_awaiter_id(HeapTuple tuple, TupleDesc desc);
 extern const char *rsn_store_check_task_values(const Datum *values,
 											   const bool *nulls);
@@ -385,7 +383,7 @@ extern int	rsn_store_list_awaiters(text *const *awaited_ids, int n,
 extern int	rsn_store_take_awaiters(text *const *awaited_ids, int n,
 									text ***awaiter_ids);
 
-/* store_follow.c */
+/* store_foreign.c */
 extern void rsn_store_delete_all_of(text *promise_id);
 extern void rsn_store_delete_all_but_promises(void);
 extern text *rsn_store_find_without_task(void);
@@ -437,6 +435,9 @@ extern void rsn_store_update_schedule(const RsnScheduleRow *row);
 extern bool rsn_store_delete_schedule(text *id);
 extern int	rsn_store_search_schedules(Jsonb *tags, text *after_id, int limit,
 									   RsnScheduleRow **rows);
+
+/* store_table.c */
+extern void rsn_store_check_columns(Relation rel);
 
 /* store_statement.c */
 extern void rsn_store_refuse_left_out(const char *table) pg_attribute_noreturn();

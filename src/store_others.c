@@ -118,40 +118,53 @@ rsn_others_commands(Relation rel, int ncolumns, Oid key_index)
 }
 
 static void
-refuse_shape(Relation rel, const char *detail)
+refuse(Relation rel, int sqlstate, const char *detail)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			(errcode(sqlstate),
 			 errmsg("table \"%s.%s\" is not as resonate needs it", "resonate",
 					RelationGetRelationName(rel)),
 			 errdetail("%s", detail)));
 }
 
-/*
- * Refuses what would have a part of our rows overlooked, and what would have other
- * columns taken for ours.
- */
+/* Refuses what would have a part of the rows overlooked. */
 void
-rsn_others_check(Relation rel, const RsnColumn *columns, int ncolumns)
+rsn_others_check_kind(Relation rel)
+{
+	Oid			relid = RelationGetRelid(rel);
+
+	if (rel->rd_rel->relforcerowsecurity)
+		refuse(rel, ERRCODE_FEATURE_NOT_SUPPORTED,
+			   "Row-level security is forced on its owner.");
+	if (rel->rd_rel->relhassubclass && has_subclass(relid) &&
+		find_inheritance_children(relid, NoLock) != NIL)
+		refuse(rel, ERRCODE_FEATURE_NOT_SUPPORTED,
+			   "Other tables inherit from it.");
+}
+
+static bool
+is_as_expected(Form_pg_attribute attribute, const RsnColumn *column)
+{
+	if (attribute->attisdropped ||
+		strcmp(NameStr(attribute->attname), column->name) != 0)
+		return false;
+	if (OidIsValid(column->type))
+		return attribute->atttypid == column->type;
+	return attribute->attbyval && attribute->attlen == sizeof(Oid);
+}
+
+/* Refuses a table that does not begin with these columns. */
+void
+rsn_others_check_columns(Relation rel, const RsnColumn *columns, int ncolumns)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 
-	if (rel->rd_rel->relforcerowsecurity)
-		refuse_shape(rel, "Row-level security is forced on its owner.");
-	if (rel->rd_rel->relhassubclass && has_subclass(RelationGetRelid(rel)) &&
-		find_inheritance_children(RelationGetRelid(rel), NoLock) != NIL)
-		refuse_shape(rel, "Other tables inherit from it.");
-	if (desc->natts < ncolumns)
-		refuse_shape(rel, "It has too few columns.");
 	for (int i = 0; i < ncolumns; i++)
 	{
-		Form_pg_attribute attribute = TupleDescAttr(desc, i);
-
-		if (attribute->attisdropped ||
-			strcmp(NameStr(attribute->attname), columns[i].name) != 0 ||
-			(OidIsValid(columns[i].type) &&
-			 attribute->atttypid != columns[i].type))
-			refuse_shape(rel, psprintf("Column %d is not \"%s\" of the expected type.",
-									   i + 1, columns[i].name));
+		if (i >= desc->natts ||
+			!is_as_expected(TupleDescAttr(desc, i), &columns[i]))
+			refuse(rel, ERRCODE_INVALID_TABLE_DEFINITION,
+				   psprintf("Column %d is not \"%s\" of the type that it was made with.",
+							i + 1, columns[i].name));
 	}
 }

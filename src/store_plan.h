@@ -171,8 +171,6 @@ extern void rsn_store_planner_init(void);
 extern const RsnQueryDef *rsn_store_planned_once(void);
 extern int	rsn_store_pin_search_path(void);
 extern void rsn_store_note_failed(void);
-extern void rsn_store_check_columns(TupleDesc desc, const char *table,
-									const Oid *types, int n);
 extern uint64 rsn_store_exec(RsnQuery query, const RsnArgs *args);
 extern uint64 rsn_store_exec_text(const char *sql, int nargs, Oid *types,
 								  Datum *values, const char *nulls);

@@ -38,22 +38,6 @@ rsn_store_check_promise(const RsnPromiseRow *row)
 }
 
 /*
- * Raises an error unless the columns are those of resonate.promises, whose types
- * somebody has changed, or that is another table of that name.
- */
-void
-rsn_store_check_promise_table(TupleDesc desc)
-{
-	static const Oid types[RSN_PROMISE_NSTORED] = {
-		INT8OID, INT8OID, INT8OID, InvalidOid, BOOLOID, BOOLOID, BOOLOID,
-		INT4OID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, BYTEAOID,
-		TEXTOID, JSONBOID, BYTEAOID, TEXTOID
-	};
-
-	rsn_store_check_columns(desc, "promises", types, lengthof(types));
-}
-
-/*
  * True for a column of ours, counted from zero, that is written at birth and never
  * again.
  */

@@ -689,7 +689,7 @@ const RsnQueryDef rsn_queries[] = {
 		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTARRAYOID}
 	},
 
-	/* What follows from the writes of others; see store_follow.c. */
+	/* What follows from the writes of others; see store_foreign.c. */
 
 	[RSN_QUERY_DELETE_ALL_OF] = {
 		"WITH t AS (DELETE FROM resonate.tasks d WHERE d.id" EQ "$1),"

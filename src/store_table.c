@@ -41,6 +41,7 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
+#include "store.h"
 #include "store_table_open.h"
 
 static const RsnColumn promise_columns[] = {
@@ -177,6 +178,21 @@ rsn_table_ncolumns(RsnTable table)
 	return table_defs[table].ncolumns;
 }
 
+/*
+ * Raises an error unless one of our tables has the columns that we know, at its
+ * beginning; otherwise it would be read wrongly.
+ */
+void
+rsn_store_check_columns(Relation rel)
+{
+	for (int i = 0; i < RSN_NTABLES; i++)
+	{
+		if (strcmp(RelationGetRelationName(rel), table_defs[i].name) == 0)
+			rsn_others_check_columns(rel, table_defs[i].columns,
+									 table_defs[i].ncolumns);
+	}
+}
+
 static Oid
 look_table_up(RsnTable table)
 {
@@ -204,8 +220,8 @@ look_ids_up(RsnTable table)
 
 	found.table = look_table_up(table);
 	rel = table_open(found.table, lock_mode());
-	rsn_others_check(rel, table_defs[table].columns,
-					 table_defs[table].ncolumns);
+	rsn_store_check_columns(rel);
+	rsn_others_check_kind(rel);
 	found.key_index = rsn_primary_key_index(rel);
 	table_close(rel, NoLock);
 	if (!OidIsValid(found.key_index))

@@ -316,7 +316,7 @@ rsn_table_is_held(RsnTable table, text *key)
 
 	if (!rsn_table_find(table, key, &tuple))
 		return false;
-	slot = rsn_table_open_with_key(table, AccessShareLock)->found;
+	slot = rsn_table_open_with_key(table)->found;
 	if (!TTS_IS_BUFFERTUPLE(slot))
 		return false;
 	header = ((BufferHeapTupleTableSlot *) slot)->base.tuple->t_data;

@@ -64,8 +64,9 @@ extern RsnOpenTable *rsn_table_open_with_key(RsnTable table);
 
 /* What others have put on them: store_others.c. */
 extern int	rsn_others_commands(Relation rel, int ncolumns, Oid key_index);
-extern void rsn_others_check(Relation rel, const RsnColumn *columns,
-							 int ncolumns);
+extern void rsn_others_check_kind(Relation rel);
+extern void rsn_others_check_columns(Relation rel, const RsnColumn *columns,
+									 int ncolumns);
 
 /* The same writes with the executor: store_statement.c. */
 extern bool rsn_statement_insert(RsnTable table, const RsnNewTuple *tuple,

@@ -23,18 +23,6 @@ enum
 	TASK_OTHERS_AT, TASK_OTHERS_ADDRESS, TASK_GIVEN_BACK_BY, TASK_CTID
 };
 
-/* Raises an error unless the columns are those of resonate.tasks. */
-void
-rsn_store_check_task_table(TupleDesc desc)
-{
-	static const Oid types[] = {
-		INT8OID, INT8OID, INT8OID, INT4OID, INT4OID, INT4OID, InvalidOid,
-		TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID, TEXTOID, TEXTARRAYOID
-	};
-
-	rsn_store_check_columns(desc, "tasks", types, lengthof(types));
-}
-
 /* True for a column, counted from zero, that a task keeps for as long as it lives. */
 bool
 rsn_store_is_task_birth_column(int column)
@@ -448,15 +436,6 @@ enum
 {
 	AWAITER_AWAITED_ID, AWAITER_ID
 };
-
-/* Raises an error unless the columns are those of resonate.awaiters. */
-void
-rsn_store_check_awaiter_table(TupleDesc desc)
-{
-	static const Oid types[] = {TEXTOID, TEXTOID};
-
-	rsn_store_check_columns(desc, "awaiters", types, lengthof(types));
-}
 
 /* The id of the task in a row of resonate.awaiters. */
 text *

@@ -118,7 +118,6 @@ BEGIN
 	RETURN QUERY SELECT make_all();
 	RETURN NEXT is((resonate.create_promise_and_callback('told', 'c', 'poll://any@q')).status, 2010, 'another promise');
 	RETURN NEXT is((resonate.resolve('told')).status, 2010, 'with a message');
-	SET CONSTRAINTS ALL DEFERRED;	-- prune, a step of the worker, has ended that
 	EXECUTE statements;
 	RETURN NEXT is(tasks(), NULL, name || ': no task is left');
 	RETURN NEXT is(waiting(), '0 callbacks, 0 messages, 0 awaiters', name || ': nobody waits');
@@ -142,7 +141,7 @@ FROM unnest(ARRAY['DELETE FROM resonate.promises', 'TRUNCATE resonate.promises',
 	'TRUNCATE resonate.promises, resonate.tasks, resonate.callbacks, resonate.messages, resonate.awaiters, resonate.schedules',
 	'TRUNCATE resonate.schedules, resonate.awaiters, resonate.messages, resonate.callbacks, resonate.tasks, resonate.promises',
 	'DELETE FROM resonate.awaiters; DELETE FROM resonate.messages; DELETE FROM resonate.callbacks;
-	 DELETE FROM resonate.tasks; DELETE FROM resonate.promises',
+	 DELETE FROM resonate.promises; DELETE FROM resonate.tasks',
 	'SET LOCAL session_replication_role = replica; DELETE FROM resonate.promises; SET LOCAL session_replication_role = origin',
 	'SET LOCAL session_replication_role = replica; TRUNCATE resonate.promises; SET LOCAL session_replication_role = origin',
 	'DELETE FROM resonate.promises WHERE id IN (''p'', ''told''); DELETE FROM resonate.promises',
@@ -186,32 +185,30 @@ SELECT at(0);
 --
 
 SELECT make_all();
-CREATE FUNCTION refused_at_end(statements text) RETURNS text LANGUAGE plpgsql AS
+CREATE FUNCTION refused(statements text) RETURNS text LANGUAGE plpgsql AS
 $$
 DECLARE
 	hint text;
 BEGIN
-	SET CONSTRAINTS ALL DEFERRED;
 	EXECUTE statements;
-	SET CONSTRAINTS ALL IMMEDIATE;
 	RETURN 'nothing';
 EXCEPTION WHEN check_violation THEN
 	GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
 	RETURN concat_ws('. ', SQLERRM, hint);
 END
 $$;
-SELECT is(refused_at_end(format('DELETE FROM resonate.tasks WHERE id = %L', id)),
+SELECT is(refused(format('DELETE FROM resonate.tasks WHERE id = %L', id)),
 		  format('cannot delete the task of pending promise "%s". Settle or delete the promise, which deletes its task.', id),
 		  id || ': its promise needs the task') FROM unnest('{p, suspended, halted}'::text[]) AS id;
-SELECT is(refused_at_end('TRUNCATE resonate.tasks'),
+SELECT is(refused('TRUNCATE resonate.tasks'),
 		  'cannot truncate the tasks while promises are pending. Truncate resonate.promises, which deletes all tasks.',
 		  'all of them do');
-SELECT is(refused_at_end('SET LOCAL session_replication_role = replica; DELETE FROM resonate.tasks WHERE id = ''p'''),
+SELECT is(refused('SET LOCAL session_replication_role = replica; DELETE FROM resonate.tasks WHERE id = ''p'''),
 		  'cannot delete the task of pending promise "p". Settle or delete the promise, which deletes its task.',
 		  'as replica, too');
-SELECT is(refused_at_end($$DELETE FROM resonate.tasks WHERE id = 'p';
-	UPDATE resonate.promises SET state = 'resolved', settled_at = created_at + 5, task_version = 1 WHERE id = 'p'$$),
-		  'nothing', 'unless it settles in the same transaction');
+SELECT is(refused($$UPDATE resonate.promises SET state = 'resolved', settled_at = created_at + 5, task_version = 1 WHERE id = 'p';
+	DELETE FROM resonate.tasks WHERE id = 'p'$$),
+		  'nothing', 'unless it is settled');
 SELECT is(tasks(), 'halted halted 1, suspended pending 1', 'which tells those who await it');
 DELETE FROM resonate.promises;
 SELECT make_all();

@@ -201,7 +201,7 @@ SELECT throws_ok('SELECT new_task(''t'')', '0A000', 'table "resonate.tasks" is n
 DROP TABLE child;
 SELECT is(new_task('t'), 2010, 'it is gone');
 ALTER TABLE resonate.tasks RENAME COLUMN pid TO process;
-SELECT throws_ok('SELECT resonate.get_task(''t'')', '0A000', 'table "resonate.tasks" is not as resonate needs it', 'a column with another name');
+SELECT throws_ok('SELECT resonate.get_task(''t'')', '42P16', 'table "resonate.tasks" is not as resonate needs it', 'a column with another name');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -130,5 +130,4 @@ SELECT status, inner_status FROM resonate.fence_task('fence', 1, 'create',
 SELECT status, callback_id FROM resonate.create_promise_and_callback('again', 'cb', 'notify://c', '1 h', '5', idempotency_key => 'key');
 \set VERBOSITY default
 
-DELETE FROM resonate.tasks;
 DELETE FROM resonate.promises;

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * engine_follow.c
+ * engine_foreign.c
  *	  Lock, read, decide, write: what follows from the writes of others.
  *
  * Whoever may write to the tables can settle a promise by an UPDATE, or remove rows,
@@ -60,10 +60,7 @@ rsn_engine_follow_truncation(void)
 	rsn_store_end();
 }
 
-/*
- * Refuses to leave a pending promise without its task; asked at the end of the
- * transaction, which may have settled or deleted the promise by then.
- */
+/* Refuses to leave a pending promise without its task. */
 void
 rsn_engine_check_task_deleted(text *id)
 {

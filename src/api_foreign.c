@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * api_follow.c
+ * api_foreign.c
  *	  Triggers on our tables that do what follows from the writes of others.
  *
  * What the engine writes has its consequences already.  So has what arrives by logical
@@ -36,7 +36,7 @@ follow_promise_row(const TriggerData *trigger)
 	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
 	text	   *id;
 
-	rsn_store_check_promise_table(desc);
+	rsn_store_check_columns(trigger->tg_relation);
 	id = rsn_store_promise_id(trigger->tg_trigtuple, desc);
 	rsn_wake_note_promise(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
 	if (!has_consequences())
@@ -70,7 +70,7 @@ resonate_follow_promise(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* Trigger: at the end of a transaction that has deleted a task, and after TRUNCATE. */
+/* Trigger: after a task is deleted, or all are. */
 Datum
 resonate_follow_task(PG_FUNCTION_ARGS)
 {
@@ -84,7 +84,7 @@ resonate_follow_task(PG_FUNCTION_ARGS)
 
 	if (!has_consequences())
 		return PointerGetDatum(NULL);
-	rsn_store_check_task_table(desc);
+	rsn_store_check_columns(trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
 		rsn_engine_check_tasks_truncated();
 	else
@@ -107,7 +107,7 @@ resonate_follow_awaiter(PG_FUNCTION_ARGS)
 
 	if (!has_consequences())
 		return PointerGetDatum(NULL);
-	rsn_store_check_awaiter_table(desc);
+	rsn_store_check_columns(trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
 		rsn_engine_follow_awaiters_truncated();
 	else
