@@ -5,6 +5,7 @@
 SELECT no_plan();
 
 CREATE TABLE log (what text);
+GRANT ALL ON log TO resonate_owner;
 
 CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN INSERT INTO public.log VALUES (TG_NAME || ' ' || TG_OP); RETURN NEW; END $$;
