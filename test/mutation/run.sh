@@ -60,7 +60,7 @@ run_tap()
 	cd "$RSN_ROOT" &&
 		TESTDIR=$work TESTDATADIR=$work TESTLOGDIR=$work/log PGPORT=6543 \
 			PG_REGRESS=$pgxs/../test/regress/pg_regress \
-			exec timeout -k 5 "$limit_s" prove -I "$pgxs/../test/perl" -I test/t \
+			exec timeout -k 5 "$limit_s" perl -I "$pgxs/../test/perl" -I test/t \
 			"test/t/$1.pl"
 }
 
@@ -89,7 +89,7 @@ end_tests()
 # Runs all tests side by side; prints the first that fails.
 first_failure()
 {
-	local test pid=0 status
+	local test pid
 
 	names=()
 	set -m
@@ -103,15 +103,20 @@ first_failure()
 	done
 	set +m
 	while [[ ${#names[@]} -gt 0 ]]; do
-		status=0
-		wait -n -p pid "${!names[@]}" || status=$?
-		[[ -n ${pid:-} ]] || break
-		test=${names[$pid]}
-		unset "names[$pid]"
-		if [[ $status -ne 0 ]]; then
-			echo "$test"
-			break
-		fi
+		for pid in "${!names[@]}"; do
+			test=${names[$pid]}
+			if grep -q '^not ok ' "$out/$test.log"; then
+				echo "$test: $(grep -m 1 '^not ok ' "$out/$test.log")"
+				break 2
+			fi
+			! kill -0 "$pid" 2>/dev/null || continue
+			unset "names[$pid]"
+			if ! wait "$pid"; then
+				echo "$test"
+				break 2
+			fi
+		done
+		sleep 1
 	done
 	end_tests
 }
@@ -162,7 +167,7 @@ check_mutant()
 			echo "not ok $number - $mutant survives # TODO judge it"
 		fi
 	fi
-	sed 's/^/#   /' <<<"$change"
+	echo "#   ${change//$'\n'/$'\n#   '}"
 	take_back
 }
 

@@ -112,16 +112,22 @@ invariants_hold($node);
 $node->stop;
 
 #
-# Slots: three of them, and four databases
+# Slots: three of them, and five databases
 #
 
 my $other = new_cluster('other', preload => 0, extension => 0,
 	conf => 'max_worker_processes = 3');
 
-foreach my $database ('a', 'b', 'c', 'd')
+foreach my $database ('x', 'a', 'b', 'c', 'd')
 {
 	$other->safe_psql('postgres', "CREATE DATABASE $database");
 }
+
+# Slots are taken from the last to the first, so that who looks for one finds that of
+# a worker before one that is free.
+$other->safe_psql('postgres', 'ALTER DATABASE x SET resonate.worker = off');
+$other->safe_psql('x', 'CREATE EXTENSION resonate');
+$other->safe_psql('x', "SELECT resonate.create_promise('a', '1 h')");
 foreach my $database ('a', 'b')
 {
 	$other->safe_psql($database, 'CREATE EXTENSION resonate');
