@@ -57,6 +57,16 @@ END
 	return;
 }
 
+# It waits for one of the last of a batch, until the end of this test: a session looks by
+# itself when it reports its statistics, which is ten seconds after it began.
+my $late = open_session($node);
+
+create('batch 1', '1 h');
+$other->ask(
+	"SELECT resonate.create_promise('batch ' || i, '1 h') FROM generate_series(2, 100) i"
+);
+start_wait($late, 'procedure', 'batch 99');
+
 for my $kind ('function', 'procedure')
 {
 	my $session = open_session($node);
@@ -93,22 +103,6 @@ for my $kind ('function', 'procedure')
 	$other->ask("SELECT resonate.reject('$kind rolled back', '\"why\"')");
 	is($session->answer, '2000|rejected|"why"',
 		"$kind: what is rolled back does not count");
-
-	# A batch that settles more promises than a commit compares one by one.
-	create("$kind batch $_", '1 h') foreach (1, 100);
-	$other->ask(
-		"SELECT resonate.create_promise('$kind batch ' || i, '1 h')
-				 FROM generate_series(2, 99) i");
-	start_wait($session, $kind, "$kind batch 99");
-	is( $other->ask(<<END),
-SELECT count(*) FROM resonate.settle_promises((SELECT jsonb_agg(
-	jsonb_build_object('id', '$kind batch ' || i, 'state', 'resolved',
-					   'value', i)) FROM generate_series(1, 100) i))
-END
-		100,
-		"$kind: a batch settles 100 promises");
-	is($session->answer, '2000|resolved|99',
-		"$kind: a batch wakes who waits for one of the last");
 
 	# The deadline of the promise, while the worker can do nothing.
 	my $worker = wait_for_worker($node);
@@ -364,6 +358,18 @@ $other->ask("SELECT resonate.resolve('caught')");
 is($session->ask(sprintf($await{function}, 'caught', "'1 h'")),
 	'2000|resolved|', 'function: and afterwards');
 $session->close;
+
+# A batch that settles more promises than a commit compares one by one.
+ok(!$late->is_done, 'a session still waits for one of a batch');
+is( $other->ask(<<'END'),
+SELECT count(*) FROM resonate.settle_promises((SELECT jsonb_agg(
+	jsonb_build_object('id', 'batch ' || i, 'state', 'resolved',
+					   'value', i)) FROM generate_series(1, 100) i))
+END
+	100,
+	'a batch settles 100 promises');
+is($late->answer, '2000|resolved|99', 'and wakes who waits for the last');
+$late->close;
 $other->close;
 
 is(crashes($node), '', 'no process has crashed');
