@@ -71,7 +71,7 @@ CREATE TYPE resonate.task_search_result AS (
 	address text
 );
 COMMENT ON TYPE resonate.task_search_result IS
-'A task found by a search; timeout_at is the deadline of its promise, NULL if that is never or after the year 9999, and timeout_at_ms the same in milliseconds. setbacks, offers, next_offer_at and lease_until are as in resonate.task_result; address is where it is offered, NULL for a fulfilled one. cursor is set in the last row of a page, if there is another page.';
+'A task found by a search; timeout_at is the deadline of its promise, NULL if that is never or after the year 9999, and timeout_at_ms the same in milliseconds. setbacks, offers, next_offer_at and lease_until are as in resonate.task_result; address is where it is offered, NULL for a fulfilled one. cursor is set in the last row of a page, if there can be another page.';
 
 CREATE FUNCTION resonate.create_promise_and_task(
 	id text,
@@ -182,4 +182,4 @@ RETURNS SETOF resonate.task_search_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER
 	AS 'MODULE_PATHNAME', 'resonate_search_tasks';
 COMMENT ON FUNCTION resonate.search_tasks(text, integer, text) IS
-'Public. Tasks in byte order of their ids. state is pending, acquired, suspended, halted or fulfilled, or NULL for all; it is compared with the state as it is now. limit is 1 to 1000 (NULL: 100). The last row of a page has its id as the cursor if there are more: the next page is the same search with that cursor, which may be any text. Not a snapshot across pages. Errors: 22023. Locks and writes nothing. Spec: protocol 8.';
+'Public. Tasks in byte order of their ids. state is pending, acquired, suspended, halted or fulfilled, or NULL for all; it is compared with the state as it is now. limit is 1 to 1000 (NULL: 100). The last row of a page has an id as the cursor if there can be more: the next page is the same search with that cursor, which may be any text. A page can end before limit, after 10,000 tasks that are not what is searched for. Not a snapshot across pages. Errors: 22023. Locks and writes nothing. Spec: protocol 8.';

@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -400,7 +401,7 @@ resonate_search_tasks(PG_FUNCTION_ARGS)
 	int			limit = rsn_check_limit(RSN_ARG_INT32(1, SEARCH_LIMIT_DEFAULT),
 										SEARCH_LIMIT_MAX);
 	text	   *after_id = RSN_ARG_TEXT(2);
-	text	   *cursor = NULL;
+	text	   *cursor;
 	RsnTaskRow *rows;
 	int			n;
 
@@ -410,9 +411,18 @@ resonate_search_tasks(PG_FUNCTION_ARGS)
 		after_id = cstring_to_text("");
 	InitMaterializedSRF(fcinfo, 0);
 
-	/* One more than wanted tells whether there is another page. */
+	/*
+	 * One more than wanted tells whether there is another page.  The cursor
+	 * is in a row, so a part that has none is not a page.
+	 */
 	n = rsn_engine_search_tasks(state, is_any_state, after_id, limit + 1,
-								&rows);
+								&rows, &cursor);
+	while (n == 0 && cursor != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		n = rsn_engine_search_tasks(state, is_any_state, cursor, limit + 1,
+									&rows, &cursor);
+	}
 	if (n > limit)
 	{
 		n = limit;

@@ -178,7 +178,7 @@ extern RsnOutcome rsn_engine_register_awaiter(text *awaited_id,
 											  text *awaiter_id);
 extern int	rsn_engine_search_tasks(RsnTaskState state, bool is_any_state,
 									text *after_id, int limit,
-									RsnTaskRow **rows);
+									RsnTaskRow **rows, text **next_id);
 
 /* engine_fence.c */
 extern RsnFenceOutcome rsn_engine_fence(text *id, int32 version,

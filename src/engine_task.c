@@ -498,16 +498,19 @@ rsn_engine_register_awaiter(text *awaited_id, text *awaiter_id)
 	return result;
 }
 
-/* Tasks in order of their ids, as they are now. */
+/*
+ * Tasks in order of their ids, as they are now.  Unless NULL, next_id is where to go
+ * on after a page that is not full.
+ */
 int
 rsn_engine_search_tasks(RsnTaskState state, bool is_any_state, text *after_id,
-						int limit, RsnTaskRow **rows)
+						int limit, RsnTaskRow **rows, text **next_id)
 {
 	int			n;
 
 	rsn_store_begin();
 	n = rsn_store_search_tasks(state, is_any_state, after_id,
-							   rsn_clock_now(), limit, rows);
+							   rsn_clock_now(), limit, rows, next_id);
 	rsn_store_end();
 	return n;
 }

@@ -404,6 +404,7 @@ task_search(const RsnRequest *request)
 	RsnTaskRow *rows;
 	RsnJson		json;
 	RsnJson		tasks;
+	text	   *next_id;
 	int			n;
 
 	if (state_name != NULL &&
@@ -414,7 +415,7 @@ task_search(const RsnRequest *request)
 
 	/* One more, to know whether this page is the last. */
 	n = rsn_engine_search_tasks(state, state_name == NULL, after_id, limit + 1,
-								&rows);
+								&rows, &next_id);
 	rsn_json_begin_array(&tasks);
 	for (int i = 0; i < Min(n, limit); i++)
 		rsn_json_append(&tasks, rsn_json_task(rows[i].id, &rows[i].core,
@@ -422,7 +423,9 @@ task_search(const RsnRequest *request)
 	rsn_json_begin_object(&json);
 	rsn_json_add(&json, "tasks", rsn_json_end_array(&tasks));
 	if (n > limit)
-		rsn_json_add_text(&json, "cursor", rows[limit - 1].id);
+		next_id = rows[limit - 1].id;
+	if (next_id != NULL)
+		rsn_json_add_text(&json, "cursor", next_id);
 	return rsn_answer_data(rsn_json_end_object(&json));
 }
 

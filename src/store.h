@@ -285,6 +285,9 @@ extern int	rsn_store_search_promises_by_id(const RsnIdSearch *search,
 											int64 now_ms,
 											RsnPromiseRow **rows,
 											text **next_id);
+extern int	rsn_store_search_tasks(RsnTaskState state, bool is_any_state,
+								   text *after_id, int64 now_ms, int limit,
+								   RsnTaskRow **rows, text **next_id);
 extern bool rsn_store_passes_many_lapsed(const RsnSearch *search);
 
 /* store_branch.c */
@@ -372,9 +375,6 @@ extern int	rsn_store_lock_ended_leases(int64 from_ms, int64 now_ms, int limit,
 extern void rsn_store_update_task(RsnTaskRow *row);
 extern void rsn_store_delete_task(const RsnTaskRow *row);
 extern int	rsn_store_delete_stale_tasks(const RsnKeyRange *range, int limit);
-extern int	rsn_store_search_tasks(RsnTaskState state, bool is_any_state,
-								   text *after_id, int64 now_ms, int limit,
-								   RsnTaskRow **rows);
 
 extern bool rsn_store_may_be_awaited(text *promise_id);
 extern bool rsn_store_insert_awaiter(text *awaited_id, text *awaiter_id);

@@ -39,7 +39,8 @@ rsn_store_debug_dump(void)
 
 	/* At the beginning of time every task that has a row is alive. */
 	dump.ntasks = rsn_store_search_tasks(RSN_TASK_PENDING, true, all.after_id,
-										 0, PG_INT32_MAX, &dump.tasks);
+										 0, PG_INT32_MAX, &dump.tasks,
+										 &next_id);
 	dump.nmessages = rsn_store_read_listener_messages(&dump.messages);
 	rsn_store_exec(RSN_QUERY_DEBUG_REST, NULL);
 	dump.rest = (Jsonb *) rsn_store_copy_varlena(SPI_tuptable->vals[0], 1,

@@ -257,6 +257,11 @@ const RsnQueryDef rsn_queries[] = {
 		" ORDER BY p.id OFFSET $2 LIMIT 1",
 		SPI_OK_SELECT, PLAN_ONCE, 2, {TEXTOID, INT8OID}
 	},
+	[RSN_QUERY_PASS_TASK_IDS] = {
+		"SELECT t.id FROM resonate.tasks t WHERE t.id" GT "$1"
+		" ORDER BY t.id OFFSET $2 LIMIT 1",
+		SPI_OK_SELECT, PLAN_ONCE, 2, {TEXTOID, INT8OID}
+	},
 	[RSN_QUERY_SEARCH_WALK] = {
 		"SELECT " RSN_PROMISE_COLUMNS " FROM resonate.promises p"
 		" WHERE " ID_SEARCH_FILTER " AND p.id" LE "$6"
@@ -567,29 +572,30 @@ const RsnQueryDef rsn_queries[] = {
 	},
 
 	/*
-	 * In order of ids, after $4: if $3 live tasks in state $1 (NULL: any),
-	 * and if $2 fulfilled ones, which are read off their promises.
+	 * In order of ids, after $4 and up to $7: if $3 live tasks in state $1
+	 * (NULL: any), and if $2 fulfilled ones, which are read off their
+	 * promises.
 	 */
 	[RSN_QUERY_SEARCH_TASKS] = {
 		"SELECT * FROM ((SELECT " TASK_COLUMNS " FROM resonate.tasks t"
-		" WHERE $3 AND t.id OPERATOR(pg_catalog.>) $4 AND " ALIVE_AT("$5")
+		" WHERE $3 AND " IN_RANGE("t.id", "$4", "$7") " AND " ALIVE_AT("$5")
 		" AND ($1 IS NULL OR t.state" EQ "$1::resonate.task_state)"
 		" ORDER BY t.id LIMIT $6)"
 		" UNION ALL (SELECT NULL::pg_catalog.int8, t.timeout_at,"
 		" NULL::pg_catalog.int8, t.version, 0, 0, NULL::resonate.task_state,"
 		" t.id, t.address, NULL::pg_catalog.text, " NO_OFFERS ", t.ctid"
 		" FROM resonate.tasks t"
-		" WHERE $2 AND t.id OPERATOR(pg_catalog.>) $4"
+		" WHERE $2 AND " IN_RANGE("t.id", "$4", "$7")
 		" AND t.timeout_at" LE "$5 ORDER BY t.id LIMIT $6)"
 		" UNION ALL (SELECT NULL::pg_catalog.int8, p.timeout_at,"
 		" NULL::pg_catalog.int8, p.task_version, 0, 0,"
 		" NULL::resonate.task_state, p.id, '', NULL::pg_catalog.text,"
 		" " NO_OFFERS ", p.ctid FROM resonate.promises p"
-		" WHERE $2 AND p.id OPERATOR(pg_catalog.>) $4"
+		" WHERE $2 AND " IN_RANGE("p.id", "$4", "$7")
 		" AND p.task_version IS NOT NULL ORDER BY p.id LIMIT $6)) AS f"
 		" ORDER BY f.id LIMIT $6",
-		SPI_OK_SELECT, PLAN_EACH, 6,
-		{TEXTOID, BOOLOID, BOOLOID, TEXTOID, INT8OID, INT8OID}
+		SPI_OK_SELECT, PLAN_ONCE, 7,
+		{TEXTOID, BOOLOID, BOOLOID, TEXTOID, INT8OID, INT8OID, TEXTOID}
 	},
 	[RSN_QUERY_NEXT_LEASE] = {
 		"SELECT t.clock_at FROM resonate.tasks t"

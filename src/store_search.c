@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * store_search.c
- *	  Promises by what they are: newest first, or in order of their ids.
+ *	  Promises and tasks by what they are: newest first, or in order of their ids.
  *
  * No index has the order of the ids within a state or within tags, so a page in
  * that order is found in one of two ways.  A part of the key is read in its order,
@@ -10,7 +10,7 @@
  * they are known to be few.  Tags are mostly those of a call graph, so they are asked
  * first.  If all that is not enough, a larger part of the key is read, and the page
  * may end before it is full.  So a page reads a bounded number of rows, whatever is in
- * the table.
+ * the table.  Tasks are only found in the first way.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 
 #include "clock.h"
+#include "id.h"
 #include "store_plan.h"
 
 /*
@@ -28,6 +29,9 @@
  */
 #define WALK_FIRST	1000
 #define WALK_MAX	10000
+
+/* The largest limit that leaves room for that. */
+#define WALK_LIMIT_MAX	(PG_INT32_MAX - WALK_MAX)
 
 /* How many promises are few; fewer are looked for first. */
 #define FEW_FIRST	1000
@@ -197,15 +201,15 @@ run_search(RsnQuery query, const RsnArgs *args, RsnPromiseRow **rows)
 	return (int) count;
 }
 
-/* The last of so many ids after the page before, or NULL where there are fewer. */
+/* The last of so many ids after one of them, or NULL where there are fewer. */
 static text *
-end_of_part(const RsnIdSearch *search, int nrows)
+end_of_part(RsnQuery pass, text *after_id, int nrows)
 {
 	RsnArgs		args = {0};
 
-	rsn_args_add_text(&args, search->after_id);
+	rsn_args_add_text(&args, after_id);
 	rsn_args_add(&args, Int64GetDatum(nrows - 1));
-	if (rsn_store_exec(RSN_QUERY_PASS_IDS, &args) == 0)
+	if (rsn_store_exec(pass, &args) == 0)
 		return NULL;
 	return rsn_store_get_text(SPI_tuptable->vals[0], 1);
 }
@@ -230,7 +234,7 @@ search_walk(const RsnIdSearch *search, int64 now_ms, int nrows, text **last_id,
 {
 	RsnArgs		args = {0};
 
-	*last_id = end_of_part(search, nrows);
+	*last_id = end_of_part(RSN_QUERY_PASS_IDS, search->after_id, nrows);
 	add_id_search(&args, search, now_ms);
 	rsn_args_add_text(&args, *last_id != NULL ? *last_id : after_all_ids());
 	return run_search(RSN_QUERY_SEARCH_WALK, &args, rows);
@@ -338,8 +342,7 @@ int
 rsn_store_search_promises_by_id(const RsnIdSearch *search, int64 now_ms,
 								RsnPromiseRow **rows, text **next_id)
 {
-	int			room = PG_INT32_MAX - Max(WALK_FIRST, WALK_MAX);
-	int			limit = Min(search->limit, room);
+	int			limit = Min(search->limit, WALK_LIMIT_MAX);
 	text	   *last_id;
 	int			n;
 
@@ -356,5 +359,63 @@ rsn_store_search_promises_by_id(const RsnIdSearch *search, int64 now_ms,
 	n = search_walk(search, now_ms, limit + WALK_MAX, &last_id, rows);
 	if (n < search->limit)
 		*next_id = last_id;
+	return n;
+}
+
+/* Where a part of the keys that tasks are read from ends: NULL for at the end. */
+static text *
+end_of_task_part(text *after_id, int nrows, bool wants_fulfilled)
+{
+	text	   *task_id = end_of_part(RSN_QUERY_PASS_TASK_IDS, after_id, nrows);
+	text	   *promise_id = NULL;
+
+	if (wants_fulfilled)
+		promise_id = end_of_part(RSN_QUERY_PASS_IDS, after_id, nrows);
+	if (task_id == NULL || promise_id == NULL)
+		return task_id != NULL ? task_id : promise_id;
+	return rsn_id_compare(task_id, promise_id) < 0 ? task_id : promise_id;
+}
+
+/*
+ * Tasks as they are at now, in order of their ids, after one of them.  Where there
+ * can be more although the page is not full, next_id becomes the id after which to
+ * go on, else NULL.
+ */
+int
+rsn_store_search_tasks(RsnTaskState state, bool is_any_state, text *after_id,
+					   int64 now_ms, int limit, RsnTaskRow **rows,
+					   text **next_id)
+{
+	static const int walks[] = {WALK_FIRST, WALK_MAX};
+	bool		is_live = !is_any_state && state != RSN_TASK_FULFILLED;
+	bool		wants_fulfilled = is_any_state || state == RSN_TASK_FULFILLED;
+	int			n = 0;
+
+	*next_id = NULL;
+	for (int i = 0; i < (int) lengthof(walks); i++)
+	{
+		RsnArgs		args = {0};
+
+		*next_id = end_of_task_part(after_id,
+									Min(limit, WALK_LIMIT_MAX) + walks[i],
+									wants_fulfilled);
+
+		/* No live task is in a state that none is stored in. */
+		rsn_args_add_text(&args, !is_live ? NULL
+						  : cstring_to_text(rsn_task_state_name(state)));
+		rsn_args_add(&args, BoolGetDatum(wants_fulfilled));
+		rsn_args_add(&args, BoolGetDatum(is_any_state || is_live));
+		rsn_args_add_text(&args, after_id);
+		rsn_args_add(&args, Int64GetDatum(now_ms));
+		rsn_args_add(&args, Int64GetDatum(limit));
+		rsn_args_add_text(&args, *next_id != NULL ? *next_id
+						  : after_all_ids());
+		n = (int) rsn_store_exec(RSN_QUERY_SEARCH_TASKS, &args);
+		*rows = rsn_store_tasks_from_result(n);
+		if (n == limit)
+			*next_id = NULL;
+		if (*next_id == NULL)
+			break;
+	}
 	return n;
 }

@@ -384,31 +384,6 @@ rsn_store_delete_stale_tasks(const RsnKeyRange *range, int limit)
 	return (int) rsn_store_exec(RSN_QUERY_DELETE_STALE_TASKS, &args);
 }
 
-/* Tasks as they are at now, in order of their ids, after one of them. */
-int
-rsn_store_search_tasks(RsnTaskState state, bool is_any_state, text *after_id,
-					   int64 now_ms, int limit, RsnTaskRow **rows)
-{
-	RsnArgs		args = {0};
-	bool		is_live = !is_any_state && state != RSN_TASK_FULFILLED;
-	bool		wants_fulfilled = is_any_state || state == RSN_TASK_FULFILLED;
-	uint64		count;
-
-	/* No live task is in a state that none is stored in. */
-	if (is_live)
-		rsn_args_add(&args, CStringGetTextDatum(rsn_task_state_name(state)));
-	else
-		rsn_args_add_text(&args, NULL);
-	rsn_args_add(&args, BoolGetDatum(wants_fulfilled));
-	rsn_args_add(&args, BoolGetDatum(is_any_state || is_live));
-	rsn_args_add_text(&args, after_id);
-	rsn_args_add(&args, Int64GetDatum(now_ms));
-	rsn_args_add(&args, Int64GetDatum(limit));
-	count = rsn_store_exec(RSN_QUERY_SEARCH_TASKS, &args);
-	*rows = rsn_store_tasks_from_result(count);
-	return (int) count;
-}
-
 /* False when no task awaits a locked promise; true when one may. */
 bool
 rsn_store_may_be_awaited(text *promise_id)

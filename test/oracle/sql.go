@@ -303,9 +303,13 @@ var clockColumns = []string{"setbacks", "offers", "next_offer_at", "lease_until"
 // addClocks adds the columns that say when something becomes of a task, as far as
 // that is specified.
 func (t *task) addClocks(row map[string]any) {
-	row["setbacks"] = int64(0)
-	if t.setbacks > 0 {
+	switch {
+	case t.state == halted:
+		row["setbacks"] = within(0, math.MaxInt32)
+	case t.setbacks > 0:
 		row["setbacks"] = within(1, math.MaxInt32)
+	default:
+		row["setbacks"] = int64(0)
 	}
 	switch t.state {
 	case pending:

@@ -30,8 +30,9 @@ END
 # Two thirds resolved; a third pending, a tenth of those past their deadlines, which
 # nobody has stored.  Ten rejected ones, spread; one canceled, the last in order.
 $node->safe_psql('postgres', <<"END");
-CREATE FUNCTION search(data jsonb) RETURNS jsonb LANGUAGE sql AS \$\$
-	SELECT (resonate.resonate_rpc(jsonb_build_object('kind', 'promise.search',
+CREATE FUNCTION search(data jsonb, kind text DEFAULT 'promise') RETURNS jsonb
+LANGUAGE sql AS \$\$
+	SELECT (resonate.resonate_rpc(jsonb_build_object('kind', kind || '.search',
 		'data', data, 'head', jsonb_build_object('corrId', 'c', 'version', '2026-04-01'))))
 		-> 'data'
 \$\$;
@@ -46,15 +47,16 @@ CREATE FUNCTION reads() RETURNS bigint LANGUAGE sql AS \$\$
 
 CREATE PROCEDURE fill(n int) LANGUAGE sql AS \$\$
 	INSERT INTO resonate.promises (created_at, timeout_at, settled_at, state, timer,
-		external, targeted, id, tags)
+		external, targeted, task_version, id, tags)
 	SELECT 1700000000000 + i,
 		CASE WHEN i % 30 = 0 THEN 1700001000000 ELSE 9000000000000 END,
 		CASE WHEN s <> 'pending' THEN 1700000001000 + i END, s, i % 60 = 0,
-		i % 9 > 0 OR i % 60 = 0, false,
+		i % 9 > 0 OR i % 60 = 0, i % 30000 = 7, CASE WHEN i % 30000 = 7 THEN 1 END,
 		CASE i WHEN 1 THEN 'z' ELSE 'i' || md5(i::text) END,
 		(CASE WHEN i % 9 > 0 OR i % 60 = 0 THEN '{"resonate:external": "true"}'
 		 ELSE '{}' END::jsonb || CASE WHEN i % 60 = 0 THEN '{"resonate:timer": "true"}'
 		 ELSE '{}' END::jsonb || CASE
+		 WHEN i % 30000 = 7 THEN '{"resonate:target": "poll://any\@g"}'
 		 WHEN i % 9 = 1 THEN '{"common": "x"}'
 		 WHEN i % 20000 = 5 THEN '{"rare": "x"}' ELSE '{}' END::jsonb)
 	FROM generate_series(1, n) i,
@@ -172,6 +174,70 @@ foreach my $round ('not analyzed', 'analyzed')
 	$session->ask("SET resonate.test_clock = '1800000000000'");
 	$session->ask('SET default_transaction_read_only = on');
 }
+
+# Tasks: forty-five thousand live ones, of which four are halted, and five fulfilled
+# ones among all promises.
+$node->safe_psql('postgres', <<'END');
+INSERT INTO resonate.tasks (clock_at, timeout_at, version, resumes, setbacks, state, id,
+	address)
+SELECT CASE WHEN n % 10000 > 0 THEN 1700000000000 END, 9000000000000, 0, 0, 0,
+	CASE WHEN n % 10000 > 0 THEN 'pending' ELSE 'halted' END::resonate.task_state,
+	id, 'poll://any@g'
+FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM resonate.promises
+	  WHERE state = 'pending' AND timeout_at = 9000000000000) AS p;
+END
+
+# What all pages of the protocol have, and the most that one of them reads.
+sub task_pages
+{
+	my ($state) = @_;
+	my ($total, $most, $cursor) = (0, 0, undef);
+
+	do
+	{
+		my $data = filter($state, '', '"limit": 1000'
+			  . (defined $cursor ? ", \"cursor\": \"$cursor\"" : ''));
+
+		$session->ask('BEGIN');
+		my $before = $session->ask('SELECT reads()');
+		my ($n, $next) = split /\|/, $session->ask(
+			"SELECT jsonb_array_length(a -> 'tasks'), coalesce(a ->> 'cursor', '')
+			 FROM search('$data', 'task') AS a"), -1;
+		my $reads = $session->ask('SELECT reads()') - $before;
+		$session->ask('COMMIT');
+		$total += $n;
+		$most = $reads if $reads > $most;
+		$cursor = $next;
+	} while ($cursor ne '');
+	return ($total, $most);
+}
+
+my $live = ROWS / 3 - ROWS / 30;
+my $halted = int($live / 10000);
+my $fulfilled = ROWS / 30000;
+
+foreach (
+	[ 'halted', $halted ], [ 'fulfilled', $fulfilled ], [ 'acquired', 0 ],
+	[ 'pending', $live - $halted ], [ '', $live + $fulfilled ])
+{
+	my ($state, $expected) = @$_;
+	my ($total, $most) = task_pages($state);
+
+	is($total, $expected, "tasks $state: all that there are");
+	cmp_ok($most, '<=', PAGE_READS_MAX, "tasks $state: no page reads much");
+}
+is( $session->ask(
+		"SELECT count(*) || ' ' || count(cursor) FROM resonate.search_tasks('halted')"),
+	'1 1', 'a page of the typed function has at least one, and says where to go on');
+is($session->ask(<<'END'), $halted, 'with which all are found');
+WITH RECURSIVE page AS (
+	(SELECT array_agg(id) AS ids, max(cursor) AS cursor FROM resonate.search_tasks('halted'))
+	UNION ALL
+	SELECT s.ids, s.cursor FROM page, LATERAL (SELECT array_agg(id) AS ids, max(cursor) AS cursor
+		FROM resonate.search_tasks('halted', cursor => page.cursor)) AS s
+	WHERE page.cursor IS NOT NULL)
+SELECT sum(cardinality(ids)) FROM page
+END
 
 # A place that does not exist, and one that nothing can be after.
 foreach my $cursor ('', 'h', 'z', '\uffff')
