@@ -133,6 +133,14 @@ is "$(grep -E '^(create_main_cluster|install|rm) ' "$system/log" | cut -d ' ' -f
 	"create_main_cluster install rm" "no cluster is made meanwhile, and all are made afterwards"
 
 make_system 15
+setup source
+is "$(outcome)" "status 0, installed: bison dpkg-dev flex gcc libc6-dev libicu-dev libipc-run-perl liblz4-dev libssl-dev make patch perl pkg-config zlib1g-dev" \
+	"building a server takes what its sources need, and no server"
+: >"$system/log"
+setup source
+is "$status $(<"$system/log")" "0 " "once"
+
+make_system 15
 touch "$system/offline"
 setup demo
 is "$status $(says '^  postgresql$') $(says '^  postgresql-server-dev-all$')" "1 yes yes" \
