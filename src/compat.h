@@ -75,37 +75,36 @@
 #if PG_VERSION_NUM >= 180000
 #define rsn_index_beginscan(rel, index, snapshot, nkeys, norderbys) \
 	index_beginscan(rel, index, snapshot, NULL, nkeys, norderbys)
-#define rsn_index_beginscan_bitmap(index, snapshot, nkeys) \
-	index_beginscan_bitmap(index, snapshot, NULL, nkeys)
 #else
 #define rsn_index_beginscan(rel, index, snapshot, nkeys, norderbys) \
 	index_beginscan(rel, index, snapshot, nkeys, norderbys)
-#define rsn_index_beginscan_bitmap(index, snapshot, nkeys) \
-	index_beginscan_bitmap(index, snapshot, nkeys)
 #endif
 
 /* The row itself can be left out of the check since 18; ours is not stored yet. */
 #if PG_VERSION_NUM >= 180000
-#define rsn_check_index_constraints(target, slot, estate, conflict) \
+#define rsn_check_index_constraints(target, slot, estate, conflict, arbiters) \
 	ExecCheckIndexConstraints(target, slot, estate, conflict, \
-							  &(slot)->tts_tid, NIL)
+							  &(slot)->tts_tid, arbiters)
 #else
-#define rsn_check_index_constraints(target, slot, estate, conflict) \
-	ExecCheckIndexConstraints(target, slot, estate, conflict, NIL)
+#define rsn_check_index_constraints(target, slot, estate, conflict, arbiters) \
+	ExecCheckIndexConstraints(target, slot, estate, conflict, arbiters)
 #endif
 
 /* An update can be restricted to summarizing indexes since 16. */
 #if PG_VERSION_NUM >= 160000
-#define rsn_insert_index_tuples(target, slot, estate, no_dup_err, conflict) \
+#define rsn_insert_index_tuples(target, slot, estate, no_dup_err, conflict, \
+								arbiters) \
 	ExecInsertIndexTuples(target, slot, estate, false, no_dup_err, conflict, \
-						  NIL, false)
+						  arbiters, false)
 #define rsn_update_index_tuples(target, slot, estate, update_indexes) \
 	ExecInsertIndexTuples(target, slot, estate, true, false, NULL, NIL, \
 						  (update_indexes) == TU_Summarizing)
 typedef TU_UpdateIndexes RsnUpdateIndexes;
 #else
-#define rsn_insert_index_tuples(target, slot, estate, no_dup_err, conflict) \
-	ExecInsertIndexTuples(target, slot, estate, false, no_dup_err, conflict, NIL)
+#define rsn_insert_index_tuples(target, slot, estate, no_dup_err, conflict, \
+								arbiters) \
+	ExecInsertIndexTuples(target, slot, estate, false, no_dup_err, conflict, \
+						  arbiters)
 #define rsn_update_index_tuples(target, slot, estate, update_indexes) \
 	ExecInsertIndexTuples(target, slot, estate, true, false, NULL, NIL)
 typedef bool RsnUpdateIndexes;
@@ -116,15 +115,6 @@ typedef bool RsnUpdateIndexes;
 #define rsn_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel, false)
 #else
 #define rsn_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
-#endif
-
-/* A recheck can be restricted to some relations since 16. */
-#if PG_VERSION_NUM >= 160000
-#define rsn_eval_plan_qual_init(epq, estate) \
-	EvalPlanQualInit(epq, estate, NULL, NIL, -1, NIL)
-#else
-#define rsn_eval_plan_qual_init(epq, estate) \
-	EvalPlanQualInit(epq, estate, NULL, NIL, -1)
 #endif
 
 #endif							/* RSN_COMPAT_H */

@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/guc.h"
+#include "utils/plancache.h"
 #include "utils/snapmgr.h"
 
 #include "fault.h"
@@ -123,12 +124,11 @@ rsn_store_init(void)
 	rsn_store_planner_init();
 }
 
-/* True when an insert comes from the store itself. */
+/* True when what a trigger meets comes from the store itself. */
 bool
 rsn_store_is_running(void)
 {
-	return session != NULL &&
-		(session->running != NULL || rsn_table_is_writing());
+	return session != NULL && session->running != NULL;
 }
 
 /* The statement that runs, if it is one to be planned once; else NULL. */
@@ -221,12 +221,28 @@ is_write(RsnQuery query)
 	return rsn_queries[query].spi_result != SPI_OK_SELECT;
 }
 
+/* Locks the tables of a statement that may be followed by writes to them. */
+static void
+lock_relations(SPIPlanPtr plan)
+{
+	ListCell   *cell;
+
+	foreach(cell, SPI_plan_get_plan_sources(plan))
+	{
+		const CachedPlanSource *source = lfirst(cell);
+
+		rsn_table_lock_relations(source->relationOids);
+	}
+}
+
 static int
 run_query(RsnQuery query, const RsnArgs *args)
 {
 	int			nest_level = rsn_store_pin_search_path();
 	int			result;
 
+	if (!rsn_queries[query].reads_only)
+		lock_relations(get_plan(query));
 	if (is_write(query))
 		rsn_fault_before_write();
 	session->running = &rsn_queries[query];
@@ -261,6 +277,31 @@ rsn_store_exec(RsnQuery query, const RsnArgs *args)
 	MemoryContextSwitchTo(caller);
 	if (result != def->spi_result)
 		elog(ERROR, "statement %d failed: %s", (int) query,
+			 SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+/* Runs a statement that writes one row and is no other's; returns how many it did. */
+uint64
+rsn_store_exec_text(const char *sql, int nargs, Oid *types, Datum *values,
+					const char *nulls)
+{
+	static const RsnQueryDef one_row = {0};
+	MemoryContext caller = CurrentMemoryContext;
+	int			nest_level = rsn_store_pin_search_path();
+	int			result;
+
+	if (!session->is_connected)
+		connect_to_spi();
+	rsn_fault_before_write();
+	session->running = &one_row;
+	result = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
+	session->running = NULL;
+	AtEOXact_GUC(true, nest_level);
+	rsn_fault_after_write();
+	MemoryContextSwitchTo(caller);
+	if (result < 0)
+		elog(ERROR, "statement \"%s\" failed: %s", sql,
 			 SPI_result_code_string(result));
 	return SPI_processed;
 }

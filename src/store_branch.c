@@ -57,8 +57,7 @@ add_row(Branch *branch, const Datum *values, const bool *nulls,
 static void
 add_from_index(Branch *branch)
 {
-	RsnOpenTable *open = rsn_table_open_with_key(RSN_TABLE_PROMISES,
-												 AccessShareLock);
+	RsnOpenTable *open = rsn_table_open_with_key(RSN_TABLE_PROMISES);
 	Relation	index = rsn_table_open_index(RSN_BRANCH_INDEX);
 	IndexScanDesc scan;
 	ScanKeyData scan_key;

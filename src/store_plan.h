@@ -91,6 +91,7 @@ typedef struct RsnQueryDef
 	int			nargs;
 	Oid			argtypes[RSN_STORE_MAX_ARGS];
 	bool		must_see_all;	/* at every isolation level, or 40001 */
+	bool		reads_only;		/* no write follows from it */
 } RsnQueryDef;
 
 extern const RsnQueryDef rsn_queries[RSN_NQUERIES];
@@ -157,6 +158,8 @@ extern const char *rsn_store_planned_once(void);
 extern int	rsn_store_pin_search_path(void);
 extern void rsn_store_note_failed(void);
 extern uint64 rsn_store_exec(RsnQuery query, const RsnArgs *args);
+extern uint64 rsn_store_exec_text(const char *sql, int nargs, Oid *types,
+								  Datum *values, const char *nulls);
 extern void *rsn_store_copy_varlena(HeapTuple tuple, int column,
 									MemoryContext context);
 extern text *rsn_store_get_text(HeapTuple tuple, int column);

@@ -112,7 +112,7 @@ int
 rsn_store_pass_history(RsnPromiseState state, int64 created_by_ms, int limit,
 					   RsnPruneMark *mark)
 {
-	RsnOpenTable *open = rsn_table_open(RSN_TABLE_PROMISES, RowExclusiveLock);
+	RsnOpenTable *open = rsn_table_open(RSN_TABLE_PROMISES);
 	Relation	index = rsn_table_open_index(HISTORY_INDEX);
 	IndexScanDesc scan;
 	RangeKeys	range;

@@ -298,7 +298,8 @@ const RsnQueryDef rsn_queries[] = {
 	[RSN_QUERY_COUNT_STATES] = {
 		"SELECT p.state::pg_catalog.text, pg_catalog.count(*)"
 		" FROM resonate.promises p GROUP BY p.state",
-		SPI_OK_SELECT, PLAN_EACH, 0, {0}
+		SPI_OK_SELECT, PLAN_EACH, 0, {0},
+		.reads_only = true
 	},
 	[RSN_QUERY_COUNT_REST] = {
 		"SELECT pg_catalog.count(*), pg_catalog.min(p.timeout_at),"
@@ -316,7 +317,8 @@ const RsnQueryDef rsn_queries[] = {
 		" FROM resonate.promises p"
 		" WHERE p.state" EQ STATE("pending") " AND p.external"
 		" AND p.timeout_at" LE "$1",
-		SPI_OK_SELECT, PLAN_EACH, 1, {INT8OID}
+		SPI_OK_SELECT, PLAN_EACH, 1, {INT8OID},
+		.reads_only = true
 	},
 	[RSN_QUERY_INSERT_CALLBACK] = {
 		"INSERT INTO resonate.callbacks"
@@ -432,7 +434,8 @@ const RsnQueryDef rsn_queries[] = {
 	[RSN_QUERY_PREPARED] = {
 		"SELECT FROM pg_catalog.pg_prepared_xacts x"
 		" WHERE x.database" EQ "pg_catalog.current_database()",
-		SPI_OK_SELECT, PLAN_ONCE, 0, {0}
+		SPI_OK_SELECT, PLAN_ONCE, 0, {0},
+		.reads_only = true
 	},
 
 	/* Tasks. */
@@ -740,7 +743,8 @@ const RsnQueryDef rsn_queries[] = {
 		PROMISE_OF_MESSAGE
 		" WHERE m.kind" EQ KIND("true")
 		" ORDER BY m.promise_id, m.callback_id",
-		SPI_OK_SELECT, PLAN_EACH, 0, {0}
+		SPI_OK_SELECT, PLAN_EACH, 0, {0},
+		.reads_only = true
 	},
 	[RSN_QUERY_DEBUG_REST] = {
 		"SELECT pg_catalog.jsonb_build_object("
@@ -761,7 +765,8 @@ const RsnQueryDef rsn_queries[] = {
 		" CASE WHEN t.state" EQ TASK_STATE("acquired") " THEN 1 ELSE 0 END,"
 		" 'timeout', t.clock_at) ORDER BY t.id), '[]')"
 		" FROM resonate.tasks t WHERE t.clock_at IS NOT NULL))",
-		SPI_OK_SELECT, PLAN_EACH, 0, {0}
+		SPI_OK_SELECT, PLAN_EACH, 0, {0},
+		.reads_only = true
 	},
 };
 

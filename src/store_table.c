@@ -9,12 +9,18 @@
  * made here with the functions that the executor and the apply worker of logical
  * replication use underneath, and with the same rules: a new snapshot for each
  * step under READ COMMITTED, SQLSTATE 40001 where that of the transaction is too
- * old.  Constraints, and triggers for each row, that somebody adds are obeyed;
- * triggers for each statement and rules are not.
+ * old.  Where others have put triggers, columns or the like on a table, it is
+ * written with statements nevertheless: see store_others.c.
  *
  * Here the tables are opened; store_table_find.c finds rows and locks them,
  * store_table_write.c writes them.  Tables stay open between rsn_store_begin and
  * rsn_store_end.  What an error leaves behind is released with the transaction.
+ *
+ * Locks of tables.  Commands lock them as well, and wait for us while we may wait for
+ * them.  So each table is locked at once in the mode of the strongest thing that may
+ * follow, since REINDEX, which lets readers in and writers not, has a reader who
+ * becomes a writer wait for itself.  And resonate.promises is locked before any
+ * other, as DROP EXTENSION does.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,7 +30,9 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "storage/lmgr.h"
 #include "utils/inval.h"
@@ -35,13 +43,61 @@
 #include "compat.h"
 #include "store_table_open.h"
 
-static const char *const table_names[RSN_NTABLES] = {
-	[RSN_TABLE_PROMISES] = "promises",
-	[RSN_TABLE_TASKS] = "tasks",
-	[RSN_TABLE_CALLBACKS] = "callbacks",
-	[RSN_TABLE_MESSAGES] = "messages",
-	[RSN_TABLE_AWAITERS] = "awaiters"
+static const RsnColumn promise_columns[] = {
+	{"created_at", INT8OID}, {"timeout_at", INT8OID}, {"settled_at", INT8OID},
+	{"state", InvalidOid}, {"timer", BOOLOID}, {"external", BOOLOID},
+	{"targeted", BOOLOID}, {"task_version", INT4OID}, {"id", TEXTOID},
+	{"idempotency_key_for_create", TEXTOID},
+	{"idempotency_key_for_complete", TEXTOID}, {"tags", JSONBOID},
+	{"param_headers", JSONBOID}, {"param_data", BYTEAOID},
+	{"param_text", TEXTOID}, {"value_headers", JSONBOID},
+	{"value_data", BYTEAOID}, {"value_text", TEXTOID}
 };
+
+static const RsnColumn task_columns[] = {
+	{"clock_at", INT8OID}, {"timeout_at", INT8OID}, {"ttl", INT8OID},
+	{"version", INT4OID}, {"resumes", INT4OID}, {"setbacks", INT4OID},
+	{"state", InvalidOid}, {"id", TEXTOID}, {"address", TEXTOID},
+	{"pid", TEXTOID}, {"offers", INT4OID}, {"others_at", INT8OID},
+	{"others_address", TEXTOID}, {"given_back_by", TEXTARRAYOID}
+};
+
+static const RsnColumn callback_columns[] = {
+	{"created_at", INT8OID}, {"kind", InvalidOid}, {"promise_id", TEXTOID},
+	{"callback_id", TEXTOID}, {"address", TEXTOID}
+};
+
+static const RsnColumn message_columns[] = {
+	{"created_at", INT8OID}, {"due_at", INT8OID}, {"attempt", INT4OID},
+	{"kind", InvalidOid}, {"promise_id", TEXTOID}, {"callback_id", TEXTOID},
+	{"address", TEXTOID}, {"received_at", INT8OID}
+};
+
+static const RsnColumn awaiter_columns[] = {
+	{"awaited_id", TEXTOID}, {"awaiter_id", TEXTOID}
+};
+
+typedef struct TableDef
+{
+	const char *name;
+	const RsnColumn *columns;
+	int			ncolumns;
+} TableDef;
+
+static const TableDef table_defs[RSN_NTABLES] = {
+	[RSN_TABLE_PROMISES] = {"promises", promise_columns,
+	lengthof(promise_columns)},
+	[RSN_TABLE_TASKS] = {"tasks", task_columns, lengthof(task_columns)},
+	[RSN_TABLE_CALLBACKS] = {"callbacks", callback_columns,
+	lengthof(callback_columns)},
+	[RSN_TABLE_MESSAGES] = {"messages", message_columns,
+	lengthof(message_columns)},
+	[RSN_TABLE_AWAITERS] = {"awaiters", awaiter_columns,
+	lengthof(awaiter_columns)}
+};
+
+StaticAssertDecl(lengthof(promise_columns) == RSN_TABLE_MAX_COLUMNS,
+				 "the widest table has the columns that there is room for");
 
 static RsnTableIds ids[RSN_NTABLES];
 
@@ -63,13 +119,6 @@ rsn_table_begin(void)
 	memset(rsn_table_state, 0, sizeof(RsnTableState));
 }
 
-/* True while a row is written, and triggers of others fire for it. */
-bool
-rsn_table_is_writing(void)
-{
-	return rsn_table_state != NULL && rsn_table_state->is_writing;
-}
-
 /*
  * Begins a step: it sees what the steps before it have written, and under READ
  * COMMITTED what others have committed.
@@ -88,7 +137,6 @@ rsn_table_open_estate(void)
 	if (rsn_table_state->estate != NULL)
 		return;
 	rsn_table_state->estate = CreateExecutorState();
-	rsn_eval_plan_qual_init(&rsn_table_state->epq, rsn_table_state->estate);
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
@@ -103,17 +151,43 @@ forget_ids(Datum arg, Oid relid)
 	}
 }
 
+/* That of a writer, unless nothing can be written. */
+static LOCKMODE
+lock_mode(void)
+{
+	return XactReadOnly || RecoveryInProgress() ? AccessShareLock
+		: RowExclusiveLock;
+}
+
+/* Locks the tables that a statement is going to use, resonate.promises first. */
+void
+rsn_table_lock_relations(List *relation_ids)
+{
+	ListCell   *cell;
+
+	LockRelationOid(rsn_table_ids(RSN_TABLE_PROMISES)->table, lock_mode());
+	foreach(cell, relation_ids)
+		LockRelationOid(lfirst_oid(cell), lock_mode());
+}
+
+/* How many columns we know of. */
+int
+rsn_table_ncolumns(RsnTable table)
+{
+	return table_defs[table].ncolumns;
+}
+
 static Oid
 look_table_up(RsnTable table)
 {
-	Oid			relid = get_relname_relid(table_names[table],
+	Oid			relid = get_relname_relid(table_defs[table].name,
 										  get_namespace_oid("resonate", false));
 
 	if (!OidIsValid(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation \"%s.%s\" does not exist", "resonate",
-						table_names[table])));
+						table_defs[table].name)));
 	return relid;
 }
 
@@ -129,14 +203,16 @@ look_ids_up(RsnTable table)
 	is_registered = true;
 
 	found.table = look_table_up(table);
-	rel = table_open(found.table, AccessShareLock);
+	rel = table_open(found.table, lock_mode());
+	rsn_others_check(rel, table_defs[table].columns,
+					 table_defs[table].ncolumns);
 	found.key_index = rsn_primary_key_index(rel);
 	table_close(rel, NoLock);
 	if (!OidIsValid(found.key_index))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("relation \"%s.%s\" has no primary key", "resonate",
-						table_names[table])));
+						table_defs[table].name)));
 	ids[table] = found;
 }
 
@@ -162,31 +238,29 @@ rsn_table_open_index(const char *name)
 	return index_open(index_id, AccessShareLock);
 }
 
-/* Opens a table with the lock that a statement would take, or a stronger one. */
+/* Opens a table. */
 RsnOpenTable *
-rsn_table_open(RsnTable table, LOCKMODE lock_mode)
+rsn_table_open(RsnTable table)
 {
 	RsnOpenTable *open = &rsn_table_state->tables[table];
 	MemoryContext old;
 
-	if (open->rel == NULL)
-	{
-		rsn_table_open_estate();
-		old = MemoryContextSwitchTo(rsn_table_state->estate->es_query_cxt);
-		open->rel = table_open(rsn_table_ids(table)->table, lock_mode);
-		MemoryContextSwitchTo(old);
-	}
-	else if (lock_mode > open->lock_mode)
-		LockRelationOid(RelationGetRelid(open->rel), lock_mode);
-	open->lock_mode = Max(open->lock_mode, lock_mode);
+	if (open->rel != NULL)
+		return open;
+	rsn_table_open_estate();
+	if (table != RSN_TABLE_PROMISES)
+		LockRelationOid(rsn_table_ids(RSN_TABLE_PROMISES)->table, lock_mode());
+	old = MemoryContextSwitchTo(rsn_table_state->estate->es_query_cxt);
+	open->rel = table_open(rsn_table_ids(table)->table, lock_mode());
+	MemoryContextSwitchTo(old);
 	return open;
 }
 
 /* The same with what it takes to find a row. */
 RsnOpenTable *
-rsn_table_open_with_key(RsnTable table, LOCKMODE lock_mode)
+rsn_table_open_with_key(RsnTable table)
 {
-	RsnOpenTable *open = rsn_table_open(table, lock_mode);
+	RsnOpenTable *open = rsn_table_open(table);
 	MemoryContext old;
 
 	if (open->key_index != NULL)
@@ -227,9 +301,5 @@ rsn_table_end(void)
 			close_table(&rsn_table_state->tables[i]);
 	}
 	PopActiveSnapshot();
-
-	/* What the triggers of others have used. */
-	ExecCloseResultRelations(rsn_table_state->estate);
-	ExecResetTupleTable(rsn_table_state->estate->es_tupleTable, false);
 	FreeExecutorState(rsn_table_state->estate);
 }

@@ -9,6 +9,7 @@
 #define RSN_STORE_TABLE_H
 
 #include "nodes/lockoptions.h"
+#include "nodes/pg_list.h"
 #include "storage/itemptr.h"
 
 typedef enum RsnTable
@@ -91,7 +92,7 @@ extern bool rsn_table_try_update(RsnTable table, ItemPointer tid,
 extern void rsn_table_delete(RsnTable table, const ItemPointerData *tid);
 extern bool rsn_table_try_delete(RsnTable table, const ItemPointerData *tid);
 extern Oid	rsn_table_column_type(RsnTable table, int column);
-extern bool rsn_table_is_writing(void);
+extern void rsn_table_lock_relations(List *relation_ids);
 extern void rsn_table_use(int depth);
 extern void rsn_table_begin(void);
 extern void rsn_table_end(void);

@@ -72,7 +72,7 @@ show_found(RsnOpenTable *open, RsnTuple *tuple)
 bool
 rsn_table_find(RsnTable table, text *key, RsnTuple *tuple)
 {
-	RsnOpenTable *open = rsn_table_open_with_key(table, AccessShareLock);
+	RsnOpenTable *open = rsn_table_open_with_key(table);
 
 	rsn_table_new_snapshot();
 	if (!find_in(open, key, GetActiveSnapshot()))
@@ -89,7 +89,7 @@ rsn_table_find(RsnTable table, text *key, RsnTuple *tuple)
 bool
 rsn_table_visit(RsnTable table, text *key, RsnVisitTuple visit, void *arg)
 {
-	RsnOpenTable *open = rsn_table_open_with_key(table, AccessShareLock);
+	RsnOpenTable *open = rsn_table_open_with_key(table);
 	IndexScanDesc scan = begin_scan(open, key, SnapshotSelf);
 	RsnTuple	tuple;
 	bool		wants_more = true;
@@ -111,7 +111,7 @@ rsn_table_visit(RsnTable table, text *key, RsnVisitTuple visit, void *arg)
 bool
 rsn_table_fetch(RsnTable table, const ItemPointerData *tid, RsnTuple *tuple)
 {
-	RsnOpenTable *open = rsn_table_open_with_key(table, AccessShareLock);
+	RsnOpenTable *open = rsn_table_open_with_key(table);
 	ItemPointerData copy = *tid;
 
 	/* It cannot shrink while it is open, and to ask is a system call. */
@@ -133,20 +133,12 @@ rsn_table_fetch(RsnTable table, const ItemPointerData *tid, RsnTuple *tuple)
 bool
 rsn_table_may_have(RsnTable table, text *key)
 {
-	Relation	index;
-	IndexScanDesc scan;
-	ScanKeyData scan_key;
+	RsnOpenTable *open = rsn_table_open_with_key(table);
+	IndexScanDesc scan = begin_scan(open, key, GetActiveSnapshot());
 	bool		result;
 
-	rsn_table_open_estate();
-	LockRelationOid(rsn_table_ids(table)->table, AccessShareLock);
-	index = index_open(rsn_table_ids(table)->key_index, AccessShareLock);
-	init_scan_key(&scan_key, index, key);
-	scan = rsn_index_beginscan_bitmap(index, GetActiveSnapshot(), 1);
-	index_rescan(scan, &scan_key, 1, NULL, 0);
 	result = index_getnext_tid(scan, ForwardScanDirection) != NULL;
 	index_endscan(scan);
-	index_close(index, NoLock);
 	return result;
 }
 
@@ -157,7 +149,7 @@ rsn_table_may_have(RsnTable table, text *key)
 int
 rsn_table_pass(RsnTable table, text **key, int limit)
 {
-	RsnOpenTable *open = rsn_table_open_with_key(table, AccessShareLock);
+	RsnOpenTable *open = rsn_table_open_with_key(table);
 	IndexScanDesc scan;
 	ScanKeyData scan_key;
 	Datum		values[INDEX_MAX_KEYS];
@@ -227,7 +219,7 @@ static RsnLock
 find_and_lock(RsnTable table, text *key, LockTupleMode mode,
 			  LockWaitPolicy wait_policy, RsnTuple *tuple)
 {
-	RsnOpenTable *open = rsn_table_open_with_key(table, RowShareLock);
+	RsnOpenTable *open = rsn_table_open_with_key(table);
 	RsnLock		result = RSN_LOCK_NO_ROW;
 
 	PreventCommandIfReadOnly("SELECT FOR UPDATE");
@@ -262,7 +254,7 @@ rsn_table_lock_if_free(RsnTable table, text *key, RsnTuple *tuple)
 bool
 rsn_table_is_in_doubt(RsnTable table, text *key)
 {
-	RsnOpenTable *open = rsn_table_open_with_key(table, AccessShareLock);
+	RsnOpenTable *open = rsn_table_open_with_key(table);
 	SnapshotData dirty;
 	IndexScanDesc scan;
 	bool		result = false;
@@ -284,7 +276,7 @@ rsn_table_is_in_doubt(RsnTable table, text *key)
 bool
 rsn_table_try_lock(RsnTable table, const ItemPointerData *tid, RsnTuple *tuple)
 {
-	RsnOpenTable *open = rsn_table_open_with_key(table, RowShareLock);
+	RsnOpenTable *open = rsn_table_open_with_key(table);
 	ItemPointerData copy = *tid;
 	TM_FailureData failure;
 	TM_Result	result;

@@ -14,16 +14,19 @@
 
 #include "store_table.h"
 
+/* A command in a set of them. */
+#define RSN_COMMAND_BIT(command) (1 << (command))
+
 typedef struct RsnOpenTable
 {
 	Relation	rel;			/* NULL: not open */
-	LOCKMODE	lock_mode;		/* as strong as has been asked for */
 	Relation	key_index;		/* NULL: not looked at */
 	TupleTableSlot *found;		/* the row that was looked at last */
 	TupleTableSlot *written;
 	ResultRelInfo *target;		/* NULL: not open for writing */
 	bool		has_indexes;	/* the target has them open as well */
-	bool		has_triggers;	/* of others, which have to fire */
+	int			by_statement;	/* the commands that others want the executor
+								 * for, as bits */
 	BlockNumber nblocks;		/* the table had so many when last asked */
 } RsnOpenTable;
 
@@ -34,15 +37,18 @@ typedef struct RsnTableIds
 	Oid			key_index;
 } RsnTableIds;
 
+/* A column of one of our tables, as the install script makes it. */
+typedef struct RsnColumn
+{
+	const char *name;
+	Oid			type;			/* InvalidOid: one of our own */
+} RsnColumn;
+
 typedef struct RsnTableState
 {
 	RsnOpenTable tables[RSN_NTABLES];
 	EState	   *estate;			/* owns what belongs to them; NULL: none is
 								 * open */
-	EPQState	epq;			/* only triggers of others could have a row
-								 * checked again, which we hold locked */
-	bool		is_writing;		/* and triggers of others may fire */
-	int			nest_level;		/* of the parameters that hold for them */
 } RsnTableState;
 
 /* Of the innermost rsn_store_begin. */
@@ -51,9 +57,21 @@ extern RsnTableState *rsn_table_state;
 extern void rsn_table_open_estate(void);
 extern void rsn_table_new_snapshot(void);
 extern const RsnTableIds *rsn_table_ids(RsnTable table);
-extern RsnOpenTable *rsn_table_open(RsnTable table, LOCKMODE lock_mode);
+extern int	rsn_table_ncolumns(RsnTable table);
+extern RsnOpenTable *rsn_table_open(RsnTable table);
 extern Relation rsn_table_open_index(const char *name);
-extern RsnOpenTable *rsn_table_open_with_key(RsnTable table,
-											 LOCKMODE lock_mode);
+extern RsnOpenTable *rsn_table_open_with_key(RsnTable table);
+
+/* What others have put on them: store_others.c. */
+extern int	rsn_others_commands(Relation rel, int ncolumns, Oid key_index);
+extern void rsn_others_check(Relation rel, const RsnColumn *columns,
+							 int ncolumns);
+
+/* The same writes with the executor: store_statement.c. */
+extern bool rsn_statement_insert(RsnTable table, const RsnNewTuple *tuple,
+								 bool may_exist);
+extern void rsn_statement_update(RsnTable table, ItemPointer tid,
+								 const RsnNewTuple *tuple);
+extern void rsn_statement_delete(RsnTable table, const ItemPointerData *tid);
 
 #endif							/* RSN_STORE_TABLE_OPEN_H */

@@ -12,11 +12,11 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/index.h"
-#include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
-#include "utils/guc.h"
+#include "storage/procarray.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -25,42 +25,34 @@
 #include "store_plan.h"
 #include "store_table_open.h"
 
-/* Our own triggers, which guard the tables against others; see schema.sql. */
-#define GUARD_TRIGGER "resonate_guard"
-
-/* True when others have put triggers on the table, or refer to it. */
-static bool
-has_triggers_of_others(Relation rel)
-{
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		if (strcmp(rel->trigdesc->triggers[i].tgname, GUARD_TRIGGER) != 0)
-			return true;
-	}
-	return false;
-}
-
 /*
- * Opens a table for writing.  Our own guard does not fire for our own writes,
- * which were checked before they came here, unless others have to fire as well.
+ * Opens a table for writing.  No trigger fires for what is written here: our own guard
+ * is for others, and those of others have a statement write the row.
  */
 static RsnOpenTable *
 open_target(RsnTable table)
 {
-	RsnOpenTable *open = rsn_table_open(table, RowExclusiveLock);
+	RsnOpenTable *open = rsn_table_open(table);
 	MemoryContext old;
 
 	if (open->target != NULL)
 		return open;
 	old = MemoryContextSwitchTo(rsn_table_state->estate->es_query_cxt);
 	open->written = table_slot_create(open->rel, NULL);
-	open->has_triggers = has_triggers_of_others(open->rel);
+	open->by_statement = rsn_others_commands(open->rel,
+											 rsn_table_ncolumns(table),
+											 rsn_table_ids(table)->key_index);
 	open->target = makeNode(ResultRelInfo);
 	InitResultRelInfo(open->target, open->rel, 0, NULL, 0);
-	if (!open->has_triggers)
-		open->target->ri_TrigDesc = NULL;
+	open->target->ri_TrigDesc = NULL;
 	MemoryContextSwitchTo(old);
 	return open;
+}
+
+static bool
+is_by_statement(const RsnOpenTable *open, CmdType command)
+{
+	return (open->by_statement & RSN_COMMAND_BIT(command)) != 0;
 }
 
 /* The same with its indexes, which a deletion leaves alone. */
@@ -83,7 +75,7 @@ open_target_with_indexes(RsnTable table)
 Oid
 rsn_table_column_type(RsnTable table, int column)
 {
-	RsnOpenTable *open = rsn_table_open(table, RowExclusiveLock);
+	RsnOpenTable *open = rsn_table_open(table);
 
 	return TupleDescAttr(RelationGetDescr(open->rel), column)->atttypid;
 }
@@ -146,31 +138,18 @@ leave_out_unindexed(ResultRelInfo *target, const char *name)
 	}
 }
 
-/* Begins a write; triggers that fire see a query of their own. */
 static void
-begin_write(RsnOpenTable *open)
+begin_write(void)
 {
 	rsn_fault_before_write();
 	rsn_table_state->estate->es_output_cid = GetCurrentCommandId(true);
 	rsn_table_state->estate->es_snapshot = GetActiveSnapshot();
-	rsn_table_state->is_writing = true;
-	if (open->has_triggers)
-	{
-		rsn_table_state->nest_level = rsn_store_pin_search_path();
-		AfterTriggerBeginQuery();
-	}
 }
 
 static void
-end_write(RsnOpenTable *open)
+end_write(void)
 {
-	if (open->has_triggers)
-	{
-		AfterTriggerEndQuery(rsn_table_state->estate);
-		AtEOXact_GUC(true, rsn_table_state->nest_level);
-	}
 	ResetPerTupleExprContext(rsn_table_state->estate);
-	rsn_table_state->is_writing = false;
 	rsn_fault_after_write();
 }
 
@@ -187,7 +166,7 @@ check_existing_is_visible(RsnTable table, ItemPointer tid)
 
 	if (!IsolationUsesXactSnapshot())
 		return;
-	open = rsn_table_open_with_key(table, RowExclusiveLock);
+	open = rsn_table_open_with_key(table);
 	if (!table_tuple_fetch_row_version(open->rel, tid, SnapshotAny, open->found))
 		elog(ERROR, "could not fetch the row that has the key already");
 	if (table_tuple_satisfies_snapshot(open->rel, open->found,
@@ -222,13 +201,15 @@ prepare_speculation(RsnOpenTable *open)
 /*
  * Inserts the row that was filled in, unless another one has its key, which is
  * waited for if it is not committed yet.  The protocol is that of INSERT ... ON
- * CONFLICT DO NOTHING (ExecInsert in nodeModifyTable.c).
+ * CONFLICT (key) DO NOTHING (ExecInsert in nodeModifyTable.c): other unique indexes,
+ * which are not ours, raise an error.
  */
 static bool
 insert_speculatively(RsnTable table)
 {
 	RsnOpenTable *open = &rsn_table_state->tables[table];
 	EState	   *estate = rsn_table_state->estate;
+	List	   *arbiters = list_make1_oid(rsn_table_ids(table)->key_index);
 	ItemPointerData conflict;
 	bool		is_conflict;
 	uint32		token;
@@ -238,7 +219,7 @@ insert_speculatively(RsnTable table)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (!rsn_check_index_constraints(open->target, open->written, estate,
-										 &conflict))
+										 &conflict, arbiters))
 		{
 			check_existing_is_visible(table, &conflict);
 			return false;
@@ -248,11 +229,12 @@ insert_speculatively(RsnTable table)
 		table_tuple_insert_speculative(open->rel, open->written,
 									   estate->es_output_cid, 0, NULL, token);
 		list_free(rsn_insert_index_tuples(open->target, open->written, estate,
-										  true, &is_conflict));
+										  true, &is_conflict, arbiters));
 		table_tuple_complete_speculative(open->rel, open->written, token,
 										 !is_conflict);
 		SpeculativeInsertionLockRelease(GetCurrentTransactionId());
 	} while (is_conflict);
+	list_free(arbiters);
 	return true;
 }
 
@@ -265,26 +247,7 @@ insert_plainly(RsnOpenTable *open)
 	table_tuple_insert(open->rel, open->written, estate->es_output_cid, 0,
 					   NULL);
 	list_free(rsn_insert_index_tuples(open->target, open->written, estate,
-									  false, NULL));
-}
-
-static bool
-insert_written(RsnTable table, bool may_exist)
-{
-	RsnOpenTable *open = &rsn_table_state->tables[table];
-	EState	   *estate = rsn_table_state->estate;
-
-	if (open->has_triggers &&
-		!ExecBRInsertTriggers(estate, open->target, open->written))
-		return false;
-	ExecConstraints(open->target, open->written, estate);
-	if (!may_exist)
-		insert_plainly(open);
-	else if (!insert_speculatively(table))
-		return false;
-	if (open->has_triggers)
-		ExecARInsertTriggers(estate, open->target, open->written, NIL, NULL);
-	return true;
+									  false, NULL, NIL));
 }
 
 /*
@@ -295,15 +258,21 @@ bool
 rsn_table_insert(RsnTable table, const RsnNewTuple *tuple, bool may_exist)
 {
 	RsnOpenTable *open;
-	bool		is_inserted;
+	bool		is_inserted = true;
 
 	PreventCommandIfReadOnly("INSERT");
 	open = open_target_with_indexes(table);
+	if (is_by_statement(open, CMD_INSERT))
+		return rsn_statement_insert(table, tuple, may_exist);
 	fill_written(open, tuple, NULL);
 	leave_out_unindexed(open->target, tuple->unindexed);
-	begin_write(open);
-	is_inserted = insert_written(table, may_exist);
-	end_write(open);
+	begin_write();
+	ExecConstraints(open->target, open->written, rsn_table_state->estate);
+	if (may_exist)
+		is_inserted = insert_speculatively(table);
+	else
+		insert_plainly(open);
+	end_write();
 	return is_inserted;
 }
 
@@ -311,13 +280,10 @@ rsn_table_insert(RsnTable table, const RsnNewTuple *tuple, bool may_exist)
 static void
 fetch_again(RsnTable table, const ItemPointerData *tid)
 {
-	RsnOpenTable *open = rsn_table_open_with_key(table, RowExclusiveLock);
+	RsnOpenTable *open = rsn_table_open_with_key(table);
 	ItemPointerData copy = *tid;
 
-	if (open->has_triggers)
-		rsn_table_new_snapshot();
-	else
-		CommandCounterIncrement();
+	CommandCounterIncrement();
 	if (TTS_EMPTY(open->found) ||
 		!ItemPointerEquals(&open->found->tts_tid, &copy))
 	{
@@ -350,56 +316,94 @@ note_changed_keys(ResultRelInfo *target, const bool *is_set)
 	}
 }
 
-/* Begins to change the columns of a row that are set. */
-static void
-begin_update(RsnTable table, const ItemPointerData *tid,
-			 const RsnNewTuple *tuple)
+/*
+ * True when nobody else has locked the row that was found, or changes it, as far as can
+ * be seen at a glance.
+ */
+static bool
+is_free(TupleTableSlot *slot)
 {
-	RsnOpenTable *open = &rsn_table_state->tables[table];
+	BufferHeapTupleTableSlot *found = (BufferHeapTupleTableSlot *) slot;
+	HeapTupleHeader header;
+	uint16		infomask;
+	TransactionId xmax;
 
-	fetch_again(table, tid);
-	fill_written(open, tuple, open->found);
-	note_changed_keys(open->target, tuple->is_set);
-	leave_out_unindexed(open->target, tuple->unindexed);
-	begin_write(open);
+	if (!TTS_IS_BUFFERTUPLE(slot) || !BufferIsValid(found->buffer))
+		return false;
+	header = found->base.tuple->t_data;
+	LockBuffer(found->buffer, BUFFER_LOCK_SHARE);
+	infomask = header->t_infomask;
+	xmax = HeapTupleHeaderGetRawXmax(header);
+	LockBuffer(found->buffer, BUFFER_LOCK_UNLOCK);
+
+	if ((infomask & HEAP_XMAX_INVALID) != 0)
+		return true;
+	return (infomask & HEAP_XMAX_IS_MULTI) == 0 &&
+		(TransactionIdIsCurrentTransactionId(xmax) ||
+		 !TransactionIdIsInProgress(xmax));
 }
 
-/*
- * Changes a row that was found and not locked, if nobody has locked or changed it
- * since, and without ever waiting; otherwise does nothing, and answers false.
- * Also false where triggers of others want a lock, and where the snapshot is that
- * of the transaction, so that who locks the row can tell why it is too old.
- */
-bool
-rsn_table_try_update(RsnTable table, ItemPointer tid, const RsnNewTuple *tuple)
+/* Changes the columns of the row that was found that are set. */
+static TM_Result
+update_found(RsnOpenTable *open, ItemPointer tid, const RsnNewTuple *tuple)
 {
-	RsnOpenTable *open;
-	EState	   *estate;
+	EState	   *estate = rsn_table_state->estate;
 	TM_FailureData failure;
 	LockTupleMode lock_mode;
 	RsnUpdateIndexes update_indexes;
 	TM_Result	result;
 
-	PreventCommandIfReadOnly("UPDATE");
-	open = open_target_with_indexes(table);
-	if (open->has_triggers || IsolationUsesXactSnapshot())
-		return false;
 	CheckCmdReplicaIdentity(open->rel, CMD_UPDATE);
-	begin_update(table, tid, tuple);
-	estate = rsn_table_state->estate;
+	fill_written(open, tuple, open->found);
+	note_changed_keys(open->target, tuple->is_set);
+	leave_out_unindexed(open->target, tuple->unindexed);
+	begin_write();
 	ExecConstraints(open->target, open->written, estate);
 	result = table_tuple_update(open->rel, tid, open->written,
 								estate->es_output_cid, estate->es_snapshot,
-								InvalidSnapshot, false, &failure, &lock_mode,
+								InvalidSnapshot, true, &failure, &lock_mode,
 								&update_indexes);
 	if (result == TM_Ok && update_indexes)
 		list_free(rsn_update_index_tuples(open->target, open->written, estate,
 										  update_indexes));
-	end_write(open);
+	end_write();
 	if (result == TM_Ok)
 		*tid = open->written->tts_tid;
+	return result;
+}
+
+/*
+ * Changes a row that was found and not locked, if nobody has locked or changed it
+ * since; otherwise does nothing, and returns false.  Also false where a statement has
+ * to do it, and where the snapshot is that of the transaction, so that who locks the
+ * row can tell why it is too old.
+ *
+ * Waits for nobody, except whoever locks the row in the instant after we have looked.
+ * If that one only locks it, the row is still what was decided upon, and the decision
+ * counts as of when it was made, as one that is not committed for a while does.
+ */
+bool
+rsn_table_try_update(RsnTable table, ItemPointer tid, const RsnNewTuple *tuple)
+{
+	RsnOpenTable *open;
+	bool		is_done;
+
+	PreventCommandIfReadOnly("UPDATE");
+	open = open_target_with_indexes(table);
+	if (is_by_statement(open, CMD_UPDATE) || IsolationUsesXactSnapshot())
+		return false;
+	fetch_again(table, tid);
+	is_done = is_free(open->found) && update_found(open, tid, tuple) == TM_Ok;
 	ExecClearTuple(open->found);
-	return result == TM_Ok;
+	return is_done;
+}
+
+static void
+check_written(const RsnOpenTable *open, TM_Result result)
+{
+	if (result != TM_Ok)
+		elog(ERROR, "could not write a locked row of \"%s\": status %d",
+			 RelationGetRelationName(open->rel), (int) result);
 }
 
 /* Changes the columns of a locked row that are set; tid becomes that of the new one. */
@@ -410,12 +414,29 @@ rsn_table_update(RsnTable table, ItemPointer tid, const RsnNewTuple *tuple)
 
 	PreventCommandIfReadOnly("UPDATE");
 	open = open_target_with_indexes(table);
-	begin_update(table, tid, tuple);
-	ExecSimpleRelationUpdate(open->target, rsn_table_state->estate,
-							 &rsn_table_state->epq, open->found, open->written);
-	end_write(open);
+	fetch_again(table, tid);
+	if (is_by_statement(open, CMD_UPDATE))
+		rsn_statement_update(table, tid, tuple);
+	else
+		check_written(open, update_found(open, tid, tuple));
 	ExecClearTuple(open->found);
-	*tid = open->written->tts_tid;
+}
+
+static TM_Result
+delete_at(RsnOpenTable *open, const ItemPointerData *tid)
+{
+	EState	   *estate = rsn_table_state->estate;
+	ItemPointerData copy = *tid;
+	TM_FailureData failure;
+	TM_Result	result;
+
+	CheckCmdReplicaIdentity(open->rel, CMD_DELETE);
+	begin_write();
+	result = table_tuple_delete(open->rel, &copy, estate->es_output_cid,
+								estate->es_snapshot, InvalidSnapshot,
+								true, &failure, false);
+	end_write();
+	return result;
 }
 
 /*
@@ -426,29 +447,17 @@ bool
 rsn_table_try_delete(RsnTable table, const ItemPointerData *tid)
 {
 	RsnOpenTable *open;
-	EState	   *estate;
 	ItemPointerData copy = *tid;
 	RsnTuple	tuple;
-	TM_FailureData failure;
-	TM_Result	result;
 
 	PreventCommandIfReadOnly("DELETE");
 	open = open_target(table);
-	if (open->has_triggers || IsolationUsesXactSnapshot())
-	{
-		if (!rsn_table_try_lock(table, &copy, &tuple))
-			return false;
-		rsn_table_delete(table, &copy);
-		return true;
-	}
-	CheckCmdReplicaIdentity(open->rel, CMD_DELETE);
-	begin_write(open);
-	estate = rsn_table_state->estate;
-	result = table_tuple_delete(open->rel, &copy, estate->es_output_cid,
-								estate->es_snapshot, InvalidSnapshot,
-								true, &failure, false);
-	end_write(open);
-	return result == TM_Ok;
+	if (!is_by_statement(open, CMD_DELETE) && !IsolationUsesXactSnapshot())
+		return delete_at(open, &copy) == TM_Ok;
+	if (!rsn_table_try_lock(table, &copy, &tuple))
+		return false;
+	rsn_table_delete(table, &copy);
+	return true;
 }
 
 /* Deletes a locked row. */
@@ -459,10 +468,9 @@ rsn_table_delete(RsnTable table, const ItemPointerData *tid)
 
 	PreventCommandIfReadOnly("DELETE");
 	open = open_target(table);
-	fetch_again(table, tid);
-	begin_write(open);
-	ExecSimpleRelationDelete(open->target, rsn_table_state->estate,
-							 &rsn_table_state->epq, open->found);
-	end_write(open);
-	ExecClearTuple(open->found);
+	CommandCounterIncrement();
+	if (is_by_statement(open, CMD_DELETE))
+		rsn_statement_delete(table, tid);
+	else
+		check_written(open, delete_at(open, tid));
 }

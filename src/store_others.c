@@ -1,0 +1,157 @@
+/*-------------------------------------------------------------------------
+ *
+ * store_others.c
+ *	  What others have put on our tables.
+ *
+ * The owner of a table, and whoever is granted TRIGGER on it, can put triggers,
+ * rules, columns, constraints and policies there.  Each of them works as it does
+ * for a plain statement, because where there are any, the row is written by one
+ * (store_statement.c), or is refused here.  Without them, which is the usual case,
+ * store_table_write.c needs no executor.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/tableam.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "utils/rel.h"
+
+#include "store_table_open.h"
+
+/* Our own triggers, which guard the tables against others; see schema.sql. */
+#define GUARD_TRIGGER "resonate_guard"
+
+static bool
+is_guard(const Trigger *trigger)
+{
+	return strncmp(trigger->tgname, GUARD_TRIGGER,
+				   strlen(GUARD_TRIGGER)) == 0;
+}
+
+/*
+ * A deferred trigger runs at the end of the transaction, with the rights of whoever
+ * ends it, who may be a superuser.  It must not be enough to be granted TRIGGER.
+ */
+static void
+refuse_deferrable(Relation rel, const Trigger *trigger)
+{
+	if (trigger->tgdeferrable && !trigger->tgisinternal)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("deferrable trigger \"%s\" on table \"%s.%s\" is not supported",
+						trigger->tgname, "resonate",
+						RelationGetRelationName(rel)),
+				 errdetail("It would run with the rights of whoever ends the transaction."),
+				 errhint("Make the trigger NOT DEFERRABLE.")));
+}
+
+/* True for a check that no key of a row has changed, which none of ours ever does. */
+static bool
+checks_key_only(const Trigger *trigger, Oid key_index)
+{
+	return RI_FKey_trigger_type(trigger->tgfoid) == RI_TRIGGER_PK &&
+		trigger->tgconstrindid == key_index;
+}
+
+/* The commands, as bits, that triggers of others fire for. */
+static int
+commands_with_triggers(Relation rel, Oid key_index)
+{
+	int			commands = 0;
+
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (is_guard(trigger))
+			continue;
+		refuse_deferrable(rel, trigger);
+		if (TRIGGER_FOR_INSERT(trigger->tgtype))
+			commands |= RSN_COMMAND_BIT(CMD_INSERT);
+		if (TRIGGER_FOR_UPDATE(trigger->tgtype) &&
+			!checks_key_only(trigger, key_index))
+			commands |= RSN_COMMAND_BIT(CMD_UPDATE);
+		if (TRIGGER_FOR_DELETE(trigger->tgtype))
+			commands |= RSN_COMMAND_BIT(CMD_DELETE);
+	}
+	return commands;
+}
+
+static bool
+has_columns_of_others(TupleDesc desc, int ncolumns)
+{
+	for (int i = ncolumns; i < desc->natts; i++)
+	{
+		if (!TupleDescAttr(desc, i)->attisdropped)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * True when the executor has to make every write: others have columns or rules, the
+ * table is not a heap or is a partition, or somebody audits what is written.
+ */
+static bool
+needs_executor(Relation rel, int ncolumns)
+{
+	return has_columns_of_others(RelationGetDescr(rel), ncolumns) ||
+		rel->rd_rel->relhasrules || rel->rd_rel->relispartition ||
+		rel->rd_tableam != GetHeapamTableAmRoutine() ||
+		ExecutorCheckPerms_hook != NULL;
+}
+
+/* The commands, as bits, that have to write to the table by statements. */
+int
+rsn_others_commands(Relation rel, int ncolumns, Oid key_index)
+{
+	int			commands = commands_with_triggers(rel, key_index);
+
+	if (needs_executor(rel, ncolumns))
+		commands = RSN_COMMAND_BIT(CMD_INSERT) | RSN_COMMAND_BIT(CMD_UPDATE) |
+			RSN_COMMAND_BIT(CMD_DELETE);
+	return commands;
+}
+
+static void
+refuse_shape(Relation rel, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("table \"%s.%s\" is not as resonate needs it", "resonate",
+					RelationGetRelationName(rel)),
+			 errdetail("%s", detail)));
+}
+
+/*
+ * Refuses what would have a part of our rows overlooked, and what would have other
+ * columns taken for ours.
+ */
+void
+rsn_others_check(Relation rel, const RsnColumn *columns, int ncolumns)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	if (rel->rd_rel->relforcerowsecurity)
+		refuse_shape(rel, "Row-level security is forced on its owner.");
+	if (rel->rd_rel->relhassubclass && has_subclass(RelationGetRelid(rel)) &&
+		find_inheritance_children(RelationGetRelid(rel), NoLock) != NIL)
+		refuse_shape(rel, "Other tables inherit from it.");
+	if (desc->natts < ncolumns)
+		refuse_shape(rel, "It has too few columns.");
+	for (int i = 0; i < ncolumns; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		if (attribute->attisdropped ||
+			strcmp(NameStr(attribute->attname), columns[i].name) != 0 ||
+			(OidIsValid(columns[i].type) &&
+			 attribute->atttypid != columns[i].type))
+			refuse_shape(rel, psprintf("Column %d is not \"%s\" of the expected type.",
+									   i + 1, columns[i].name));
+	}
+}
