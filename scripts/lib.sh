@@ -68,8 +68,10 @@ rsn_pure_modules=(promise task address cron json)
 # sends, or a warning of the server about itself, of what a transaction left open or
 # of memory that was overwritten.
 rsn_faults='TRAP:|PANIC:|terminated by signal (6|7|8|11)\b|WARNING:.*(\bleak|was not closed'
-rsn_faults+='|while in [A-Z]+ state|non-empty SPI stack|own a lock of type|nonzero refcount'
-rsn_faults+='|past chunk end|problem in (alloc set|slab|Generation|Bump)|does not match)'
+rsn_faults+='|while in [A-Z_]+ state|SPI stack|SPITupleTable|(cleanup for|delete) portal|relcache entry'
+rsn_faults+='|own a lock of type|ReleaseLockIfHeld|locallock|tuple lock held'
+rsn_faults+='|snapshots seem|snapshot 0x[0-9a-f]+ still|past chunk end'
+rsn_faults+='|problem in (alloc set|slab|Generation|Bump))'
 
 RSN_ROOT=${RSN_ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
 
