@@ -21,6 +21,8 @@
 #
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# The server's makefiles do other things below another make.
+unset MAKEFLAGS MAKELEVEL
 
 # What these suites look at is the same whichever server there is:
 #	setup		scripts/setup.sh, on a made-up system
@@ -94,7 +96,7 @@ fetch_sources()
 }
 
 # Builds the server of version $1 in the directory $2, and adds pgTAP, as if for the
-# directory $3, which then appears at once.
+# directory $3, which then appears at once, unless another run was faster.
 build_sources()
 {
 	local version=$1 work=$2 prefix=$3 jobs extensions
@@ -106,7 +108,7 @@ build_sources()
 		make -s -C "$work/server" DESTDIR="$work/stage" install-world-bin &&
 		extensions=$("$work/stage$prefix/bin/pg_config" --sharedir)/extension &&
 		cp "$work/pgtap/usr/share/postgresql/$version/extension/"* "$extensions/" &&
-		mv -T "$work/stage$prefix" "$prefix"
+		{ mv -T "$work/stage$prefix" "$prefix" || [[ -x $prefix/bin/postgres ]]; }
 }
 
 # Builds the server of version $1, unless it is there.

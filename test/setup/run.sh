@@ -226,6 +226,13 @@ rm "$work/libpq/bin/postgres" "$work/libpq/include/postgres.h"
 ln -s "$work/libpq/bin/pg_config" "$system/bin/pg_config"
 is "$(found_server)" "servers/15/bin/pg_config" "a pg_config of the client library is not a server"
 
+# ---- a server from the sources
+
+make_complete_system 15
+on_system "PATH=$PATH" "VERSIONS=15 16" "SERVERS_DIR=$work/built" bash "$scripts/asserts.sh"
+is "$status $(says 'no sources of PostgreSQL "16"') $(ls "$work/built" 2>/dev/null)" "2 yes " \
+	"a version that Debian has no sources of is refused before anything is built"
+
 # ---- rights
 
 make_complete_system 15
