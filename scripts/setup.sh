@@ -30,7 +30,7 @@ declare -A needs=(
 	[regress]="build"
 	[isolation]="build"
 	[pgtap]="build prove pgtap"
-	[tap]="build prove ipc_run python_driver"
+	[tap]="build prove ipc_run python_driver audit"
 	[fuzz]="build sanitizers python_driver"
 	[oracle]="build go"
 	[simulation]="build go"
@@ -174,6 +174,18 @@ need_pgtap()
 		lack "postgresql-$packaged-pgtap"
 	else
 		lack "$file"
+	fi
+}
+
+# For one test, which is skipped where it is in no package for the server.
+need_audit()
+{
+	local packaged
+
+	[[ -n $config ]] || return 0
+	[[ ! -f $("$config" --pkglibdir)/pgaudit.so ]] || return 0
+	if packaged=$(rsn_packaged_version "$config"); then
+		lack "postgresql-$packaged-pgaudit"
 	fi
 }
 

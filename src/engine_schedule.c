@@ -23,6 +23,9 @@
 #include "schedule.h"
 #include "wake.h"
 
+/* How often to try to create one that is there, and is gone when looked for. */
+#define INSERT_ATTEMPTS_MAX 10
+
 /* Stores a new schedule, or answers the one that has the id. */
 RsnScheduleRow *
 rsn_engine_create_schedule(RsnScheduleRow *row, bool *is_created)
@@ -30,9 +33,11 @@ rsn_engine_create_schedule(RsnScheduleRow *row, bool *is_created)
 	RsnScheduleRow *result = NULL;
 
 	rsn_store_begin();
-	while (result == NULL)
+	for (int i = 0; result == NULL; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (i == INSERT_ATTEMPTS_MAX)
+			rsn_store_refuse_left_out("schedules");
 		*is_created = rsn_store_insert_schedule(row);
 		result = *is_created ? row : rsn_store_read_schedule(row->id);
 	}

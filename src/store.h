@@ -405,4 +405,7 @@ extern bool rsn_store_delete_schedule(text *id);
 extern int	rsn_store_search_schedules(Jsonb *tags, text *after_id, int limit,
 									   RsnScheduleRow **rows);
 
+/* store_statement.c */
+extern void rsn_store_refuse_left_out(const char *table) pg_attribute_noreturn();
+
 #endif							/* RSN_STORE_H */

@@ -38,7 +38,9 @@ delete_promises(void *arg)
 	RsnArgs		args = {0};
 
 	rsn_args_add_texts(&args, deletion->ids, deletion->n);
-	rsn_store_exec(RSN_QUERY_DELETE_PROMISES, &args);
+	if (rsn_store_exec(RSN_QUERY_DELETE_PROMISES, &args) !=
+		(uint64) deletion->n)
+		rsn_store_refuse_left_out("promises");
 	rsn_store_exec(RSN_QUERY_DELETE_HELD, &args);
 }
 

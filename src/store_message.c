@@ -29,6 +29,18 @@ add_kind(RsnArgs *args, RsnCallbackKind kind)
 	rsn_args_add(args, BoolGetDatum(kind == RSN_CALLBACK_LISTENER));
 }
 
+/* True when the promise has a callback of that id. */
+static bool
+has_callback(const RsnCallbackRow *row)
+{
+	RsnArgs		args = {0};
+
+	add_kind(&args, row->kind);
+	rsn_args_add_text(&args, row->promise_id);
+	rsn_args_add_text(&args, row->callback_id);
+	return rsn_store_exec(RSN_QUERY_FIND_CALLBACK, &args) == 1;
+}
+
 /* Records a callback; false when the promise has one of that id already. */
 bool
 rsn_store_insert_callback(const RsnCallbackRow *row)
@@ -40,7 +52,13 @@ rsn_store_insert_callback(const RsnCallbackRow *row)
 	rsn_args_add_text(&args, row->promise_id);
 	rsn_args_add_text(&args, row->callback_id);
 	rsn_args_add_text(&args, row->address);
-	return rsn_store_exec(RSN_QUERY_INSERT_CALLBACK, &args) == 1;
+	if (rsn_store_exec(RSN_QUERY_INSERT_CALLBACK, &args) == 1)
+		return true;
+
+	/* The promise is locked, so nobody else can have taken it away. */
+	if (!has_callback(row))
+		rsn_store_refuse_left_out("callbacks");
+	return false;
 }
 
 /* False when a locked promise has no callback; true when it may have one. */
@@ -349,7 +367,8 @@ rsn_store_postpone_message(const RsnMessageRow *row, int64 due_at_ms,
 	rsn_args_add_text(&args, row->callback_id);
 	rsn_args_add(&args, Int64GetDatum(due_at_ms));
 	rsn_args_add(&args, Int64GetDatum(now_ms));
-	rsn_store_exec(RSN_QUERY_POSTPONE_MESSAGE, &args);
+	if (rsn_store_exec(RSN_QUERY_POSTPONE_MESSAGE, &args) != 1)
+		rsn_store_refuse_left_out("messages");
 }
 
 /* Locks messages of an address that are due longest; oldest first. */
@@ -391,7 +410,7 @@ rsn_store_hide_messages(RsnMessageRow *rows, int n, int64 now_ms,
 	rsn_args_add(&args, Int64GetDatum(visible_at_ms));
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	if (rsn_store_exec(RSN_QUERY_HIDE_MESSAGES, &args) != (uint64) n)
-		elog(ERROR, "messages are gone although they were locked");
+		rsn_store_refuse_left_out("messages");
 }
 
 /* Locks messages of an address that came from listeners, oldest first. */

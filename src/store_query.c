@@ -324,9 +324,14 @@ const RsnQueryDef rsn_queries[] = {
 		"INSERT INTO resonate.callbacks"
 		" (created_at, kind, promise_id, callback_id, address)"
 		" VALUES ($1, " KIND("$2") ", $3, $4, $5)"
-		" ON CONFLICT DO NOTHING",
+		" ON CONFLICT (promise_id, kind, callback_id) DO NOTHING",
 		SPI_OK_INSERT, PLAN_ONCE, 5,
 		{INT8OID, BOOLOID, TEXTOID, TEXTOID, TEXTOID}
+	},
+	[RSN_QUERY_FIND_CALLBACK] = {
+		"SELECT FROM resonate.callbacks c WHERE c.promise_id" EQ "$2"
+		" AND c.kind" EQ KIND("$1") " AND c.callback_id" EQ "$3",
+		SPI_OK_SELECT, PLAN_ONCE, 3, {BOOLOID, TEXTOID, TEXTOID}
 	},
 
 	/*
@@ -590,8 +595,13 @@ const RsnQueryDef rsn_queries[] = {
 	},
 	[RSN_QUERY_INSERT_AWAITER] = {
 		"INSERT INTO resonate.awaiters (awaited_id, awaiter_id)"
-		" VALUES ($1, $2) ON CONFLICT DO NOTHING",
+		" VALUES ($1, $2) ON CONFLICT (awaited_id, awaiter_id) DO NOTHING",
 		SPI_OK_INSERT, PLAN_ONCE, 2, {TEXTOID, TEXTOID}
+	},
+	[RSN_QUERY_FIND_AWAITER] = {
+		"SELECT FROM resonate.awaiters a WHERE a.awaited_id" EQ "$1"
+		" AND a.awaiter_id" EQ "$2",
+		SPI_OK_SELECT, PLAN_ONCE, 2, {TEXTOID, TEXTOID}
 	},
 	[RSN_QUERY_AWAITERS] = {
 		"SELECT a.awaited_id, a.awaiter_id FROM resonate.awaiters a"
@@ -663,7 +673,7 @@ const RsnQueryDef rsn_queries[] = {
 		" promise_timeout, catch_up, id, cron, time_zone, promise_id,"
 		" promise_tags, param_headers, param_data, param_text)"
 		" VALUES ($1, $2, $3, $4, $5::resonate.catch_up, $6, $7, $8, $9, $10,"
-		" $11, $12, $13) ON CONFLICT DO NOTHING",
+		" $11, $12, $13) ON CONFLICT (id) DO NOTHING",
 		SPI_OK_INSERT, PLAN_ONCE, 13,
 		{INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
 		TEXTOID, JSONBOID, JSONBOID, BYTEAOID, TEXTOID}

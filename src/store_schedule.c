@@ -241,8 +241,7 @@ rsn_store_update_schedule(const RsnScheduleRow *row)
 	add_time(&args, row->last_missed_at_ms, -1);
 	rsn_args_add(&args, Int64GetDatum(row->created_at_ms));
 	if (rsn_store_exec(RSN_QUERY_UPDATE_SCHEDULE, &args) != 1)
-		elog(ERROR, "schedule \"%s\" is gone although it was locked",
-			 text_to_cstring(row->id));
+		rsn_store_refuse_left_out("schedules");
 }
 
 /* Deletes a schedule; false when there is none. */

@@ -107,14 +107,21 @@ run(Statement *statement)
 							   statement->nulls) == 1;
 }
 
-static void
-refuse_left_out(const Statement *statement)
+/* Says that a write has come to nothing, for which only others can be the reason. */
+void
+rsn_store_refuse_left_out(const char *table)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 			 errmsg("a trigger or rule on table \"%s.%s\" has left out a write of resonate",
-					"resonate", RelationGetRelationName(statement->open->rel)),
+					"resonate", table),
 			 errhint("A trigger that wants to refuse the operation must raise an error.")));
+}
+
+static void
+refuse_left_out(const Statement *statement)
+{
+	rsn_store_refuse_left_out(RelationGetRelationName(statement->open->rel));
 }
 
 /*

@@ -407,7 +407,11 @@ rsn_store_insert_awaiter(text *awaited_id, text *awaiter_id)
 
 	rsn_args_add_text(&args, awaited_id);
 	rsn_args_add_text(&args, awaiter_id);
-	return rsn_store_exec(RSN_QUERY_INSERT_AWAITER, &args) == 1;
+	if (rsn_store_exec(RSN_QUERY_INSERT_AWAITER, &args) == 1)
+		return true;
+	if (rsn_store_exec(RSN_QUERY_FIND_AWAITER, &args) != 1)
+		rsn_store_refuse_left_out("awaiters");
+	return false;
 }
 
 /* Who awaits these promises. */

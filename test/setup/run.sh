@@ -190,7 +190,14 @@ is "$(outcome)" "status 0, installed: nothing" "only the pgTAP tests need pgTAP"
 setup pgtap
 is "$(outcome)" "status 0, installed: postgresql-15-pgtap" "it is of the server's version"
 
+rm "$system/servers/15/lib/pgaudit.so"
+setup tap
+is "$(outcome)" "status 0, installed: postgresql-15-pgaudit" "so is what audits"
+
 put_server "$system/home/pg" 16
+rm "$system/home/pg/lib/pgaudit.so"
+on_system "PG_CONFIG=$system/home/pg/bin/pg_config" bash "$scripts/setup.sh" --report tap
+is "$(reported)" "" "which nobody misses for a server that is not packaged"
 rm "$system/home/pg/share/extension/pgtap.control"
 on_system "PG_CONFIG=$system/home/pg/bin/pg_config" bash "$scripts/setup.sh" --report regress pgtap
 is "$(reported)" "pgtap: $system/home/pg/share/extension/pgtap.control" \

@@ -71,13 +71,15 @@ put_server()
 		--pgxs) echo "$1/lib/pgxs.mk" ;;
 		--includedir-server) echo "$1/include" ;;
 		--sharedir) echo "$1/share" ;;
+		--pkglibdir) echo "$1/lib" ;;
 		esac
 	END
 	for program in postgres initdb psql pg_bsd_indent; do
 		put "$1/bin/$program" <<<'#!/bin/sh'
 	done
 	mkdir -p "$1"/{lib,include,share/extension}
-	touch "$1/lib/pgxs.mk" "$1/include/postgres.h" "$1/share/extension/pgtap.control"
+	touch "$1/lib/pgxs.mk" "$1/lib/pgaudit.so" "$1/include/postgres.h" \
+		"$1/share/extension/pgtap.control"
 }
 
 # What a package brings; called by the made-up apt-get.
@@ -100,6 +102,9 @@ provide()
 		postgresql-*-pgtap)
 			version=${1#postgresql-}
 			touch "$system/servers/${version%-pgtap}/share/extension/pgtap.control" ;;
+		postgresql-*-pgaudit)
+			version=${1#postgresql-}
+			touch "$system/servers/${version%-pgaudit}/lib/pgaudit.so" ;;
 		postgresql-server-dev-*)
 			touch "$system/servers/$version/include/postgres.h" ;;
 		postgresql-*)
@@ -205,6 +210,7 @@ make_system()
 	printf '%s\n' gcc libc6-dev make patch binutils perl cppcheck shellcheck spin \
 		golang-go nodejs npm python3 python3-psycopg2 ca-certificates \
 		"postgresql-$1" "postgresql-server-dev-$1" "postgresql-$1-pgtap" \
+		"postgresql-$1-pgaudit" \
 		libtap-parser-sourcehandler-pgtap-perl libipc-run-perl bison flex dpkg-dev \
 		pkg-config libicu-dev liblz4-dev libssl-dev zlib1g-dev >"$system/archive"
 	: >"$system/log"
