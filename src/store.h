@@ -406,6 +406,6 @@ extern int	rsn_store_search_schedules(Jsonb *tags, text *after_id, int limit,
 									   RsnScheduleRow **rows);
 
 /* store_statement.c */
-extern void rsn_store_refuse_left_out(const char *table) pg_attribute_noreturn();
+extern void rsn_store_refuse_left_out(const char *table);
 
 #endif							/* RSN_STORE_H */
