@@ -106,8 +106,8 @@ build_sources()
 	jobs=$(nproc)
 	fetch_sources "$version" "$work" &&
 		(cd "$work/server" && ./configure "--prefix=$prefix" "${options[@]}") &&
-		make -s -C "$work/server" -j "$jobs" world-bin &&
-		make -s -C "$work/server" DESTDIR="$work/stage" install-world-bin &&
+		make -s -C "$work/server" -j "$jobs" all &&
+		make -s -C "$work/server" DESTDIR="$work/stage" install &&
 		extensions=$("$work/stage$prefix/bin/pg_config" --sharedir)/extension &&
 		cp "$work/pgtap/usr/share/postgresql/$version/extension/"* "$extensions/" &&
 		{ mv -T "$work/stage$prefix" "$prefix" || [[ -x $prefix/bin/postgres ]]; }
