@@ -11,6 +11,7 @@
 #: format-check  show what format would change, and fail if that is anything
 #: demo          run the demonstration in a private cluster (DIR=... selects the directory whose files are hashed)
 #: roots         try demo and check in fresh roots of Debian (ROOTS="trixie:bare:demo ..." for a part), as root
+#: asserts       check it on servers with assertions, built from Debian's sources (VERSIONS="15 18" SUITES="regress tap" ASSERTS=off for ordinary ones)
 #: bench         measure it against plain SQL in a private cluster (ONLY=paths,growth for a part, QUICK=1 to see that it runs)
 #: dst           simulate it, decided by one seed (SEED=n TICKS=n SCENARIO=default|fault|lazy|crash SEEDS=n JOBS=n)
 #: linearizability  check that concurrent histories are linearizable (SEED=n HISTORIES=n OPS=n SESSIONS=n)
@@ -27,7 +28,7 @@ EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).
 
 # These targets must work where there is no server to ask for PGXS yet, and
 # check has another meaning there, so PGXS is left out when one is asked for.
-DEV_GOALS   = check unit lint format format-check demo roots bench dst \
+DEV_GOALS   = check unit lint format format-check demo roots asserts bench dst \
 	linearizability defects mutants soak docs dist help
 OTHER_GOALS = $(filter-out $(DEV_GOALS),$(MAKECMDGOALS))
 
@@ -60,6 +61,9 @@ demo:
 
 roots:
 	@scripts/roots.sh $(ROOTS)
+
+asserts:
+	@VERSIONS="$(VERSIONS)" ASSERTS="$(ASSERTS)" scripts/asserts.sh $(SUITES)
 
 bench:
 	@scripts/setup.sh bench

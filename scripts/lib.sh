@@ -64,6 +64,15 @@
 # shellcheck disable=SC2034  # used by the scripts that source this
 rsn_pure_modules=(promise task address cron json)
 
+# What no log of a server may have: a crash, other than by a signal that a test
+# sends, or a warning of the server about itself, of what a transaction left open or
+# of memory that was overwritten.
+rsn_faults='TRAP:|PANIC:|terminated by signal (6|7|8|11)\b|WARNING:.*(\bleak|was not closed'
+rsn_faults+='|while in [A-Z_]+ state|SPI stack|SPITupleTable|(cleanup for|delete) portal|relcache entry'
+rsn_faults+='|own a lock of type|ReleaseLockIfHeld|locallock|tuple lock held'
+rsn_faults+='|snapshots seem|snapshot 0x[0-9a-f]+ still|past chunk end'
+rsn_faults+='|problem in (alloc set|slab|Generation|Bump))'
+
 RSN_ROOT=${RSN_ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
 
 # Where programs are looked for first: Debian's packages belong to the system's
@@ -73,6 +82,7 @@ RSN_SYSTEM_PATH=${RSN_SYSTEM_PATH:-/usr/sbin:/usr/bin:/sbin:/bin}
 
 rsn_at_exit_commands=()
 rsn_job_pid=
+rsn_clusters=()
 
 rsn_die()
 {
@@ -156,7 +166,20 @@ rsn_leave_outer()
 	rm -rf "$1"
 }
 
-# The end of the second run.
+# False if there are faults in the logs of the clusters that were started, which it
+# prints.
+rsn_have_no_faults()
+{
+	local cluster status=0
+
+	for cluster in "${rsn_clusters[@]}"; do
+		! grep -E "$rsn_faults" "$RSN_WORKDIR/$cluster.log" || status=1
+	done
+	[[ $status -eq 0 ]] || echo "a server crashed, or warned of a fault"
+	return "$status"
+}
+
+# The end of the second run, which has failed if a server has.
 rsn_leave_inner()
 {
 	local status=$? command
@@ -168,6 +191,7 @@ rsn_leave_inner()
 		eval "$command"
 	done
 	rsn_stop_servers "$RSN_WORKDIR"
+	[[ $status -ne 0 ]] || rsn_have_no_faults || status=1
 	exit "$status"
 }
 
@@ -335,6 +359,7 @@ rsn_cluster_start()
 	local data=$RSN_WORKDIR/$1 port
 
 	rsn_cluster=$1
+	[[ " ${rsn_clusters[*]} " == *" $1 "* ]] || rsn_clusters+=("$1")
 	shift
 	export PGHOST=$RSN_WORKDIR PGUSER=postgres PGDATABASE=postgres PGPORT
 	if [[ ! -f $data/PG_VERSION ]]; then

@@ -16,6 +16,8 @@
 #	spaces		the clone is in a directory with spaces in its name
 #
 # Prints a line "ok" or "not ok" for each.  What is committed is what is cloned.
+# MIRROR names a mirror of Debian's archive; with EXPIRED=1 one is taken that is no
+# longer updated, whose lists have expired; signatures are verified all the same.
 # The roots as debootstrap made them are kept in ROOTS_DIR (/var/tmp/resonate-roots)
 # for the next time, and with KEEP=1 also those that the commands ran in.
 #
@@ -44,6 +46,8 @@ make_base()
 		[[ ! -e $file ]] || install -d "$base.new${file%/*}"
 		[[ ! -e $file ]] || cp -RL "$file" "$base.new${file%/*}/"
 	done
+	[[ -z ${EXPIRED:-} ]] || echo 'Acquire::Check-Valid-Until "false";' \
+		>"$base.new/etc/apt/apt.conf.d/90expired"
 	mv "$base.new" "$base"
 }
 

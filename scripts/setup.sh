@@ -3,11 +3,11 @@
 # setup.sh [--report] PURPOSE...
 #
 # Installs the packages that the purposes need, on Debian and its derivatives.
-# A purpose is demo, bench, soak, defects, or a suite of scripts/check.sh.  Does
-# nothing, and asks for no rights, when everything is there already, however it
-# was installed.  What is looked for is what is used: the header and not its
-# package, the module in the interpreter that will run, as the user that will run
-# it.
+# A purpose is demo, bench, soak, defects, source (building the server from Debian's
+# sources, see asserts.sh), or a suite of scripts/check.sh.  Does nothing, and asks
+# for no rights, when everything is there already, however it was installed.  What
+# is looked for is what is used: the header and not its package, the module in the
+# interpreter that will run, as the user that will run it.
 #
 # Fails if something is missing in the end, and says what.  With --report it
 # fails never, and prints one line "PURPOSE: MISSING, ..." for each purpose that
@@ -41,6 +41,7 @@ declare -A needs=(
 	[defects]="build go patch"
 	[bench]="build python_driver gnuplot"
 	[soak]="build python_driver go prove ipc_run sanitizers fuzzer sqlsmith"
+	[source]="compiler make parsers libraries prove ipc_run unpacker"
 )
 
 is_report=
@@ -107,11 +108,41 @@ need_compiler()
 	fi
 }
 
+need_make()
+{
+	has make || lack make
+}
+
 need_build()
 {
 	need_compiler
-	has make || lack make
+	need_make
 	need_server
+}
+
+# What the server's own sources are built with.
+need_parsers()
+{
+	has bison || lack bison
+	has flex || lack flex
+}
+
+need_libraries()
+{
+	local library
+
+	has pkg-config || lack pkg-config
+	for library in icu-i18n:libicu-dev liblz4:liblz4-dev openssl:libssl-dev \
+		zlib:zlib1g-dev; do
+		try pkg-config --exists "${library%:*}" || lack "${library#*:}"
+	done
+}
+
+# Unpacks source packages and applies the patches in them.
+need_unpacker()
+{
+	has dpkg-source || lack dpkg-dev
+	need_patch
 }
 
 need_server()

@@ -440,7 +440,7 @@ extern int	rsn_store_search_schedules(Jsonb *tags, text *after_id, int limit,
 extern void rsn_store_check_columns(Relation rel);
 
 /* store_statement.c */
-extern void rsn_store_refuse_left_out(const char *table) pg_attribute_noreturn();
+extern void rsn_store_refuse_left_out(const char *table);
 
 /* store_trigger.c */
 extern bool rsn_store_are_triggers_changed(void);

@@ -36,8 +36,9 @@ type Result struct {
 
 // Session is one connection.  Only Break may be called while another call runs.
 type Session struct {
-	conn   driver.Conn
-	corrID int
+	conn    driver.Conn
+	corrID  int
+	warning error
 
 	mu     sync.Mutex
 	socket net.Conn
@@ -69,14 +70,23 @@ func Open(dsn string) (*Session, error) {
 		return nil, err
 	}
 	s.conn = conn
-	// COMMIT between statements of one message warns.
+	pq.SetNoticeHandler(conn, s.notice)
 	_, err = s.Query(context.Background(),
-		"SET client_min_messages = error; SET TimeZone = 'UTC'; SET IntervalStyle = 'postgres'")
+		"SET client_min_messages = warning; SET TimeZone = 'UTC'; SET IntervalStyle = 'postgres'")
 	if err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// notice keeps a warning that has no SQLSTATE of its own, as those of the server
+// about itself: of what was left open at the end of a transaction, or of memory
+// that was overwritten.
+func (s *Session) notice(notice *pq.Error) {
+	if notice.Severity == "WARNING" && notice.Code == "01000" {
+		s.warning = fmt.Errorf("the server warns: %s", notice.Message)
+	}
 }
 
 // Close ends the session.
@@ -96,9 +106,18 @@ func (s *Session) Break() {
 
 // Query sends statements, separated by semicolons, in one message and gives the
 // results of those that have columns.  They are one transaction unless there is
-// a COMMIT among them.  The error is an *Error, or wraps ErrLost; the results
-// of the statements before it come with it.
+// a COMMIT among them.  The error is an *Error, or wraps ErrLost, or tells what the
+// server warned of; the results of the statements before it come with it.
 func (s *Session) Query(ctx context.Context, statements string) ([]Result, error) {
+	s.warning = nil
+	results, err := s.query(ctx, statements)
+	if s.warning != nil {
+		err = s.warning
+	}
+	return results, err
+}
+
+func (s *Session) query(ctx context.Context, statements string) ([]Result, error) {
 	rows, err := s.conn.(driver.QueryerContext).QueryContext(ctx, statements, nil)
 	if err != nil {
 		return nil, classify(err)

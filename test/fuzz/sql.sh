@@ -58,7 +58,7 @@ rsn_build_and_install DEBUG=1
 # Without these, malloc keeps what a large input has needed, and RssAnon says
 # more about that than about us.
 export MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=131072
-rsn_cluster_start fuzz "log_min_messages = panic" "autovacuum_naptime = 5s" \
+rsn_cluster_start fuzz "log_min_messages = warning" "autovacuum_naptime = 5s" \
 	"max_stack_depth = 2MB"
 psql -Xq -c 'CREATE ROLE fuzz_worker' -d postgres
 psql -Xq -d postgres -c 'CREATE EXTENSION resonate' \
@@ -78,9 +78,5 @@ else
 		fuzz "$other" --inputs "$(share 10)" || status=1
 	done
 	fuzz UTF8 --inputs "$(share 5)" --live || status=1
-fi
-if grep -E 'TRAP:|PANIC:|terminated by signal' "$(rsn_cluster_log)"; then
-	echo "FAILED: a server process ended"
-	status=1
 fi
 exit "$status"

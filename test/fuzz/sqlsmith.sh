@@ -94,7 +94,6 @@ awk -v files="$(cd src && printf '%s ' ./*.c)" '
 		for (i = 1; i <= n; i++)
 			ours[substr(names[i], 3)] = 1
 	}
-	/TRAP:|PANIC:|terminated by signal/ { print; found = 1 }
 	/ (ERROR|FATAL|PANIC):  XX[0-9A-Z]*:/ { message = $0; next }
 	/ LOCATION:/ && message != "" {
 		file = $NF

@@ -46,6 +46,29 @@ func TestRandomRequests(t *testing.T) {
 	l.report()
 }
 
+// TestWarnings has a session fail by a warning that has no SQLSTATE of its own, and
+// by no other.
+func TestWarnings(t *testing.T) {
+	if os.Getenv("RSN_ORACLE") == "" {
+		t.Skip("needs a server, see run.sh")
+	}
+	session, err := client.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	for statement, isFault := range map[string]bool{
+		"DO $$BEGIN RAISE WARNING 'a leak'; END$$":                         true,
+		"DO $$BEGIN RAISE WARNING 'a step' USING ERRCODE = 'TR001'; END$$": false,
+		"COMMIT":   false,
+		"SELECT 1": false,
+	} {
+		if _, err := session.Query(context.Background(), statement); (err != nil) != isFault {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+}
+
 // live is a run against a server.
 type live struct {
 	t       *testing.T

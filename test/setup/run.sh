@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
 # What setup.sh looks for, and what it does about what is missing, on a made-up
-# system; see system.sh.  Prints TAP.  Needs neither root's rights nor a network.
+# system; see system.sh.  And what the scripts look for in logs.  Prints TAP.  Needs neither root's rights nor a network.
 #
 set -euo pipefail
 
@@ -133,6 +133,14 @@ is "$(grep -E '^(create_main_cluster|install|rm) ' "$system/log" | cut -d ' ' -f
 	"create_main_cluster install rm" "no cluster is made meanwhile, and all are made afterwards"
 
 make_system 15
+setup source
+is "$(outcome)" "status 0, installed: bison dpkg-dev flex gcc libc6-dev libicu-dev libipc-run-perl liblz4-dev libssl-dev make patch perl pkg-config zlib1g-dev" \
+	"building a server takes what its sources need, and no server"
+: >"$system/log"
+setup source
+is "$status $(<"$system/log")" "0 " "once"
+
+make_system 15
 touch "$system/offline"
 setup demo
 is "$status $(says '^  postgresql$') $(says '^  postgresql-server-dev-all$')" "1 yes yes" \
@@ -225,6 +233,13 @@ rm "$work/libpq/bin/postgres" "$work/libpq/include/postgres.h"
 ln -s "$work/libpq/bin/pg_config" "$system/bin/pg_config"
 is "$(found_server)" "servers/15/bin/pg_config" "a pg_config of the client library is not a server"
 
+# ---- a server from the sources
+
+make_complete_system 15
+on_system "PATH=$PATH" "VERSIONS=15 16" "SERVERS_DIR=$work/built" bash "$scripts/asserts.sh"
+is "$status $(says 'no sources of PostgreSQL "16"') $(ls "$work/built" 2>/dev/null)" "2 yes " \
+	"a version that Debian has no sources of is refused before anything is built"
+
 # ---- rights
 
 make_complete_system 15
@@ -273,6 +288,34 @@ on_system "PATH=$PATH" "RSN_WORKDIR=$work/run" "RSN_ROOT=$tree" "RSN_LACKING=mod
 	bash "$tree/scripts/check.sh" setup model
 is "$(says '^not ok - .* model .* lacks spin, gcc$') $(tail -n 1 "$work/output")" \
 	"yes 1 passed, 1 failed" "a suite that lacks something has failed, alone, and says what"
+
+# ---- what a server's log must not have
+
+# Prints what is found in a log of the given line.
+faults()
+{
+	echo "2026-01-01 00:00:00 UTC [1] client backend t $1" >"$work/run/a.log"
+	# shellcheck disable=SC2016  # the inner shell's
+	on_system "PATH=$PATH" "RSN_WORKDIR=$work/run" bash -c \
+		'. "$0/lib.sh"; rsn_clusters=(a); rsn_have_no_faults >/dev/null && echo none || echo some' \
+		"$scripts"
+	cat "$work/output"
+}
+
+for line in 'WARNING:  buffer refcount leak: [001] (rel=base/5/1, blockNum=0)' \
+	'WARNING:  resource was not closed: relation "promises"' \
+	'WARNING:  snapshot 0x55d0c3b0a4f8 still active' \
+	'WARNING:  transaction left non-empty SPI stack' \
+	'WARNING:  problem in alloc set SPI Proc: detected write past chunk end in block' \
+	'TRAP: failed Assert("wait")' 'PANIC:  stuck spinlock' \
+	'LOG:  server process (PID 7) was terminated by signal 11: Segmentation fault'; do
+	is "$(faults "$line")" some "a log must not have: $line"
+done
+for line in 'WARNING:  could not run step "sweep": canceling statement' \
+	'WARNING:  database "t" has a collation version mismatch' \
+	'LOG:  server process (PID 7) was terminated by signal 9: Killed'; do
+	is "$(faults "$line")" none "it may have: $line"
+done
 
 echo "1..$count"
 [[ $failed -eq 0 ]]

@@ -44,6 +44,20 @@ put_gcc()
 	END
 }
 
+# It knows the libraries whose packages are installed.
+put_pkg_config()
+{
+	put "$system/bin/pkg-config" <<-END
+		#!/bin/sh
+		case \$2 in
+		icu-i18n) [ -f "$system/libicu-dev" ] ;;
+		liblz4) [ -f "$system/liblz4-dev" ] ;;
+		openssl) [ -f "$system/libssl-dev" ] ;;
+		zlib) [ -f "$system/zlib1g-dev" ] ;;
+		esac
+	END
+}
+
 # put_server DIRECTORY VERSION: one that is complete.
 put_server()
 {
@@ -77,7 +91,10 @@ provide()
 		gcc) put_gcc ;;
 		libc6-dev) touch "$system/libc" ;;
 		binutils) put_tools nm ;;
-		perl) put_tools prove ;;
+		perl) put_tools prove perl ;;
+		dpkg-dev) put_tools dpkg-source ;;
+		pkg-config) put_pkg_config ;;
+		libicu-dev | liblz4-dev | libssl-dev | zlib1g-dev) touch "$system/$1" ;;
 		golang-go) put_tools go ;;
 		nodejs) put_tools node ;;
 		pg-bsd-indent) put_tools pg_bsd_indent ;;
@@ -194,7 +211,8 @@ make_system()
 		golang-go nodejs npm python3 python3-psycopg2 ca-certificates \
 		"postgresql-$1" "postgresql-server-dev-$1" "postgresql-$1-pgtap" \
 		"postgresql-$1-pgaudit" \
-		libtap-parser-sourcehandler-pgtap-perl libipc-run-perl >"$system/archive"
+		libtap-parser-sourcehandler-pgtap-perl libipc-run-perl bison flex dpkg-dev \
+		pkg-config libicu-dev liblz4-dev libssl-dev zlib1g-dev >"$system/archive"
 	: >"$system/log"
 }
 
