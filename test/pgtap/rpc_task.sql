@@ -766,6 +766,19 @@ $$;
 SELECT is(status_for('rpc_only', kind, ''), '403', kind || ' is refused to whom ' || function || ' is') FROM kinds;
 SELECT is(status_with(function, kind), CASE WHEN kind LIKE '%.search' THEN '200' ELSE '400' END,
 		  format('%s is for whom %s is', kind, function)) FROM kinds;
+SELECT is(status_for('rpc_only', kind, ''), '403', kind || ' is refused once ' || function || ' is') FROM kinds;
+
+-- What was found out is not kept for longer than it is true.
+GRANT resonate_worker TO rpc_only;
+SELECT is(status_for('rpc_only', 'task.get', ''), '400', 'who becomes a worker may ask');
+REVOKE resonate_worker FROM rpc_only;
+SELECT is(status_for('rpc_only', 'task.get', ''), '403', 'who is none any more may not');
+ALTER ROLE rpc_only SUPERUSER;
+SELECT is(status_for('rpc_only', 'task.halt', ''), '400', 'a superuser may');
+ALTER ROLE rpc_only NOSUPERUSER;
+SELECT is(status_for('rpc_only', 'task.halt', ''), '403', 'who was one may not');
+SELECT is(status_for('rpc_worker', 'task.get', ''), '400', 'what one may');
+SELECT is(status_for('rpc_only', 'task.get', ''), '403', 'another one may not');
 
 SELECT is_empty('SELECT * FROM resonate.check_invariants()', 'invariants hold');
 
