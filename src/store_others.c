@@ -32,23 +32,6 @@ is_guard(const Trigger *trigger)
 				   strlen(GUARD_TRIGGER)) == 0;
 }
 
-/*
- * A deferred trigger runs at the end of the transaction, with the rights of whoever
- * ends it, who may be a superuser.  It must not be enough to be granted TRIGGER.
- */
-static void
-refuse_deferrable(Relation rel, const Trigger *trigger)
-{
-	if (trigger->tgdeferrable && !trigger->tgisinternal)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("deferrable trigger \"%s\" on table \"%s.%s\" is not supported",
-						trigger->tgname, "resonate",
-						RelationGetRelationName(rel)),
-				 errdetail("It would run with the rights of whoever ends the transaction."),
-				 errhint("Make the trigger NOT DEFERRABLE.")));
-}
-
 /* True for a check that no key of a row has changed, which none of ours ever does. */
 static bool
 checks_key_only(const Trigger *trigger, Oid key_index)
@@ -69,7 +52,6 @@ commands_with_triggers(Relation rel, Oid key_index)
 
 		if (is_guard(trigger))
 			continue;
-		refuse_deferrable(rel, trigger);
 		if (TRIGGER_FOR_INSERT(trigger->tgtype))
 			commands |= RSN_COMMAND_BIT(CMD_INSERT);
 		if (TRIGGER_FOR_UPDATE(trigger->tgtype) &&
