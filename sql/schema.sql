@@ -255,19 +255,19 @@ CREATE INDEX messages_expiry_idx
 COMMENT ON TYPE resonate.promise_state IS
 'States of a promise. Only pending is not terminal; rejected_timedout belongs to the server.';
 COMMENT ON TABLE resonate.promises IS
-'One row a promise, written at most twice: birth and settlement. Times are milliseconds since the Unix epoch. param_data and value_data hold the bytes of UTF-8 JSON; a string from the wire protocol that is not base64 is in param_text or value_text instead. task_version is what a fulfilled task leaves.';
+'One row a promise, written at most twice: birth and settlement. Times are milliseconds since the Unix epoch. param_data and value_data hold the bytes of UTF-8 JSON; a string from the wire protocol that is not base64 is in param_text or value_text instead. task_version is what a fulfilled task leaves. An UPDATE may settle a promise, and DELETE and TRUNCATE may remove it: what follows from that happens in the same transaction.';
 COMMENT ON TYPE resonate.callback_kind IS
 'A callback has an id of its own; a listener has its address for an id.';
 COMMENT ON TABLE resonate.callbacks IS
-'Which addresses wait for a pending promise. A row becomes a row of messages in the transaction that settles the promise.';
+'Which addresses wait for a pending promise. A row becomes a row of messages in the transaction that settles the promise. One that is deleted is not told, and nothing else depends on it.';
 COMMENT ON TABLE resonate.messages IS
-'Completions that have not been delivered (notify addresses) or acknowledged (all others). due_at is when the next receiver may have it, and begins the time after which it expires; received_at is when the last one got it.';
+'Completions that have not been delivered (notify addresses) or acknowledged (all others). due_at is when the next receiver may have it, and begins the time after which it expires; received_at is when the last one got it. One that is deleted is not delivered, and nothing else depends on it.';
 COMMENT ON TYPE resonate.task_state IS
 'States of a task that is not fulfilled.';
 COMMENT ON TABLE resonate.tasks IS
-'The obligations to execute the pending promises that have the tag resonate:target. clock_at is the next offer of a pending task, and the end of the lease of an acquired one; offers counts those that nobody has taken, NULL for none. The row is deleted when the promise settles.';
+'The obligations to execute the pending promises that have the tag resonate:target. clock_at is the next offer of a pending task, and the end of the lease of an acquired one; offers counts those that nobody has taken, NULL for none. The row is deleted when the promise settles, and cannot be deleted alone before.';
 COMMENT ON TABLE resonate.awaiters IS
-'Which tasks wait for a pending promise. The settlement of the promise deletes the row and resumes the task.';
+'Which tasks wait for a pending promise. The settlement of the promise deletes the row and resumes the task; whoever deletes the last row of a suspended task resumes it, too.';
 COMMENT ON TYPE resonate.catch_up IS
 'Which of the occurrences that a schedule has missed are fired.';
 COMMENT ON TABLE resonate.schedules IS
