@@ -126,7 +126,7 @@ extern void rsn_engine_create_missing(const RsnCreateRequest *requests, int n,
 extern RsnOutcome *rsn_engine_settle_many(const RsnSettleRequest *requests,
 										  int n);
 extern int	rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows);
-extern int	rsn_engine_search_by_id(const RsnIdSearch *search,
+extern int	rsn_engine_search_by_id(RsnIdSearch *search,
 									RsnPromiseRow **rows);
 
 /* engine_sweep.c */

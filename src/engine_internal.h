@@ -19,6 +19,12 @@ typedef struct RsnTaskSet
 	int			nawaited;
 } RsnTaskSet;
 
+/* How long a search has waited for what is in doubt. */
+typedef struct RsnDoubt
+{
+	int			waited_ms;
+} RsnDoubt;
+
 /* Reads the stored task, or NULL, and may lock it. */
 typedef RsnTaskRow *(*RsnTaskLook) (text *id);
 
@@ -44,6 +50,14 @@ extern RsnOutcome rsn_engine_apply(RsnPromiseRow *row,
 /* engine_busy.c */
 extern RsnTaskSet rsn_engine_try_lock_tasks(RsnPromiseRow **rows, int *n);
 extern void rsn_engine_try_lock_awaiters(RsnTaskSet *set);
+
+/* engine_doubt.c */
+extern bool rsn_engine_expire_lapsed(const RsnPromiseRow *rows, int n,
+									 int64 now_ms, RsnDoubt *doubt);
+extern int	rsn_engine_show_page(RsnPromiseRow *rows, int n,
+								 const bool *wants, int64 now_ms);
+extern void rsn_engine_add_page(RsnPromiseRow **rows, int n, int limit,
+								RsnPromiseRow *page, int npage);
 
 /* engine_settle.c */
 extern RsnTaskSet rsn_engine_lock_tasks_for(RsnPromiseRow *row,
