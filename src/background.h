@@ -54,7 +54,12 @@ typedef struct RsnProgress
 	int64		from_ms[RSN_NSTEPS];
 	bool		has_more;		/* the last step has not seen all that is due */
 	bool		has_busy;		/* it has left out what others work on */
-	RsnReconcilePosition reconciled;
+	RsnReconcilePosition reconciled;	/* of all that there is */
+	bool		is_reconciled;	/* there is none, so it need not go on */
+	bool		must_reconcile_again;	/* when it has come to the end */
+	bool		has_passed_busy;	/* it has, but for what others work on */
+	RsnReconcilePosition left;	/* of the promise that was handed over first */
+	int64		retry_left_ms;	/* when to come back for what others work on */
 	RsnPrunePosition pruned;
 	bool		is_worker;		/* others wait for the end of the step */
 	bool		are_zones_followed; /* by all schedules, else up to an id */
@@ -74,6 +79,7 @@ extern RsnCounts rsn_background_counts(void);
 extern void rsn_background_restore_counts(const RsnCounts *counts);
 extern const char *rsn_step_name(RsnStep step);
 extern int	rsn_background_limit(RsnStep step);
+extern void rsn_background_want_reconciling(RsnProgress *progress);
 extern int	rsn_background_step(RsnStep step, int64 now_ms, int limit,
 								RsnProgress *progress);
 extern int64 rsn_background_next_due(RsnAsk ask, const RsnProgress *progress,

@@ -106,6 +106,9 @@ notify_of_messages(RsnMessageRow *rows, int n, int64 now_ms,
 /* What this process, being the worker, was handed and has not dealt with. */
 static RsnHandoffList handed[RSN_HANDOFF_NKINDS];
 
+/* Promises for which some wait whom others work on. */
+static RsnHandoffList put_by;
+
 /* How much of it this transaction has dealt with, which holds if it commits. */
 static int	ndealt[RSN_HANDOFF_NKINDS];
 
@@ -133,10 +136,60 @@ rsn_delivery_has(RsnHandoffKind kind)
 bool
 rsn_delivery_drop(RsnHandoffKind kind, bool is_all)
 {
-	if (handed[kind].len == 0 || (!is_all && handed[kind].len <= HANDED_MAX))
+	int			len = handed[kind].len;
+
+	if (kind == RSN_HANDOFF_LEFT)
+		len += put_by.len;
+	if (len == 0 || (!is_all && len <= HANDED_MAX))
 		return false;
 	handed[kind].len = 0;
+	if (kind == RSN_HANDOFF_LEFT)
+		put_by.len = 0;
 	return true;
+}
+
+/* What the first of a kind is about, or NULL when there is none. */
+text *
+rsn_delivery_first(RsnHandoffKind kind)
+{
+	RsnHandoff	handoff;
+	int			position = 0;
+
+	if (!rsn_handoff_next(&handed[kind], &position, &handoff))
+		return NULL;
+	return rsn_handoff_text(&handoff);
+}
+
+/* Takes the first of a kind off; puts it by to come back to it, if it must be kept. */
+void
+rsn_delivery_pass_first(RsnHandoffKind kind, bool must_keep)
+{
+	RsnHandoffList *list = &handed[kind];
+	RsnHandoff	handoff;
+	int			len = 0;
+
+	if (!rsn_handoff_next(list, &len, &handoff))
+		return;
+	if (must_keep)
+		rsn_handoff_append(&put_by, TopMemoryContext, list->bytes, len);
+	list->len -= len;
+	memmove(list->bytes, list->bytes + len, list->len);
+}
+
+bool
+rsn_delivery_has_put_by(void)
+{
+	return put_by.len > 0;
+}
+
+/* Puts what was put by behind what has been handed over since. */
+void
+rsn_delivery_take_put_by(void)
+{
+	if (put_by.len > 0)
+		rsn_handoff_append(&handed[RSN_HANDOFF_LEFT], TopMemoryContext,
+						   put_by.bytes, put_by.len);
+	put_by.len = 0;
 }
 
 static RsnDeliveryScope next_scope = RSN_DELIVER_NEWS;

@@ -36,6 +36,10 @@ extern void rsn_delivery_init(void);
 extern void rsn_delivery_take(RsnSlot *slot);
 extern bool rsn_delivery_drop(RsnHandoffKind kind, bool is_all);
 extern bool rsn_delivery_has(RsnHandoffKind kind);
+extern text *rsn_delivery_first(RsnHandoffKind kind);
+extern void rsn_delivery_pass_first(RsnHandoffKind kind, bool must_keep);
+extern bool rsn_delivery_has_put_by(void);
+extern void rsn_delivery_take_put_by(void);
 extern void rsn_delivery_set_scope(RsnDeliveryScope scope);
 extern RsnDelivered rsn_delivery_notify(int64 now_ms, int limit,
 										text *const *set_aside,

@@ -76,7 +76,8 @@ typedef struct RsnPrunePosition
 /* How far reconciling has come; zero is the start. */
 typedef struct RsnReconcilePosition
 {
-	RsnKeyMark	marks[RSN_NLEFT];
+	RsnLeftMark marks[RSN_NLEFT];
+	RsnKeyMark	task;
 	bool		has_more;
 	bool		has_busy;		/* it has passed what others work on */
 } RsnReconcilePosition;
@@ -142,12 +143,14 @@ extern int	rsn_engine_prune(int64 settled_by_ms, int64 now_ms, int limit,
 extern void rsn_engine_init(void);
 
 /* engine_reconcile.c */
-extern void rsn_engine_next_left_over(const RsnReconcilePosition *position,
-									  int limit, RsnKeyRange *ranges);
 extern int	rsn_engine_reconcile(int64 now_ms, int limit,
 								 text *const *set_aside, int nset_aside,
 								 RsnReconcilePosition *position);
-extern void rsn_engine_reconcile_one(text *promise_id, int64 now_ms);
+extern int	rsn_engine_reconcile_one(text *promise_id, int64 now_ms, int limit,
+									 RsnReconcilePosition *position);
+extern int	rsn_engine_list_left(const RsnReconcilePosition *position,
+								 int limit, text *const *set_aside,
+								 int nset_aside, text ***ids);
 
 /* engine_task.c */
 extern RsnTaskOutcome rsn_engine_create_and_take(const RsnCreateRequest *request,

@@ -208,15 +208,32 @@ typedef struct RsnKeyMark
 	char		key[RSN_PROMISE_ID_MAX + 1];
 } RsnKeyMark;
 
-/* Tables whose rows can be left over when a promise has settled. */
-typedef enum RsnLeftOver
+/* Who can still wait for a promise when it has settled. */
+typedef enum RsnLeftKind
 {
 	RSN_LEFT_CALLBACKS,
-	RSN_LEFT_AWAITERS,
-	RSN_LEFT_TASKS
-} RsnLeftOver;
+	RSN_LEFT_AWAITERS
+} RsnLeftKind;
 
-#define RSN_NLEFT (RSN_LEFT_TASKS + 1)
+#define RSN_NLEFT (RSN_LEFT_AWAITERS + 1)
+
+/* One of them. */
+typedef struct RsnLeftRow
+{
+	text	   *promise_id;
+	bool		is_listener;
+	text	   *id;				/* of the callback, or of the awaiting task */
+	ItemPointerData tid;
+	bool		is_settled;		/* what it waits for */
+} RsnLeftRow;
+
+/* Its place in their order, which outlives the store; zero is before all. */
+typedef struct RsnLeftMark
+{
+	RsnKeyMark	promise;
+	RsnKeyMark	id;
+	bool		is_listener;
+} RsnLeftMark;
 
 typedef struct RsnStateCounts
 {
@@ -302,11 +319,6 @@ extern bool rsn_store_insert_callback(const RsnCallbackRow *row);
 extern int	rsn_store_fire_callbacks(text *const *promise_ids, int n,
 									 int64 now_ms);
 extern int	rsn_store_fire_locked(text *promise_id, int64 now_ms);
-extern RsnKeyRange rsn_store_next_left_over(RsnLeftOver kind,
-											const RsnKeyMark *mark, int limit);
-extern int	rsn_store_unfired_promises(const RsnKeyRange *ranges, int limit,
-									   text *const *set_aside, int nset_aside,
-									   text ***ids);
 extern int	rsn_store_lock_notifications(int64 now_ms, int limit,
 										 text *const *set_aside,
 										 int nset_aside, RsnMessageRow **rows);
@@ -328,6 +340,20 @@ extern bool rsn_store_acknowledge(RsnCallbackKind kind, text *promise_id,
 extern int	rsn_store_expire_messages(bool is_delivered, int64 due_by_ms,
 									  int limit, int *nlisteners);
 extern bool rsn_store_has_prepared_transactions(void);
+
+/* store_left.c */
+extern void rsn_key_mark_set(RsnKeyMark *mark, const text *key);
+extern bool rsn_store_has_few_callbacks(text *promise_id, int limit);
+extern bool rsn_store_list_few_awaiters(text *promise_id, int limit, text **ids,
+										int *n);
+extern int	rsn_store_read_left(RsnLeftKind kind, const RsnLeftMark *mark,
+								text *last_id, int limit,
+								text *const *set_aside, int nset_aside,
+								RsnLeftRow **rows);
+extern int	rsn_store_fire_left(RsnLeftRow *rows, int n, int64 now_ms);
+extern int	rsn_store_take_left_awaiters(RsnLeftRow *rows, int n,
+										 text ***awaiter_ids);
+extern RsnKeyRange rsn_store_next_tasks(const RsnKeyMark *mark, int limit);
 
 /* store_task.c */
 extern const char *rsn_store_check_task_values(const Datum *values,
@@ -359,6 +385,7 @@ extern bool rsn_store_insert_awaiter(text *awaited_id, text *awaiter_id);
 extern int	rsn_store_list_awaiters(text *const *awaited_ids, int n,
 									RsnAwaiterRow **rows);
 extern int	rsn_store_take_awaiters(text *const *awaited_ids, int n,
+									text *const *busy, int nbusy,
 									text ***awaiter_ids);
 
 /* store_queue.c */

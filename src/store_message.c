@@ -221,50 +221,6 @@ rsn_store_fire_locked(text *promise_id, int64 now_ms)
 	return rsn_store_fire_callbacks(&promise_id, 1, now_ms) | fired;
 }
 
-/* The next part of a table: at most so many entries of its key after a mark. */
-RsnKeyRange
-rsn_store_next_left_over(RsnLeftOver kind, const RsnKeyMark *mark, int limit)
-{
-	static const RsnTable tables[] = {
-		[RSN_LEFT_CALLBACKS] = RSN_TABLE_CALLBACKS,
-		[RSN_LEFT_AWAITERS] = RSN_TABLE_AWAITERS,
-		[RSN_LEFT_TASKS] = RSN_TABLE_TASKS
-	};
-	RsnKeyRange range;
-	char		end[RSN_PROMISE_ID_MAX + 1];
-
-	range.after = cstring_to_text_with_len(mark->key, mark->len);
-	range.last = range.after;
-	range.is_end = rsn_table_pass(tables[kind], &range.last, limit) < limit;
-	if (range.is_end)
-	{
-		memset(end, 0xff, sizeof(end));
-		range.last = cstring_to_text_with_len(end, sizeof(end));
-	}
-	return range;
-}
-
-/*
- * Settled promises that still have somebody waiting, as a restore can leave them, in
- * these ranges of callbacks and awaiters.
- */
-int
-rsn_store_unfired_promises(const RsnKeyRange *ranges, int limit,
-						   text *const *set_aside, int nset_aside, text ***ids)
-{
-	RsnArgs		args = {0};
-	uint64		count;
-
-	rsn_args_add(&args, Int64GetDatum(limit));
-	rsn_args_add_texts(&args, set_aside, nset_aside);
-	rsn_args_add_text(&args, ranges[RSN_LEFT_CALLBACKS].after);
-	rsn_args_add_text(&args, ranges[RSN_LEFT_CALLBACKS].last);
-	rsn_args_add_text(&args, ranges[RSN_LEFT_AWAITERS].after);
-	rsn_args_add_text(&args, ranges[RSN_LEFT_AWAITERS].last);
-	count = rsn_store_exec(RSN_QUERY_UNFIRED, &args);
-	return rsn_store_texts_from_result(count, ids);
-}
-
 static RsnMessageRow *
 messages_from_result(uint64 n)
 {

@@ -94,6 +94,10 @@
 
 #define ALIVE_AT(now)	"t.timeout_at OPERATOR(pg_catalog.>) " now
 
+#define IS_SETTLED(id) \
+	"((SELECT p.settled_at FROM resonate.promises p WHERE p.id" EQ id ")" \
+	" IS NOT NULL)"
+
 /*
  * False for an awaiter whose task is not there although its promise is pending:
  * somebody is restoring a dump.  Scalar sub-selects, because those are never
@@ -341,19 +345,49 @@ const RsnQueryDef rsn_queries[] = {
 		" FROM fired f",
 		SPI_OK_INSERT, PLAN_ONCE, 2, {TEXTARRAYOID, INT8OID}, true
 	},
-	[RSN_QUERY_UNFIRED] = {
-		"SELECT w.id FROM (SELECT c.promise_id AS id FROM resonate.callbacks c"
-		" WHERE " IN_RANGE("c.promise_id", "$3", "$4")
-		" UNION ALL SELECT a.awaited_id FROM resonate.awaiters a"
-		" WHERE " IN_RANGE("a.awaited_id", "$5", "$6")
-		" AND " IS_AWAITER_COMPLETE ") AS w"
-		" CROSS JOIN LATERAL (SELECT p.state FROM resonate.promises p"
-		" WHERE p.id" EQ "w.id OFFSET 0) AS p"
-		" WHERE p.state" NE STATE("pending")
-		" AND w.id" NE "ALL ($2)"
-		" GROUP BY w.id LIMIT $1",
+
+	/*
+	 * Those who wait, for whatever, after a place and up to a last promise; and
+	 * whether they wait for what is settled, but for what is set aside.
+	 */
+	[RSN_QUERY_LEFT_CALLBACKS] = {
+		"SELECT c.promise_id, c.kind" EQ LISTENER ", c.callback_id, c.ctid,"
+		" " IS_SETTLED("c.promise_id") " AND c.promise_id" NE "ALL ($6)"
+		" FROM resonate.callbacks c"
+		" WHERE ROW(c.promise_id, c.kind, c.callback_id)" GT
+		"ROW($1, " KIND("$2") ", $3) AND c.promise_id" LE "$4"
+		" ORDER BY c.promise_id, c.kind, c.callback_id LIMIT $5",
 		SPI_OK_SELECT, PLAN_ONCE, 6,
-		{INT8OID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
+		{TEXTOID, BOOLOID, TEXTOID, TEXTOID, INT8OID, TEXTARRAYOID}
+	},
+	[RSN_QUERY_LEFT_AWAITERS] = {
+		"SELECT a.awaited_id, $2, a.awaiter_id, a.ctid,"
+		" " IS_SETTLED("a.awaited_id") " AND a.awaited_id" NE "ALL ($6)"
+		" AND " IS_AWAITER_COMPLETE
+		" FROM resonate.awaiters a"
+		" WHERE ROW(a.awaited_id, a.awaiter_id)" GT "ROW($1, $3)"
+		" AND a.awaited_id" LE "$4"
+		" ORDER BY a.awaited_id, a.awaiter_id LIMIT $5",
+		SPI_OK_SELECT, PLAN_ONCE, 6,
+		{TEXTOID, BOOLOID, TEXTOID, TEXTOID, INT8OID, TEXTARRAYOID}
+	},
+	[RSN_QUERY_FIRE_LEFT] = {
+		"WITH fired AS (DELETE FROM resonate.callbacks c"
+		" WHERE c.ctid" EQ "ANY (ARRAY(SELECT l.ctid FROM resonate.callbacks l"
+		" WHERE l.ctid" EQ "ANY ($1) FOR UPDATE SKIP LOCKED))"
+		" RETURNING c.kind, c.promise_id, c.callback_id, c.address)"
+		" INSERT INTO resonate.messages"
+		" (created_at, due_at, attempt, kind, promise_id, callback_id, address)"
+		" SELECT $2, $2, 0, f.kind, f.promise_id, f.callback_id, f.address"
+		" FROM fired f",
+		SPI_OK_INSERT, PLAN_ONCE, 2, {TIDARRAYOID, INT8OID}
+	},
+	[RSN_QUERY_TAKE_LEFT_AWAITERS] = {
+		"DELETE FROM resonate.awaiters a"
+		" WHERE a.ctid" EQ "ANY (ARRAY(SELECT l.ctid FROM resonate.awaiters l"
+		" WHERE l.ctid" EQ "ANY ($1) FOR UPDATE SKIP LOCKED))"
+		" RETURNING a.awaiter_id",
+		SPI_OK_DELETE_RETURNING, PLAN_ONCE, 1, {TIDARRAYOID}
 	},
 	[RSN_QUERY_LOCK_NOTIFICATIONS] = {
 		"SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_WITHOUT_PAYLOAD
@@ -597,8 +631,9 @@ const RsnQueryDef rsn_queries[] = {
 	},
 	[RSN_QUERY_TAKE_AWAITERS] = {
 		"DELETE FROM resonate.awaiters a WHERE a.awaited_id" EQ "ANY ($1)"
+		" AND a.awaiter_id" NE "ALL ($2)"
 		" AND " IS_AWAITER_COMPLETE " RETURNING a.awaiter_id",
-		SPI_OK_DELETE_RETURNING, PLAN_ONCE, 1, {TEXTARRAYOID}, true
+		SPI_OK_DELETE_RETURNING, PLAN_ONCE, 2, {TEXTARRAYOID, TEXTARRAYOID}, true
 	},
 	[RSN_QUERY_TRY_LOCK_PROMISES] = {
 		"SELECT " RSN_PROMISE_COLUMNS " FROM resonate.promises p"

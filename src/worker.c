@@ -109,17 +109,29 @@ attach(void)
 	pg_atomic_write_u32(&slot->must_reconcile, RSN_RECONCILE_MORE);
 	pg_atomic_write_u32(&slot->must_deliver, 1);
 	pg_atomic_write_u32(&slot->must_offer, 1);
+	pg_atomic_write_u32(&slot->prepared_left, RSN_PREPARED_UNKNOWN);
 	pg_atomic_write_u32(&slot->must_poll, 1);
 	return slot;
 }
 
-/* Has all that others may have left looked for, from the start. */
+/* Has all that others may have left looked for. */
 static void
 want_reconciling(RsnWorker *worker)
 {
-	memset(&worker->runner.progress.reconciled, 0,
-		   sizeof(worker->runner.progress.reconciled));
+	rsn_background_want_reconciling(&worker->runner.progress);
 	rsn_worker_want(worker, RSN_STEP_RECONCILE);
+}
+
+/* The same instead of what was handed over, after a failure; rows say the same. */
+static void
+look_at_all_left(RsnWorker *worker)
+{
+	RsnProgress *progress = &worker->runner.progress;
+
+	(void) rsn_delivery_drop(RSN_HANDOFF_LEFT, true);
+	memset(&progress->left, 0, sizeof(progress->left));
+	memset(&progress->reconciled, 0, sizeof(progress->reconciled));
+	want_reconciling(worker);
 }
 
 /* What has been asked for since the last look at the flags. */
@@ -139,6 +151,19 @@ note_wanted(RsnWorker *worker)
 		worker->is_wanted[RSN_STEP_DELIVER] = true;
 	if (rsn_delivery_has(RSN_HANDOFF_OFFER))
 		worker->is_wanted[RSN_STEP_DISPATCH] = true;
+
+	/* Of very many promises rows say the same. */
+	if (rsn_delivery_drop(RSN_HANDOFF_LEFT, false))
+		want_reconciling(worker);
+	if (rsn_delivery_has(RSN_HANDOFF_LEFT))
+	{
+		int64	   *not_before_ms = &worker->not_before_ms[RSN_STEP_RECONCILE];
+
+		/* They need not wait for what others work on. */
+		if (*not_before_ms == worker->runner.progress.retry_left_ms)
+			*not_before_ms = 0;
+		worker->is_wanted[RSN_STEP_RECONCILE] = true;
+	}
 }
 
 /* True for a step that deletes what nobody needs any more. */
@@ -197,6 +222,8 @@ plan_after_failure(RsnWorker *worker, RsnStep step, RsnStepEnd end)
 		want_reconciling(worker);
 	else if (step == RSN_STEP_DISPATCH)
 		(void) rsn_delivery_drop(RSN_HANDOFF_OFFER, false);
+	else if (step == RSN_STEP_RECONCILE)
+		look_at_all_left(worker);
 }
 
 /* True for a step of whose work commits tell by the instant at which it is due. */
@@ -214,15 +241,21 @@ is_told_of(RsnStep step)
 static void
 plan_reconciling(RsnWorker *worker, int n)
 {
-	const RsnProgress *progress = &worker->runner.progress;
+	RsnProgress *progress = &worker->runner.progress;
 	int64	   *wait_ms = &worker->wait_ms[RSN_STEP_RECONCILE];
 
 	if (n > 0 || progress->has_more)
 		rsn_worker_want(worker, RSN_STEP_RECONCILE);
 	else if (progress->has_busy)
 	{
-		*wait_ms = rsn_worker_wait_for_busy(*wait_ms);
-		worker->not_before_ms[RSN_STEP_RECONCILE] = rsn_clock_now() + *wait_ms;
+		int64		now_ms = rsn_clock_now();
+
+		if (now_ms >= progress->retry_left_ms)
+		{
+			*wait_ms = rsn_worker_wait_for_busy(*wait_ms);
+			progress->retry_left_ms = now_ms + *wait_ms;
+		}
+		worker->not_before_ms[RSN_STEP_RECONCILE] = progress->retry_left_ms;
 		rsn_worker_want(worker, RSN_STEP_RECONCILE);
 	}
 	else
