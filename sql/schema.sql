@@ -141,16 +141,20 @@ CREATE TABLE resonate.tasks (
 	CONSTRAINT tasks_pkey PRIMARY KEY (id)
 ) WITH (vacuum_truncate = false, toast.vacuum_truncate = false);
 
--- The queue of each target, and the leases.
+-- The queue of each target.
 CREATE INDEX tasks_queue_idx
 	ON resonate.tasks (address, clock_at) WHERE state = 'pending';
 
-CREATE INDEX tasks_lease_idx
-	ON resonate.tasks (clock_at) WHERE state = 'acquired';
+-- What is due next, offers and leases, whosever it is.
+CREATE INDEX tasks_clock_idx
+	ON resonate.tasks (state, clock_at) WHERE clock_at IS NOT NULL;
 
 -- What others may have than the process it is for, and than those who gave it back.
 CREATE INDEX tasks_others_idx
 	ON resonate.tasks (others_address, others_at) WHERE others_at IS NOT NULL;
+
+CREATE INDEX tasks_others_clock_idx
+	ON resonate.tasks (others_at) WHERE others_at IS NOT NULL;
 
 CREATE TABLE resonate.awaiters (
 	awaited_id text COLLATE "C" NOT NULL,

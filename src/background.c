@@ -188,7 +188,7 @@ step_dispatch(int64 now_ms, int limit, RsnProgress *progress)
 {
 	const RsnSetAside *set_aside = &progress->set_aside[RSN_STEP_DISPATCH];
 	RsnDelivered offered = rsn_delivery_offer(now_ms, limit, set_aside->ids,
-											  set_aside->n);
+											  set_aside->n, &progress->offered);
 
 	progress->has_more = offered.has_more;
 	progress->has_busy = offered.has_busy;

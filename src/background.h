@@ -8,6 +8,7 @@
 #ifndef RSN_BACKGROUND_H
 #define RSN_BACKGROUND_H
 
+#include "delivery.h"
 #include "engine.h"
 #include "set_aside.h"
 #include "shared.h"
@@ -60,6 +61,7 @@ typedef struct RsnProgress
 	bool		has_passed_busy;	/* it has, but for what others work on */
 	RsnReconcilePosition left;	/* of the promise that was handed over first */
 	int64		retry_left_ms;	/* when to come back for what others work on */
+	RsnOfferPosition offered;
 	RsnPrunePosition pruned;
 	bool		is_worker;		/* others wait for the end of the step */
 	bool		are_zones_followed; /* by all schedules, else up to an id */

@@ -184,10 +184,16 @@ extern int	rsn_engine_end_leases(int64 from_ms, int64 now_ms, int limit,
 extern int	rsn_engine_end_lease(text *id, int64 now_ms);
 extern int	rsn_engine_dequeue_tasks(text *address, int limit, int64 now_ms,
 									 RsnTaskRow **rows);
-extern int	rsn_engine_dequeue_notify_tasks(int limit, int64 now_ms,
+extern int	rsn_engine_dequeue_notify_tasks(text *address, int limit,
+											int64 now_ms,
 											text *const *set_aside,
 											int nset_aside,
-											RsnTaskRow **rows, bool *has_busy);
+											RsnTaskRow **rows, int64 *busy_ms);
+extern bool rsn_engine_dequeue_notify_task_at(const RsnWaiting *seen,
+											  int64 now_ms,
+											  text *const *set_aside,
+											  int nset_aside, RsnTaskRow *row,
+											  int64 *busy_ms);
 extern int	rsn_engine_dequeue_notify_task(text *id, int64 now_ms,
 										   RsnTaskRow **row);
 

@@ -80,7 +80,7 @@ extern void rsn_engine_write_settled(RsnPromiseRow *const *rows, int n,
 extern bool rsn_engine_try_settle(RsnPromiseRow *row, int64 now_ms);
 extern void rsn_engine_resume_tasks(text **ids, int n, const RsnTaskSet *tasks,
 									int64 now_ms);
-extern void rsn_engine_note_fired(const RsnLeftRow *rows, int n);
+extern void rsn_engine_note_fired(const text *address);
 extern void rsn_engine_insert_task(const RsnCreateRequest *request,
 								   const RsnTask *task, text *pid);
 extern void rsn_engine_offer_new(const RsnPromiseRow *row,

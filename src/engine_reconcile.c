@@ -44,7 +44,8 @@ fire(Part *part, RsnLeftRow *rows, int n)
 {
 	int			nfired = rsn_store_fire_left(rows, n, part->now_ms);
 
-	rsn_engine_note_fired(rows, n);
+	for (int i = 0; i < n; i++)
+		rsn_engine_note_fired(rows[i].address);
 	part->has_busy |= nfired < n;
 	part->ndone += nfired;
 }

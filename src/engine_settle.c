@@ -17,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
+#include "address.h"
 #include "clock.h"
 #include "engine_internal.h"
 #include "id.h"
@@ -24,6 +25,9 @@
 
 /* How many callbacks of a promise are handed to the worker one by one. */
 #define HAND_OVER_MAX 4
+
+/* The callbacks of so many promises are fired one promise after the other. */
+#define FIRE_ALONE_MAX 16
 
 /* How many processes that have given a task back are kept, and in how many bytes. */
 #define GIVERS_MAX		16
@@ -222,21 +226,32 @@ rsn_engine_resume_tasks(text **ids, int n, const RsnTaskSet *tasks,
 	}
 }
 
+/* Notes messages that callbacks have become, whose addresses are not known. */
 static void
 note_fired(int fired)
 {
 	if (fired & RSN_FIRED_NOTIFY)
 		rsn_wake_note_message();
 	if (fired & RSN_FIRED_OTHER)
-		rsn_wake_note_offer(NULL);
+		rsn_wake_note_unblock(NULL);
 }
 
-/* Notes that these callbacks have become messages. */
+/* Notes that a callback to an address has become a message. */
 void
-rsn_engine_note_fired(const RsnLeftRow *rows, int n)
+rsn_engine_note_fired(const text *address)
 {
-	if (n > 0)
-		note_fired(RSN_FIRED_NOTIFY | RSN_FIRED_OTHER);
+	if (rsn_address_parse(VARDATA_ANY(address),
+						  VARSIZE_ANY_EXHDR(address)).kind == RSN_ADDRESS_NOTIFY)
+		rsn_wake_note_message();
+	else
+		rsn_wake_note_unblock(address);
+}
+
+/* Turns the callbacks of a locked promise into messages. */
+static void
+fire_locked(text *promise_id, int64 now_ms)
+{
+	note_fired(rsn_store_fire_locked(promise_id, now_ms, rsn_engine_note_fired));
 }
 
 /*
@@ -296,8 +311,7 @@ fire_before_prepare(XactEvent event, void *arg)
 	while (rsn_handoff_next(&list, &position, &handoff))
 	{
 		if (handoff.kind == RSN_HANDOFF_CALLBACK)
-			note_fired(rsn_store_fire_locked(rsn_handoff_text(&handoff),
-											 rsn_clock_now()));
+			fire_locked(rsn_handoff_text(&handoff), rsn_clock_now());
 	}
 	rsn_store_end();
 }
@@ -324,10 +338,10 @@ fire_callbacks(RsnPromiseRow *const *rows, int n, int share, int64 now_ms)
 		if (needs_messages(rows[i], share))
 			called[ncalled++] = rows[i]->id;
 	}
-	if (ncalled == 1)
-		note_fired(rsn_store_fire_locked(called[0], now_ms));
-	else if (ncalled > 1)
+	if (ncalled > FIRE_ALONE_MAX)
 		note_fired(rsn_store_fire_callbacks(called, ncalled, now_ms));
+	for (int i = 0; ncalled <= FIRE_ALONE_MAX && i < ncalled; i++)
+		fire_locked(called[i], now_ms);
 }
 
 /* Takes those who await settled promises off the ledger; returns how many. */

@@ -16,7 +16,8 @@
 typedef enum RsnHandoffKind
 {
 	RSN_HANDOFF_CALLBACK,		/* a callback whose promise has settled */
-	RSN_HANDOFF_OFFER,			/* an address that has something to dequeue */
+	RSN_HANDOFF_OFFER,			/* an address that has a task to dequeue */
+	RSN_HANDOFF_UNBLOCK,		/* one that has a message */
 	RSN_HANDOFF_LEFT			/* a settled promise for which some still wait */
 } RsnHandoffKind;
 

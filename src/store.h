@@ -97,12 +97,15 @@ typedef enum RsnWaitingKind
 	RSN_WAITING_MESSAGE
 } RsnWaitingKind;
 
+#define RSN_WAITING_NKINDS (RSN_WAITING_MESSAGE + 1)
+
 /* An address that has something to dequeue. */
 typedef struct RsnWaiting
 {
 	RsnWaitingKind kind;
 	text	   *address;
 	int64		newest_ms;		/* since when the last of it has been due */
+	ItemPointerData tid;		/* of that, where it was looked for by time */
 } RsnWaiting;
 
 typedef enum RsnCatchUp
@@ -157,6 +160,9 @@ typedef struct RsnSearch
 /* What has become of callbacks: messages of one kind, the other, or both. */
 #define RSN_FIRED_NOTIFY	0x01	/* for the worker to deliver */
 #define RSN_FIRED_OTHER		0x02	/* to be dequeued */
+
+/* Is told the address of a message that has been written. */
+typedef void (*RsnNoteAddress) (const text *address);
 
 /* What becomes due. */
 typedef enum RsnDueKind
@@ -225,6 +231,7 @@ typedef struct RsnLeftRow
 	text	   *id;				/* of the callback, or of the awaiting task */
 	ItemPointerData tid;
 	bool		is_settled;		/* what it waits for */
+	text	   *address;		/* of a callback */
 } RsnLeftRow;
 
 /* Its place in their order, which outlives the store; zero is before all. */
@@ -265,6 +272,7 @@ extern bool rsn_store_is_pending_tuple(HeapTuple tuple, TupleDesc desc);
 extern RsnPromiseRow *rsn_store_read_promise(text *id);
 extern RsnPromiseRow *rsn_store_lock_promise(text *id);
 extern bool rsn_store_is_in_doubt(text *id);
+extern bool rsn_store_may_exist(text *id);
 extern int	rsn_store_read_promises(text *const *ids, int n,
 									RsnPromiseRow **rows);
 extern int	rsn_store_lock_promises(text *const *ids, int n,
@@ -318,7 +326,8 @@ extern bool rsn_store_take_notification(const ItemPointerData *tid,
 extern bool rsn_store_insert_callback(const RsnCallbackRow *row);
 extern int	rsn_store_fire_callbacks(text *const *promise_ids, int n,
 									 int64 now_ms);
-extern int	rsn_store_fire_locked(text *promise_id, int64 now_ms);
+extern int	rsn_store_fire_locked(text *promise_id, int64 now_ms,
+								  RsnNoteAddress note);
 extern int	rsn_store_lock_notifications(int64 now_ms, int limit,
 										 text *const *set_aside,
 										 int nset_aside, RsnMessageRow **rows);
@@ -394,12 +403,18 @@ extern int	rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,
 extern int	rsn_store_lock_tasks_for_others(text *address, text *pid,
 											int64 left_ms, int64 now_ms,
 											int limit, RsnTaskRow *rows);
-extern int	rsn_store_lock_due_notify_tasks(int64 now_ms, int limit,
-											text *const *set_aside,
-											int nset_aside, RsnTaskRow **rows,
-											bool *has_busy);
+extern int	rsn_store_lock_due_notify_tasks(text *address, int64 now_ms,
+											int limit, RsnTaskRow *rows,
+											int64 *busy_ms);
+extern bool rsn_store_try_lock_task_at(const ItemPointerData *tid,
+									   RsnTaskRow *row);
 extern int64 rsn_store_next_offer(int64 after_ms);
-extern int	rsn_store_waiting_addresses(int64 now_ms, RsnWaiting **rows);
+extern int	rsn_store_waiting_since(RsnWaitingKind kind, bool is_delivered,
+									int64 from_ms, int64 now_ms, int limit,
+									RsnWaiting **rows);
+extern int	rsn_store_waiting_addresses(RsnWaitingKind kind, text *after,
+										int64 now_ms, int limit,
+										RsnWaiting **rows);
 
 /* store_clock.c */
 extern int	rsn_store_lock_tasks_ahead(int64 now_ms, int64 latest_ms,

@@ -123,6 +123,7 @@ rsn_store_read_left(RsnLeftKind kind, const RsnLeftMark *mark, text *last_id,
 		row->tid = *(ItemPointer) DatumGetPointer(SPI_getbinval(tuple, desc, 4,
 																&is_null));
 		row->is_settled = DatumGetBool(SPI_getbinval(tuple, desc, 5, &is_null));
+		row->address = rsn_store_get_text(tuple, 6);
 	}
 	return (int) count;
 }

@@ -74,8 +74,8 @@ is_notify(Datum address)
 		RSN_ADDRESS_NOTIFY;
 }
 
-/* Inserts the message that a callback becomes, and says of which kind it is. */
-static int
+/* Inserts the message that a callback becomes. */
+static void
 insert_message(const RsnTuple *callback, int64 now_ms)
 {
 	RsnNewTuple message = {0};
@@ -93,8 +93,6 @@ insert_message(const RsnTuple *callback, int64 now_ms)
 	rsn_tuple_set(&message, MESSAGE_ADDRESS, callback->values[CALLBACK_ADDRESS],
 				  false);
 	(void) rsn_table_insert(RSN_TABLE_MESSAGES, &message, false);
-	return is_notify(callback->values[CALLBACK_ADDRESS])
-		? RSN_FIRED_NOTIFY : RSN_FIRED_OTHER;
 }
 
 typedef struct NotificationList
@@ -177,7 +175,7 @@ rsn_store_take_notification(const ItemPointerData *tid, text *promise_id,
  * were taken, so it is not for many.
  */
 static bool
-fire_few(text *promise_id, int64 now_ms, int *fired)
+fire_few(text *promise_id, int64 now_ms, RsnNoteAddress note)
 {
 	RsnTuple	callback;
 
@@ -188,7 +186,8 @@ fire_few(text *promise_id, int64 now_ms, int *fired)
 		if (!rsn_table_find(RSN_TABLE_CALLBACKS, promise_id, &callback))
 			return true;
 		tid = *callback.tid;
-		*fired |= insert_message(&callback, now_ms);
+		note(DatumGetTextPP(callback.values[CALLBACK_ADDRESS]));
+		insert_message(&callback, now_ms);
 		rsn_table_delete(RSN_TABLE_CALLBACKS, &tid);
 	}
 	return false;
@@ -208,17 +207,15 @@ rsn_store_fire_callbacks(text *const *promise_ids, int n, int64 now_ms)
 
 /*
  * The same for a promise that is locked, so that nobody else takes its callbacks.
- * With a snapshot of the transaction, only a statement that must see all rows
+ * The addresses of the first few are told, and those of the others not.  With a snapshot of the transaction, only a statement that must see all rows
  * tells whether it does.
  */
 int
-rsn_store_fire_locked(text *promise_id, int64 now_ms)
+rsn_store_fire_locked(text *promise_id, int64 now_ms, RsnNoteAddress note)
 {
-	int			fired = 0;
-
-	if (!IsolationUsesXactSnapshot() && fire_few(promise_id, now_ms, &fired))
-		return fired;
-	return rsn_store_fire_callbacks(&promise_id, 1, now_ms) | fired;
+	if (!IsolationUsesXactSnapshot() && fire_few(promise_id, now_ms, note))
+		return 0;
+	return rsn_store_fire_callbacks(&promise_id, 1, now_ms);
 }
 
 static RsnMessageRow *

@@ -55,6 +55,7 @@ typedef struct XactNotes
 	bool		is_refused;		/* there was no room for more */
 	int			last_offer;		/* position of the last address in it */
 	int			last_offer_len; /* zero: none */
+	RsnHandoffKind last_offer_kind;
 	uint64	   *keys;			/* promises written, in TopTransactionContext */
 	int			nkeys;
 	int			keys_size;
@@ -209,37 +210,47 @@ static bool
 is_same_offer(const XactNotes *mine, const RsnHandoff *handoff)
 {
 	return mine->last_offer_len == handoff->text_len &&
+		mine->last_offer_kind == handoff->kind &&
 		memcmp(mine->handed.bytes + mine->last_offer, handoff->text,
 			   handoff->text_len) == 0;
 }
 
-/* Hands over the address of an offer, unless it is that of the last one. */
+/* Hands over an address that has something, unless it is that of the last one. */
 static bool
-hand_offer_over(const text *address)
+hand_address_over(RsnHandoffKind kind, const text *address)
 {
 	XactNotes  *mine = my_notes();
-	RsnHandoff	handoff = {.kind = RSN_HANDOFF_OFFER};
+	RsnHandoff	handoff = {.kind = kind};
 
 	handoff.text = VARDATA_ANY(address);
 	handoff.text_len = VARSIZE_ANY_EXHDR(address);
 	if (is_same_offer(mine, &handoff))
 		return true;
-	if (rsn_address_parse(handoff.text, handoff.text_len).kind ==
-		RSN_ADDRESS_NOTIFY || !hand_over(&handoff))
+	if (!hand_over(&handoff))
 		return false;
 	mine->last_offer = mine->handed.len - handoff.text_len;
 	mine->last_offer_len = handoff.text_len;
+	mine->last_offer_kind = kind;
 	return true;
 }
 
 /*
- * Notes that there is something to dequeue, of which the worker has to tell: at
- * that address, or NULL for anywhere.
+ * Notes that there is a task to dequeue, of which the worker has to tell: at that
+ * address, or NULL for anywhere.
  */
 void
 rsn_wake_note_offer(const text *address)
 {
-	if (address == NULL || !hand_offer_over(address))
+	if (address == NULL || !hand_address_over(RSN_HANDOFF_OFFER, address))
+		my_notes()->has_offer = true;
+	rsn_worker_ensure();
+}
+
+/* The same of a message that is not for the worker to deliver. */
+void
+rsn_wake_note_unblock(const text *address)
+{
+	if (address == NULL || !hand_address_over(RSN_HANDOFF_UNBLOCK, address))
 		my_notes()->has_offer = true;
 	rsn_worker_ensure();
 }

@@ -141,7 +141,10 @@ note_wanted(RsnWorker *worker)
 	if (pg_atomic_exchange_u32(&worker->runner.slot->must_deliver, 0) != 0)
 		rsn_worker_want(worker, RSN_STEP_DELIVER);
 	if (pg_atomic_exchange_u32(&worker->runner.slot->must_offer, 0) != 0)
+	{
+		worker->runner.progress.offered.must_walk = true;
 		rsn_worker_want(worker, RSN_STEP_DISPATCH);
+	}
 	if (pg_atomic_exchange_u32(&worker->runner.slot->must_reconcile,
 							   RSN_RECONCILE_NO) != RSN_RECONCILE_NO)
 		want_reconciling(worker);
@@ -149,7 +152,8 @@ note_wanted(RsnWorker *worker)
 	rsn_delivery_take(worker->runner.slot);
 	if (rsn_delivery_has(RSN_HANDOFF_CALLBACK))
 		worker->is_wanted[RSN_STEP_DELIVER] = true;
-	if (rsn_delivery_has(RSN_HANDOFF_OFFER))
+	if (rsn_delivery_has(RSN_HANDOFF_OFFER) ||
+		rsn_delivery_has(RSN_HANDOFF_UNBLOCK))
 		worker->is_wanted[RSN_STEP_DISPATCH] = true;
 
 	/* Of very many promises rows say the same. */
@@ -221,7 +225,14 @@ plan_after_failure(RsnWorker *worker, RsnStep step, RsnStepEnd end)
 						  worker->runner.failure == RSN_FAILURE_ROW))
 		want_reconciling(worker);
 	else if (step == RSN_STEP_DISPATCH)
+	{
 		(void) rsn_delivery_drop(RSN_HANDOFF_OFFER, false);
+		(void) rsn_delivery_drop(RSN_HANDOFF_UNBLOCK, false);
+
+		/* Whatever has not been told since, the addresses show. */
+		worker->runner.progress.offered.is_walking = false;
+		worker->runner.progress.offered.must_walk = true;
+	}
 	else if (step == RSN_STEP_RECONCILE)
 		look_at_all_left(worker);
 }
@@ -279,7 +290,8 @@ plan_after_run(RsnWorker *worker, RsnStep step, int n, bool was_reading)
 		worker->runner.progress.from_ms[step] = worker->looked_at_ms + 1;
 	worker->has_busy |= step == RSN_STEP_DISPATCH &&
 		worker->runner.progress.has_busy;
-	if (n > 0 && was_reading && worker->runner.progress.has_more)
+	if (worker->runner.progress.has_more &&
+		(step == RSN_STEP_DISPATCH || (n > 0 && was_reading)))
 		rsn_worker_want(worker, step);
 }
 

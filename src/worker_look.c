@@ -151,8 +151,13 @@ void
 rsn_worker_begin_look(RsnWorker *worker)
 {
 	RsnSlot    *slot = worker->runner.slot;
+	RsnOfferPosition *offered = &worker->runner.progress.offered;
 	int64		from_ms;
 
+	/* What was written without a word is found where it is. */
+	offered->must_walk |= worker->must_look ||
+		pg_atomic_read_u32(&slot->must_poll) != 0 ||
+		pg_atomic_read_u32(&slot->must_reconcile) == RSN_RECONCILE_FOREIGN_ROWS;
 	worker->is_full_look = is_full_look_wanted(worker);
 	pg_atomic_write_u64(&slot->wake_at_ms, RSN_TIME_NEVER);
 	pg_memory_barrier();
@@ -168,6 +173,7 @@ rsn_worker_begin_look(RsnWorker *worker)
 		else
 			*from = Min(*from, from_ms);
 	}
+	offered->from_ms = Min(offered->from_ms, from_ms);
 	worker->must_look = false;
 	worker->has_busy = false;
 	rsn_runner_release(&worker->runner);
