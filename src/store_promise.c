@@ -256,6 +256,13 @@ rsn_store_is_in_doubt(text *id)
 	return rsn_table_is_in_doubt(RSN_TABLE_PROMISES, id);
 }
 
+/* False when there is no promise of that id; true when there may be one. */
+bool
+rsn_store_may_exist(text *id)
+{
+	return rsn_table_may_have(RSN_TABLE_PROMISES, id);
+}
+
 static RsnPromiseRow *
 alloc_rows(int n)
 {
