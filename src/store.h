@@ -304,7 +304,8 @@ extern int	rsn_store_pass_history(RsnPromiseState state,
 extern int	rsn_store_prune_promises(RsnPromiseState state,
 									 int64 settled_by_ms, int limit,
 									 RsnPruneMark *from,
-									 const RsnPruneMark *to, bool *has_more);
+									 const RsnPruneMark *to, int nentries,
+									 bool *has_more);
 
 /* store_due.c */
 extern int	rsn_store_due_ids(RsnDueKind kind, int64 from_ms, int64 now_ms,

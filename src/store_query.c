@@ -94,6 +94,11 @@
 
 #define ALIVE_AT(now)	"t.timeout_at OPERATOR(pg_catalog.>) " now
 
+/* True where so many rows have that promise that they do not go with it at once. */
+#define IS_CROWDED(table, column) \
+	"((SELECT pg_catalog.count(*) FROM (SELECT FROM resonate." table " l" \
+	" WHERE l." column EQ "p.id LIMIT 101) AS k) OPERATOR(pg_catalog.>) 100)"
+
 #define IS_SETTLED(id) \
 	"((SELECT p.settled_at FROM resonate.promises p WHERE p.id" EQ id ")" \
 	" IS NOT NULL)"
@@ -264,6 +269,8 @@ const RsnQueryDef rsn_queries[] = {
 		" AND ROW(p.created_at, " HIDDEN_ID ") OPERATOR(pg_catalog.>) ROW($4, $5)"
 		" AND ROW(p.created_at, " HIDDEN_ID ")" LE "ROW($6, $7)"
 		" AND p.settled_at" LE "$2"
+		" AND NOT " IS_CROWDED("messages", "promise_id")
+		" AND NOT " IS_CROWDED("awaiters", "awaiter_id")
 		" AND NOT EXISTS (SELECT FROM resonate.messages m"
 		" WHERE m.promise_id" EQ "p.id"
 		" AND (m." IS_NOTIFY("address") " OR " IS_TAKEN("messages", "m") "))"
@@ -287,6 +294,37 @@ const RsnQueryDef rsn_queries[] = {
 		" WHERE w.awaiter_id" EQ "ANY ($1))"
 		" DELETE FROM resonate.messages m WHERE m.promise_id" EQ "ANY ($1)",
 		SPI_OK_DELETE, PLAN_ONCE, 1, {TEXTARRAYOID}
+	},
+
+	/* Of the same range, a promise that goes bit by bit. */
+	[RSN_QUERY_LONG_HELD] = {
+		"SELECT p.id FROM resonate.promises p"
+		" WHERE p.state" EQ "$1::resonate.promise_state"
+		" AND ROW(p.created_at, " HIDDEN_ID ") OPERATOR(pg_catalog.>) ROW($3, $4)"
+		" AND ROW(p.created_at, " HIDDEN_ID ")" LE "ROW($5, $6)"
+		" AND p.settled_at" LE "$2"
+		" AND NOT EXISTS (SELECT FROM resonate.callbacks c"
+		" WHERE c.promise_id" EQ "p.id)"
+		" AND NOT EXISTS (SELECT FROM resonate.awaiters a"
+		" WHERE a.awaited_id" EQ "p.id)"
+		" AND (" IS_CROWDED("messages", "promise_id")
+		" OR " IS_CROWDED("awaiters", "awaiter_id") ")"
+		" ORDER BY p.created_at, " HIDDEN_ID " LIMIT 1",
+		SPI_OK_SELECT, PLAN_ONCE, 6,
+		{TEXTOID, INT8OID, INT8OID, TEXTOID, INT8OID, TEXTOID}
+	},
+	[RSN_QUERY_TRIM_MESSAGES] = {
+		"DELETE FROM resonate.messages d"
+		" WHERE d.ctid" EQ "ANY (ARRAY(SELECT m.ctid FROM resonate.messages m"
+		" WHERE m.promise_id" EQ "$1 AND m." NOT_NOTIFY("address")
+		" LIMIT $2 FOR UPDATE SKIP LOCKED))",
+		SPI_OK_DELETE, PLAN_ONCE, 2, {TEXTOID, INT8OID}
+	},
+	[RSN_QUERY_TRIM_AWAITERS] = {
+		"DELETE FROM resonate.awaiters d"
+		" WHERE d.ctid" EQ "ANY (ARRAY(SELECT a.ctid FROM resonate.awaiters a"
+		" WHERE a.awaiter_id" EQ "$1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
+		SPI_OK_DELETE, PLAN_ONCE, 2, {TEXTOID, INT8OID}
 	},
 	[RSN_QUERY_DELETE_PROMISES] = {
 		"DELETE FROM resonate.promises WHERE id" EQ "ANY ($1)",
@@ -340,8 +378,8 @@ const RsnQueryDef rsn_queries[] = {
 	},
 
 	/*
-	 * Those who wait, for whatever, after a place and up to a last promise; and
-	 * whether they wait for what is settled, but for what is set aside.
+	 * Those who wait, for whatever, after a place and up to a last promise;
+	 * and whether they wait for what is settled, but for what is set aside.
 	 */
 	[RSN_QUERY_LEFT_CALLBACKS] = {
 		"SELECT c.promise_id, c.kind" EQ LISTENER ", c.callback_id, c.ctid,"
@@ -520,7 +558,10 @@ const RsnQueryDef rsn_queries[] = {
 		{TEXTOID, INT8OID, INT8OID, TEXTOID, INT8OID}
 	},
 
-	/* What has become due from an instant on, by the clock, for whoever it is. */
+	/*
+	 * What has become due from an instant on, by the clock, for whoever it
+	 * is.
+	 */
 	[RSN_QUERY_OFFERS_SINCE] = {
 		"SELECT t.address, t.clock_at, t.ctid FROM resonate.tasks t"
 		" WHERE t.state" EQ TASK_STATE("pending") " AND t.clock_at" GE "$1"
@@ -585,8 +626,9 @@ const RsnQueryDef rsn_queries[] = {
 	},
 
 	/*
-	 * With those that will not be offered, because their promises end before: to
-	 * pass over any number of them would cost more than to find that none is due.
+	 * With those that will not be offered, because their promises end before:
+	 * to pass over any number of them would cost more than to find that none
+	 * is due.
 	 */
 	[RSN_QUERY_NEXT_OFFER] = {
 		"SELECT t.clock_at FROM resonate.tasks t"
