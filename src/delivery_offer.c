@@ -50,10 +50,11 @@ typedef struct Offering
 {
 	int64		now_ms;
 	int			limit;			/* of tasks offered to notify:// addresses */
-	text *const *set_aside;
+	text	   *const *set_aside;
 	int			nset_aside;
 	bool		retell_recent;
-	int64		busy_ms;		/* since when the first is due that others work on */
+	int64		busy_ms;		/* since when the first is due that others
+								 * work on */
 	int			noffered;
 	RsnDelivered result;
 } Offering;

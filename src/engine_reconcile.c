@@ -31,7 +31,7 @@ typedef struct Part
 	text	   *last_id;		/* the last promise; NULL: no end */
 	int64		now_ms;
 	int			limit;			/* of what it does */
-	text *const *set_aside;
+	text	   *const *set_aside;
 	int			nset_aside;
 	int			ndone;
 	bool		is_end;

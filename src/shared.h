@@ -82,7 +82,7 @@ typedef struct RsnSlot
 	pg_atomic_uint32 must_deliver;	/* something is to be delivered */
 	pg_atomic_uint32 must_offer;	/* something can be dequeued; tell of it */
 	pg_atomic_uint32 must_poll; /* counts PREPAREs; zero: none is left */
-	pg_atomic_uint32 prepared_left;	/* RsnPreparedLeft */
+	pg_atomic_uint32 prepared_left; /* RsnPreparedLeft */
 	pg_atomic_uint32 is_paused; /* by debug.start of the wire protocol */
 
 	/*
