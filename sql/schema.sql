@@ -223,7 +223,7 @@ COMMENT ON TABLE resonate.promises IS
 COMMENT ON TYPE resonate.callback_kind IS
 'A callback has an id of its own; a listener has its address for an id.';
 COMMENT ON TABLE resonate.callbacks IS
-'Which addresses wait for a pending promise. A row becomes a row of messages in the transaction that settles the promise.';
+'Which addresses wait for a pending promise. A row becomes a row of messages in the transaction that settles the promise, or soon after, where there are many.';
 COMMENT ON TABLE resonate.messages IS
 'Completions that have not been delivered (notify addresses) or acknowledged (all others). due_at is when the next receiver may have it, and begins the time after which it expires; received_at is when the last one got it.';
 COMMENT ON TYPE resonate.task_state IS
@@ -231,7 +231,7 @@ COMMENT ON TYPE resonate.task_state IS
 COMMENT ON TABLE resonate.tasks IS
 'The obligations to execute the pending promises that have the tag resonate:target. clock_at is the next offer of a pending task, and the end of the lease of an acquired one; offers counts those that nobody has taken, NULL for none. The row is deleted when the promise settles.';
 COMMENT ON TABLE resonate.awaiters IS
-'Which tasks wait for a pending promise. The settlement of the promise deletes the row and resumes the task.';
+'Which tasks wait for a pending promise. The settlement of the promise deletes the row and resumes the task, or the worker does soon after, where there are many or the task is locked.';
 COMMENT ON TYPE resonate.catch_up IS
 'Which of the occurrences that a schedule has missed are fired.';
 COMMENT ON TABLE resonate.schedules IS
