@@ -282,19 +282,31 @@ tell_handed(Offering *offering, RsnHandoffKind kind, RsnOfferPosition *position)
 	}
 }
 
-/* What is due by the clock: a task to be offered at once, or an address to be told. */
-static void
+/*
+ * What is due by the clock: a task to be offered, or an address to be told.  False when
+ * no more can be offered now.
+ */
+static bool
 offer_or_tell(Offering *offering, RsnWaiting *row)
 {
 	RsnTaskRow	task;
 
 	if (row->kind != RSN_WAITING_TASK || !is_notify(row->address))
+	{
 		tell(offering, row);
-	else if (rsn_engine_dequeue_notify_task_at(row, offering->now_ms,
-											   offering->set_aside,
-											   offering->nset_aside, &task,
-											   &offering->busy_ms))
+		return true;
+	}
+	if (offering->noffered >= offering->limit)
+		return false;
+	if (rsn_engine_dequeue_notify_task_at(row, offering->now_ms,
+										  offering->set_aside,
+										  offering->nset_aside, &task,
+										  &offering->busy_ms))
+	{
 		notify_of_tasks(&task, 1, &offering->result);
+		offering->noffered++;
+	}
+	return true;
 }
 
 /* One kind of it; returns before when all there is was found. */
@@ -310,7 +322,10 @@ offer_kind_since(Offering *offering, RsnWaitingKind kind, bool is_delivered,
 								offering->limit, &rows);
 	rsn_store_end();
 	for (int i = 0; i < n; i++)
-		offer_or_tell(offering, &rows[i]);
+	{
+		if (!offer_or_tell(offering, &rows[i]))
+			return rows[i].newest_ms;
+	}
 	return n < offering->limit ? offering->now_ms + 1 : rows[n - 1].newest_ms;
 }
 
@@ -414,7 +429,7 @@ look_for_offers(Offering *offering, bool is_whole, RsnOfferPosition *position)
 	if (position->from_ms == 0)
 	{
 		position->must_walk = true;
-		position->from_ms = offering->now_ms;
+		position->from_ms = offering->now_ms + 1;
 	}
 	position->must_walk |= !position->is_walking &&
 		offering->now_ms >= position->walk_anew_at_ms;
