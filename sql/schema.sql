@@ -181,16 +181,20 @@ CREATE TABLE resonate.tasks (
 	CONSTRAINT tasks_pkey PRIMARY KEY (id)
 ) WITH (vacuum_truncate = false, toast.vacuum_truncate = false);
 
--- The queue of each target, and the leases.
+-- The queue of each target.
 CREATE INDEX tasks_queue_idx
 	ON resonate.tasks (address, clock_at) WHERE state = 'pending';
 
-CREATE INDEX tasks_lease_idx
-	ON resonate.tasks (clock_at) WHERE state = 'acquired';
+-- What is due next, offers and leases, whosever it is.
+CREATE INDEX tasks_clock_idx
+	ON resonate.tasks (state, clock_at) WHERE clock_at IS NOT NULL;
 
 -- What others may have than the process it is for, and than those who gave it back.
 CREATE INDEX tasks_others_idx
 	ON resonate.tasks (others_address, others_at) WHERE others_at IS NOT NULL;
+
+CREATE INDEX tasks_others_clock_idx
+	ON resonate.tasks (others_at) WHERE others_at IS NOT NULL;
 
 CREATE TABLE resonate.awaiters (
 	awaited_id text COLLATE "C" NOT NULL,
@@ -259,7 +263,7 @@ COMMENT ON TABLE resonate.promises IS
 COMMENT ON TYPE resonate.callback_kind IS
 'A callback has an id of its own; a listener has its address for an id.';
 COMMENT ON TABLE resonate.callbacks IS
-'Which addresses wait for a pending promise. A row becomes a row of messages in the transaction that settles the promise. One that is deleted is not told, and nothing else depends on it.';
+'Which addresses wait for a pending promise. A row becomes a row of messages in the transaction that settles the promise, or soon after, where there are many. One that is deleted is not told, and nothing else depends on it.';
 COMMENT ON TABLE resonate.messages IS
 'Completions that have not been delivered (notify addresses) or acknowledged (all others). due_at is when the next receiver may have it, and begins the time after which it expires; received_at is when the last one got it. One that is deleted is not delivered, and nothing else depends on it.';
 COMMENT ON TYPE resonate.task_state IS
@@ -267,7 +271,7 @@ COMMENT ON TYPE resonate.task_state IS
 COMMENT ON TABLE resonate.tasks IS
 'The obligations to execute the pending promises that have the tag resonate:target. clock_at is the next offer of a pending task, and the end of the lease of an acquired one; offers counts those that nobody has taken, NULL for none. The row is deleted when the promise settles, and cannot be deleted alone before.';
 COMMENT ON TABLE resonate.awaiters IS
-'Which tasks wait for a pending promise. The settlement of the promise deletes the row and resumes the task; whoever deletes the last row of a suspended task resumes it, too.';
+'Which tasks wait for a pending promise. The settlement of the promise deletes the row and resumes the task, or the worker does soon after, where there are many or the task is locked; whoever deletes the last row of a suspended task resumes it, too.';
 COMMENT ON TYPE resonate.catch_up IS
 'Which of the occurrences that a schedule has missed are fired.';
 COMMENT ON TABLE resonate.schedules IS

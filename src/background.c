@@ -22,6 +22,7 @@
 #include "delivery.h"
 #include "engine.h"
 #include "guc.h"
+#include "id.h"
 #include "shared.h"
 #include "worker_settings.h"
 
@@ -41,6 +42,9 @@
  */
 #define FIRE_MS_WORKER	50
 #define FIRE_MS_CALLER	1000
+
+/* What a promise costs for which nobody waits, in rows of those who do. */
+#define LEFT_PROMISE_COST	4
 
 /* How many schedules to check at once against the rules of their time zones. */
 #define FOLLOW_ZONES_MAX 1000
@@ -184,7 +188,7 @@ step_dispatch(int64 now_ms, int limit, RsnProgress *progress)
 {
 	const RsnSetAside *set_aside = &progress->set_aside[RSN_STEP_DISPATCH];
 	RsnDelivered offered = rsn_delivery_offer(now_ms, limit, set_aside->ids,
-											  set_aside->n);
+											  set_aside->n, &progress->offered);
 
 	progress->has_more = offered.has_more;
 	progress->has_busy = offered.has_busy;
@@ -223,19 +227,115 @@ step_deliver(int64 now_ms, int limit, RsnProgress *progress)
 	return delivered.processed;
 }
 
+/*
+ * Has all that others may have left looked for: from the start, but not before a look
+ * that is under way has come to its end, or those who leave more would keep it at the
+ * start.
+ */
+void
+rsn_background_want_reconciling(RsnProgress *progress)
+{
+	if (progress->is_reconciled || progress->reconciled.marks[0].promise.len +
+		progress->reconciled.marks[1].promise.len +
+		progress->reconciled.task.len == 0)
+	{
+		progress->is_reconciled = false;
+		progress->has_passed_busy = false;
+	}
+	else
+		progress->must_reconcile_again = true;
+}
+
+/* True for a promise whose callbacks or awaiters have failed. */
+static bool
+is_set_aside(const RsnSetAside *set_aside, const text *id)
+{
+	for (int i = 0; i < set_aside->n; i++)
+	{
+		if (rsn_id_equals(set_aside->ids[i], id))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Tells at most limit of those who wait for promises that were handed over.  Promises
+ * with some that others work on are put by, so that they do not stand in the way, until
+ * it is time to come back for them.  One that is set aside is found again with all
+ * others.
+ */
+static int
+reconcile_left(int64 now_ms, int limit, RsnProgress *progress)
+{
+	const RsnSetAside *set_aside = &progress->set_aside[RSN_STEP_RECONCILE];
+	text	   *id;
+	int			room = limit;
+	int			n = 0;
+
+	if (now_ms >= progress->retry_left_ms)
+		rsn_delivery_take_put_by();
+	while (room > 0 && (id = rsn_delivery_first(RSN_HANDOFF_LEFT)) != NULL)
+	{
+		RsnReconcilePosition next = progress->left;
+		int			ndone = 0;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!is_set_aside(set_aside, id))
+			ndone = rsn_engine_reconcile_one(id, now_ms, room, &next);
+		n += ndone;
+		room -= ndone + LEFT_PROMISE_COST;
+		progress->left = next;
+		if (next.has_more)
+			continue;
+		rsn_delivery_pass_first(RSN_HANDOFF_LEFT, next.has_busy);
+		memset(&progress->left, 0, sizeof(progress->left));
+	}
+	progress->has_more |= rsn_delivery_has(RSN_HANDOFF_LEFT);
+	progress->has_busy |= rsn_delivery_has_put_by();
+	return n;
+}
+
+/* The same for all that there is, a part of it. */
+static int
+reconcile_all(int64 now_ms, int limit, RsnProgress *progress)
+{
+	const RsnSetAside *set_aside = &progress->set_aside[RSN_STEP_RECONCILE];
+	RsnReconcilePosition next = progress->reconciled;
+	int			n;
+
+	if (progress->has_passed_busy && now_ms < progress->retry_left_ms)
+	{
+		progress->has_busy = true;
+		return 0;
+	}
+	n = rsn_engine_reconcile(now_ms, limit, set_aside->ids, set_aside->n,
+							 &next);
+	progress->has_passed_busy = false;
+	if (next.has_more)
+		progress->has_more = true;
+	else
+	{
+		progress->has_busy |= next.has_busy;
+		progress->has_passed_busy = next.has_busy;
+		progress->is_reconciled = !next.has_busy &&
+			!progress->must_reconcile_again;
+		progress->has_more |= progress->must_reconcile_again;
+		progress->must_reconcile_again = false;
+		next.has_busy = false;
+	}
+	progress->reconciled = next;
+	return n;
+}
+
 static int
 step_reconcile(int64 now_ms, int limit, RsnProgress *progress)
 {
-	const RsnSetAside *set_aside = &progress->set_aside[RSN_STEP_RECONCILE];
-	int			n = rsn_engine_reconcile(now_ms, limit, set_aside->ids,
-										 set_aside->n, &progress->reconciled);
+	int			n = 0;
 
-	progress->has_more = progress->reconciled.has_more;
-	if (!progress->has_more)
-	{
-		progress->has_busy = progress->reconciled.has_busy;
-		progress->reconciled.has_busy = false;
-	}
+	if (progress->is_worker)
+		n = reconcile_left(now_ms, limit, progress);
+	if (!progress->is_reconciled)
+		n += reconcile_all(now_ms, limit, progress);
 	return n;
 }
 
@@ -433,24 +533,18 @@ rsn_background_list(RsnStep step, int64 now_ms, RsnProgress *progress,
 		[RSN_STEP_PRUNE] = RSN_DUE_INTERNAL_PROMISES
 	};
 	const RsnSetAside *set_aside = &progress->set_aside[step];
-	RsnKeyRange ranges[RSN_NLEFT];
 	int			limit = rsn_background_limit(step);
 	int			n;
 
 	*due_ms = NULL;
 	if (step == RSN_STEP_EXPIRE || step == RSN_STEP_CLOCK)
 		return 0;
-	rsn_store_begin();
 	if (step == RSN_STEP_RECONCILE)
-	{
-		rsn_engine_next_left_over(&progress->reconciled,
-								  limit, ranges);
-		n = rsn_store_unfired_promises(ranges, limit,
-									   set_aside->ids, set_aside->n, ids);
-	}
-	else
-		n = rsn_store_due_ids(kinds[step], look_from(progress, step), now_ms,
-							  limit, set_aside->ids, set_aside->n, ids, due_ms);
+		return rsn_engine_list_left(&progress->reconciled, limit,
+									set_aside->ids, set_aside->n, ids);
+	rsn_store_begin();
+	n = rsn_store_due_ids(kinds[step], look_from(progress, step), now_ms,
+						  limit, set_aside->ids, set_aside->n, ids, due_ms);
 	rsn_store_end();
 	return n;
 }
@@ -458,6 +552,7 @@ rsn_background_list(RsnStep step, int64 now_ms, RsnProgress *progress,
 static int
 run_one(RsnStep step, int64 now_ms, text *id)
 {
+	RsnReconcilePosition position = {0};
 	RsnDelivered delivered;
 	RsnFired	fired;
 	int			n;
@@ -486,7 +581,9 @@ run_one(RsnStep step, int64 now_ms, text *id)
 			count_delivered(&delivered);
 			return delivered.processed;
 		case RSN_STEP_RECONCILE:
-			rsn_engine_reconcile_one(id, now_ms);
+			(void) rsn_engine_reconcile_one(id, now_ms,
+											rsn_background_limit(step),
+											&position);
 			return 1;
 		case RSN_STEP_PRUNE:
 

@@ -8,6 +8,7 @@
 #ifndef RSN_BACKGROUND_H
 #define RSN_BACKGROUND_H
 
+#include "delivery.h"
 #include "engine.h"
 #include "set_aside.h"
 #include "shared.h"
@@ -54,7 +55,13 @@ typedef struct RsnProgress
 	int64		from_ms[RSN_NSTEPS];
 	bool		has_more;		/* the last step has not seen all that is due */
 	bool		has_busy;		/* it has left out what others work on */
-	RsnReconcilePosition reconciled;
+	RsnReconcilePosition reconciled;	/* of all that there is */
+	bool		is_reconciled;	/* there is none, so it need not go on */
+	bool		must_reconcile_again;	/* when it has come to the end */
+	bool		has_passed_busy;	/* it has, but for what others work on */
+	RsnReconcilePosition left;	/* of the promise that was handed over first */
+	int64		retry_left_ms;	/* when to come back for what others work on */
+	RsnOfferPosition offered;
 	RsnPrunePosition pruned;
 	bool		must_expire;	/* internal promises, before they are old */
 	bool		is_worker;		/* others wait for the end of the step */
@@ -75,6 +82,7 @@ extern RsnCounts rsn_background_counts(void);
 extern void rsn_background_restore_counts(const RsnCounts *counts);
 extern const char *rsn_step_name(RsnStep step);
 extern int	rsn_background_limit(RsnStep step);
+extern void rsn_background_want_reconciling(RsnProgress *progress);
 extern int	rsn_background_step(RsnStep step, int64 now_ms, int limit,
 								RsnProgress *progress);
 extern int64 rsn_background_next_due(RsnAsk ask, const RsnProgress *progress,

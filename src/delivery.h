@@ -32,11 +32,31 @@ typedef enum RsnDeliveryScope
 								 * looked for */
 } RsnDeliveryScope;
 
+/*
+ * Where to look for offers.  What becomes due by the clock is found in the order of
+ * time; what commits have not said the address of, by a walk over all addresses.
+ */
+typedef struct RsnOfferPosition
+{
+	int64		from_ms;		/* by time, from here on */
+	bool		must_walk;		/* from the start, after a walk under way */
+	bool		is_walking;
+	RsnKeyMark	walked_to[RSN_WAITING_NKINDS];	/* addresses */
+	bool		is_at_end[RSN_WAITING_NKINDS];
+	int64		walk_anew_at_ms;	/* whatever was told */
+} RsnOfferPosition;
+
 extern void rsn_delivery_init(void);
 extern void rsn_delivery_take(RsnSlot *slot);
 extern bool rsn_delivery_drop(RsnHandoffKind kind, bool is_all);
 extern bool rsn_delivery_has(RsnHandoffKind kind);
+extern text *rsn_delivery_first(RsnHandoffKind kind);
+extern void rsn_delivery_pass_first(RsnHandoffKind kind, bool must_keep);
+extern bool rsn_delivery_has_put_by(void);
+extern void rsn_delivery_take_put_by(void);
+extern const RsnHandoffList *rsn_delivery_take_handed(RsnHandoffKind kind);
 extern void rsn_delivery_set_scope(RsnDeliveryScope scope);
+extern RsnDeliveryScope rsn_delivery_take_scope(void);
 extern RsnDelivered rsn_delivery_notify(int64 now_ms, int limit,
 										text *const *set_aside,
 										int nset_aside);
@@ -48,10 +68,13 @@ extern bool rsn_delivery_acknowledge(RsnCallbackKind kind, text *promise_id,
 extern int	rsn_delivery_dequeue_unblock(text *address, int limit,
 										 int64 now_ms, RsnMessageRow **rows);
 extern int	rsn_delivery_expire(int64 now_ms, int limit);
+
+/* delivery_offer.c */
+extern void rsn_delivery_init_offers(void);
 extern char *rsn_delivery_channel(const text *address);
 extern RsnDelivered rsn_delivery_offer(int64 now_ms, int limit,
-									   text *const *set_aside,
-									   int nset_aside);
+									   text *const *set_aside, int nset_aside,
+									   RsnOfferPosition *position);
 extern RsnDelivered rsn_delivery_offer_one(text *id, int64 now_ms);
 
 #endif							/* RSN_DELIVERY_H */

@@ -77,7 +77,8 @@ typedef struct RsnPrunePosition
 /* How far reconciling has come; zero is the start. */
 typedef struct RsnReconcilePosition
 {
-	RsnKeyMark	marks[RSN_NLEFT];
+	RsnLeftMark marks[RSN_NLEFT];
+	RsnKeyMark	task;
 	bool		has_more;
 	bool		has_busy;		/* it has passed what others work on */
 } RsnReconcilePosition;
@@ -128,8 +129,8 @@ extern void rsn_engine_create_missing(const RsnCreateRequest *requests, int n,
 extern RsnOutcome *rsn_engine_settle_many(const RsnSettleRequest *requests,
 										  int n);
 extern int	rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows);
-extern int	rsn_engine_search_by_id(const RsnIdSearch *search,
-									RsnPromiseRow **rows, text **next_id);
+extern int	rsn_engine_search_by_id(RsnIdSearch *search, RsnPromiseRow **rows,
+									text **next_id);
 
 /* engine_sweep.c */
 extern int	rsn_engine_expire_due(int64 from_ms, int64 now_ms, int limit,
@@ -144,12 +145,14 @@ extern int	rsn_engine_prune(int64 settled_by_ms, int64 lapsed_by_ms, int limit,
 extern void rsn_engine_init(void);
 
 /* engine_reconcile.c */
-extern void rsn_engine_next_left_over(const RsnReconcilePosition *position,
-									  int limit, RsnKeyRange *ranges);
 extern int	rsn_engine_reconcile(int64 now_ms, int limit,
 								 text *const *set_aside, int nset_aside,
 								 RsnReconcilePosition *position);
-extern void rsn_engine_reconcile_one(text *promise_id, int64 now_ms);
+extern int	rsn_engine_reconcile_one(text *promise_id, int64 now_ms, int limit,
+									 RsnReconcilePosition *position);
+extern int	rsn_engine_list_left(const RsnReconcilePosition *position,
+								 int limit, text *const *set_aside,
+								 int nset_aside, text ***ids);
 
 /* engine_foreign.c */
 extern void rsn_engine_follow_settlement(text *id);
@@ -192,10 +195,16 @@ extern int	rsn_engine_end_leases(int64 from_ms, int64 now_ms, int limit,
 extern int	rsn_engine_end_lease(text *id, int64 now_ms);
 extern int	rsn_engine_dequeue_tasks(text *address, int limit, int64 now_ms,
 									 RsnTaskRow **rows);
-extern int	rsn_engine_dequeue_notify_tasks(int limit, int64 now_ms,
+extern int	rsn_engine_dequeue_notify_tasks(text *address, int limit,
+											int64 now_ms,
 											text *const *set_aside,
 											int nset_aside,
-											RsnTaskRow **rows, bool *has_busy);
+											RsnTaskRow **rows, int64 *busy_ms);
+extern bool rsn_engine_dequeue_notify_task_at(const RsnWaiting *seen,
+											  int64 now_ms,
+											  text *const *set_aside,
+											  int nset_aside, RsnTaskRow *row,
+											  int64 *busy_ms);
 extern int	rsn_engine_dequeue_notify_task(text *id, int64 now_ms,
 										   RsnTaskRow **row);
 

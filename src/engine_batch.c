@@ -353,56 +353,46 @@ rsn_engine_settle_many(const RsnSettleRequest *requests, int n)
 	return outcomes;
 }
 
-/* Shows the rows as they are at now. */
-static void
-observe_rows(RsnPromiseRow *rows, int n, int64 now_ms)
-{
-	for (int i = 0; i < n; i++)
-		rows[i].core = rsn_promise_observe(&rows[i].core, now_ms);
-}
-
 /*
- * Stores the timeouts of those rows that have lapsed, unless somebody settled
- * them in time; true if there were any, so that the rows have to be read again.
- */
-static bool
-expire_lapsed(const RsnPromiseRow *rows, int n, int64 now_ms)
-{
-	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
-	RsnPromiseRow *locked;
-	int			nlapsed = 0;
-
-	for (int i = 0; i < n; i++)
-	{
-		if (rsn_promise_is_lapsed(&rows[i].core, now_ms))
-			ids[nlapsed++] = rows[i].id;
-	}
-	if (nlapsed == 0)
-		return false;
-	nlapsed = rsn_store_lock_promises(ids, nlapsed, &locked);
-	rsn_engine_expire_rows(locked, nlapsed, true, now_ms);
-	return true;
-}
-
-/*
- * Promises newest first, as they are now.  A page never shows a lapsed promise
- * as pending: those on it are settled first, and the page is read again.  If there
- * are many that nobody has settled, the worker is asked to, for the next page.
+ * Promises newest first, as they are now.  What has lapsed on a page is settled
+ * first, and the page is read again.  Where some are left out because they are in
+ * doubt, the page is filled with those behind them.  If there are many that nobody
+ * has settled, the worker is asked to, for the next page.
  */
 int
 rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows)
 {
-	int			n;
+	RsnDoubt	doubt = {0};
+	int			limit = search->limit;
+	int			n = 0;
+	int			nread;
+	bool		is_last;
 
 	rsn_store_begin();
 	do
 	{
-		CHECK_FOR_INTERRUPTS();
-		search->now_ms = rsn_clock_now();
-		n = rsn_store_search_promises(search, rows);
-	} while (rsn_engine_can_write() &&
-			 expire_lapsed(*rows, n, search->now_ms));
-	observe_rows(*rows, n, search->now_ms);
+		RsnPromiseRow *page;
+
+		do
+		{
+			CHECK_FOR_INTERRUPTS();
+			search->now_ms = rsn_clock_now();
+			nread = rsn_store_search_promises(search, &page);
+		} while (rsn_engine_can_write() &&
+				 rsn_engine_expire_lapsed(page, nread, search->now_ms, &doubt));
+
+		is_last = nread < search->limit;
+		if (nread > 0)
+		{
+			search->has_position = true;
+			search->position_created_at_ms = page[nread - 1].core.created_at_ms;
+			search->position_id = page[nread - 1].id;
+		}
+		nread = rsn_engine_show_page(page, nread, search->wants, search->now_ms);
+		rsn_engine_add_page(rows, n, limit, page, nread);
+		n += nread;
+		search->limit = limit - n;
+	} while (!is_last && n < limit);
 	if (rsn_store_passes_many_lapsed(search))
 		rsn_wake_ask_to_expire();
 	rsn_store_end();
@@ -410,25 +400,42 @@ rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows)
 }
 
 /*
- * Promises in order of their ids, as they are now; those on the page that have
- * lapsed are settled first, as in rsn_engine_search.  Unless NULL, next_id is
+ * Promises in order of their ids, as they are now; likewise.  Unless NULL, next_id is
  * where to go on after a page that is not full.
  */
 int
-rsn_engine_search_by_id(const RsnIdSearch *search, RsnPromiseRow **rows,
+rsn_engine_search_by_id(RsnIdSearch *search, RsnPromiseRow **rows,
 						text **next_id)
 {
-	int64		now_ms;
-	int			n;
+	RsnDoubt	doubt = {0};
+	int			limit = search->limit;
+	int			n = 0;
+	int			nread;
+	bool		is_last;
 
 	rsn_store_begin();
 	do
 	{
-		CHECK_FOR_INTERRUPTS();
-		now_ms = rsn_clock_now();
-		n = rsn_store_search_promises_by_id(search, now_ms, rows, next_id);
-	} while (rsn_engine_can_write() && expire_lapsed(*rows, n, now_ms));
-	observe_rows(*rows, n, now_ms);
+		RsnPromiseRow *page;
+		int64		now_ms;
+
+		do
+		{
+			CHECK_FOR_INTERRUPTS();
+			now_ms = rsn_clock_now();
+			nread = rsn_store_search_promises_by_id(search, now_ms, &page,
+													next_id);
+		} while (rsn_engine_can_write() &&
+				 rsn_engine_expire_lapsed(page, nread, now_ms, &doubt));
+
+		is_last = nread < search->limit;
+		if (nread > 0)
+			search->after_id = page[nread - 1].id;
+		nread = rsn_engine_show_page(page, nread, search->wants, now_ms);
+		rsn_engine_add_page(rows, n, limit, page, nread);
+		n += nread;
+		search->limit = limit - n;
+	} while (!is_last && n < limit);
 	rsn_store_end();
 	return n;
 }

@@ -13,13 +13,6 @@
 #include "engine_internal.h"
 #include "id.h"
 
-static bool
-is_among(text *const *sorted_ids, int n, const text *id)
-{
-	return n > 0 && bsearch(&id, sorted_ids, n, sizeof(text *),
-							rsn_id_compare_pointers) != NULL;
-}
-
 /* The ids of those awaited whose awaiters are among the busy tasks, in byte order. */
 static int
 list_held_up(const RsnAwaiterRow *awaiters, int n, text *const *busy,
@@ -30,7 +23,7 @@ list_held_up(const RsnAwaiterRow *awaiters, int n, text *const *busy,
 	*held_up = palloc(sizeof(text *) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
-		if (is_among(busy, nbusy, awaiters[i].awaiter_id))
+		if (rsn_id_is_among(busy, nbusy, awaiters[i].awaiter_id))
 			(*held_up)[nheld_up++] = awaiters[i].awaited_id;
 	}
 	qsort(*held_up, nheld_up, sizeof(text *), rsn_id_compare_pointers);
@@ -66,8 +59,8 @@ try_lock_tasks(RsnTaskSet *set, text *const *own_ids, int nown, text ***busy)
 	nheld_up = list_held_up(awaiters, nawaiters, *busy, nbusy, &held_up);
 	for (int i = 0; i < set->nawaited; i++)
 	{
-		if (!is_among(held_up, nheld_up, set->awaited_ids[i]) &&
-			!is_among(*busy, nbusy, set->awaited_ids[i]))
+		if (!rsn_id_is_among(held_up, nheld_up, set->awaited_ids[i]) &&
+			!rsn_id_is_among(*busy, nbusy, set->awaited_ids[i]))
 			set->awaited_ids[nkept++] = set->awaited_ids[i];
 	}
 	set->nawaited = nkept;
@@ -81,7 +74,7 @@ try_lock_tasks(RsnTaskSet *set, text *const *own_ids, int nown, text ***busy)
  * what has to do with his tasks.
  */
 RsnTaskSet
-rsn_engine_try_lock_tasks(RsnPromiseRow **rows, int *n)
+rsn_engine_try_lock_all(RsnPromiseRow **rows, int *n)
 {
 	RsnTaskSet	set = {0};
 	text	  **own_ids = palloc(sizeof(text *) * Max(*n, 1));
@@ -108,24 +101,12 @@ rsn_engine_try_lock_tasks(RsnPromiseRow **rows, int *n)
 	nbusy = try_lock_tasks(&set, own_ids, nown, &busy);
 	for (int i = 0; i < *n; i++)
 	{
-		bool		is_held_up = is_among(wanted_ids, nwanted, rows[i]->id) &&
-		!is_among(set.awaited_ids, set.nawaited, rows[i]->id);
+		bool		is_held_up = rsn_id_is_among(wanted_ids, nwanted, rows[i]->id) &&
+		!rsn_id_is_among(set.awaited_ids, set.nawaited, rows[i]->id);
 
-		if (!is_held_up && !is_among(busy, nbusy, rows[i]->id))
+		if (!is_held_up && !rsn_id_is_among(busy, nbusy, rows[i]->id))
 			rows[nkept++] = rows[i];
 	}
 	*n = nkept;
 	return set;
-}
-
-/*
- * Locks the tasks that await the promises of a set, without waiting; takes off those
- * that are awaited by a task which somebody else has locked.
- */
-void
-rsn_engine_try_lock_awaiters(RsnTaskSet *set)
-{
-	text	  **busy;
-
-	(void) try_lock_tasks(set, set->awaited_ids, 0, &busy);
 }

@@ -22,15 +22,20 @@
 void
 rsn_engine_follow_settlement(text *id)
 {
-	RsnTaskSet	tasks = {.awaited_ids = &id,.nawaited = 1};
+	RsnPromiseRow *promise;
+	RsnTaskSet	tasks;
 	RsnTaskRow *task;
 
 	rsn_store_begin();
-	tasks.n = rsn_store_lock_tasks_and_awaiters(&id, 1, &id, 1, &tasks.rows);
-	task = rsn_engine_find_task(&tasks, id);
-	if (task != NULL)
-		rsn_store_delete_task(task);
-	rsn_engine_catch_up(&tasks, rsn_clock_now());
+	promise = rsn_store_read_promise(id);
+	if (promise != NULL)
+	{
+		tasks = rsn_engine_lock_tasks_for(promise, NULL);
+		task = rsn_engine_find_task(&tasks, id);
+		if (task != NULL)
+			rsn_store_delete_task(task);
+		rsn_engine_catch_up(promise, &tasks, rsn_clock_now());
+	}
 	rsn_store_end();
 }
 

@@ -17,7 +17,19 @@ typedef struct RsnTaskSet
 	int			n;
 	text	  **awaited_ids;	/* those of the promises that tasks await */
 	int			nawaited;
+	text	  **busy;			/* awaiting tasks that others have locked */
+	int			nbusy;
+	text	  **left_ids;		/* promises whose awaiters are left, or some */
+	int			nleft;
+	int			share;			/* of each promise in what is done at once;
+								 * zero: all */
 } RsnTaskSet;
+
+/* How long a search has waited for what is in doubt. */
+typedef struct RsnDoubt
+{
+	int			waited_ms;
+} RsnDoubt;
 
 /* Reads the stored task, or NULL, and may lock it. */
 typedef RsnTaskRow *(*RsnTaskLook) (text *id);
@@ -42,12 +54,24 @@ extern RsnOutcome rsn_engine_apply(RsnPromiseRow *row,
 								   const RsnTaskSet *tasks, int64 now_ms);
 
 /* engine_busy.c */
-extern RsnTaskSet rsn_engine_try_lock_tasks(RsnPromiseRow **rows, int *n);
-extern void rsn_engine_try_lock_awaiters(RsnTaskSet *set);
+extern RsnTaskSet rsn_engine_try_lock_all(RsnPromiseRow **rows, int *n);
 
-/* engine_settle.c */
+/* engine_doubt.c */
+extern bool rsn_engine_expire_lapsed(const RsnPromiseRow *rows, int n,
+									 int64 now_ms, RsnDoubt *doubt);
+extern int	rsn_engine_show_page(RsnPromiseRow *rows, int n,
+								 const bool *wants, int64 now_ms);
+extern void rsn_engine_add_page(RsnPromiseRow **rows, int n, int limit,
+								RsnPromiseRow *page, int npage);
+
+/* engine_follow.c */
+extern RsnTaskSet rsn_engine_lock_tasks(RsnPromiseRow *const *rows, int n,
+										text *extra_id);
 extern RsnTaskSet rsn_engine_lock_tasks_for(RsnPromiseRow *row,
 											text *extra_id);
+extern RsnTaskSet rsn_engine_try_lock_tasks(RsnPromiseRow **rows, int *n);
+
+/* engine_settle.c */
 extern RsnTaskRow *rsn_engine_find_task(const RsnTaskSet *set,
 										const text *id);
 extern void rsn_engine_task_missing(const RsnPromiseRow *promise);
@@ -55,7 +79,11 @@ extern void rsn_engine_write_settled(RsnPromiseRow *const *rows, int n,
 									 const RsnTaskSet *tasks, int64 now_ms);
 extern bool rsn_engine_try_settle(RsnPromiseRow *row, int64 now_ms);
 extern void rsn_engine_resume_awaiters(const RsnTaskSet *tasks, int64 now_ms);
-extern void rsn_engine_catch_up(const RsnTaskSet *tasks, int64 now_ms);
+extern void rsn_engine_catch_up(RsnPromiseRow *row, const RsnTaskSet *tasks,
+								int64 now_ms);
+extern void rsn_engine_resume_tasks(text **ids, int n, const RsnTaskSet *tasks,
+									int64 now_ms);
+extern void rsn_engine_note_fired(const text *address);
 extern void rsn_engine_insert_task(const RsnCreateRequest *request,
 								   const RsnTask *task, text *pid);
 extern void rsn_engine_offer_new(const RsnPromiseRow *row,

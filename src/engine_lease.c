@@ -225,6 +225,17 @@ offer_tasks(RsnTaskRow *rows, int n, OfferRule rule, int64 now_ms)
 	}
 }
 
+static bool
+is_one_of(text *const *ids, int n, const text *id)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (rsn_id_equals(ids[i], id))
+			return true;
+	}
+	return false;
+}
+
 /* What part of the tasks that are asked for is left to those that others may have. */
 #define OTHERS_PART	8
 
@@ -277,20 +288,56 @@ rsn_engine_dequeue_tasks(text *address, int limit, int64 now_ms,
 	return n + nothers;
 }
 
-/* Offers tasks of all notify:// addresses; says if others work on some that are due. */
+/*
+ * Offers at most limit tasks of a notify:// address, but for those set aside; says
+ * since when the first is due that others work on, if that is earlier.
+ */
 int
-rsn_engine_dequeue_notify_tasks(int limit, int64 now_ms,
+rsn_engine_dequeue_notify_tasks(text *address, int limit, int64 now_ms,
 								text *const *set_aside, int nset_aside,
-								RsnTaskRow **rows, bool *has_busy)
+								RsnTaskRow **rows, int64 *busy_ms)
 {
 	int			n;
+	int			nkept = 0;
 
 	rsn_store_begin();
-	n = rsn_store_lock_due_notify_tasks(now_ms, limit, set_aside, nset_aside,
-										rows, has_busy);
-	offer_tasks(*rows, n, rsn_task_offer, now_ms);
+	*rows = rsn_store_alloc(sizeof(RsnTaskRow) * (limit + nset_aside));
+	n = rsn_store_lock_due_notify_tasks(address, now_ms, limit + nset_aside,
+										*rows, busy_ms);
+	for (int i = 0; i < n && nkept < limit; i++)
+	{
+		if (!is_one_of(set_aside, nset_aside, (*rows)[i].id))
+			(*rows)[nkept++] = (*rows)[i];
+	}
+	offer_tasks(*rows, nkept, rsn_task_offer, now_ms);
 	rsn_store_end();
-	return n;
+	return nkept;
+}
+
+/*
+ * Offers a task that was seen to be due, where it is; false when others work on it,
+ * which is told likewise, or it is set aside.
+ */
+bool
+rsn_engine_dequeue_notify_task_at(const RsnWaiting *seen, int64 now_ms,
+								  text *const *set_aside, int nset_aside,
+								  RsnTaskRow *row, int64 *busy_ms)
+{
+	bool		is_locked;
+	bool		is_due;
+
+	rsn_store_begin();
+	is_locked = rsn_store_try_lock_task_at(&seen->tid, row);
+	is_due = is_locked && row->core.state == RSN_TASK_PENDING &&
+		row->core.clock_at_ms <= now_ms &&
+		rsn_task_is_alive(&row->core, now_ms) &&
+		!is_one_of(set_aside, nset_aside, row->id);
+	if (!is_locked)
+		*busy_ms = Min(*busy_ms, seen->newest_ms);
+	if (is_due)
+		offer_tasks(row, 1, rsn_task_offer, now_ms);
+	rsn_store_end();
+	return is_due;
 }
 
 /* Offers one of these, if it is due and nobody works on it; returns how many. */

@@ -1,10 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * engine_reconcile.c
- *	  Lock, read, decide, write: what a restore has left undone.
+ *	  Lock, read, decide, write: those who still wait for what is settled.
  *
- * A settlement tells all who wait in its own transaction, so that the engine
- * leaves nothing here to do.  Rows that are loaded by others may.
+ * A settlement tells those who wait in its own transaction, unless they are too many
+ * or somebody works on them: then it leaves them where they are, and tells the worker
+ * which promise it is.  Rows that are loaded by others can be left, too, and so is
+ * what the worker was told when it ends; for these everything is looked at.
+ *
+ * Either goes through callbacks and awaiters in the order of their keys, and takes a
+ * bounded number of them in a transaction, however many wait for one promise.  What is
+ * settled stays so, and nobody can be added who waits for it; so the promise need not
+ * be locked.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,119 +20,194 @@
 #include "miscadmin.h"
 
 #include "engine_internal.h"
+#include "id.h"
 
 /* A part of reconciling looks at as many entries as its limit, or at these. */
 #define RECONCILE_ENTRIES_MIN 1000
 
-/*
- * What follows from the settlement of promises that are settled already; returns for
- * how many.  The others are awaited by tasks that somebody works on.
- */
-static int
-catch_up(text *const *ids, int n, int64 now_ms)
+/* What a part is about, and what has become of it. */
+typedef struct Part
 {
-	RsnTaskSet	tasks = {.nawaited = n};
-
-	tasks.awaited_ids = palloc(sizeof(text *) * Max(n, 1));
-	memcpy(tasks.awaited_ids, ids, sizeof(text *) * n);
-	rsn_engine_try_lock_awaiters(&tasks);
-	if (tasks.nawaited == 0)
-		return 0;
-	rsn_engine_catch_up(&tasks, now_ms);
-	return tasks.nawaited;
-}
-
-/* The parts of the tables that are to be looked at next; the store is open. */
-void
-rsn_engine_next_left_over(const RsnReconcilePosition *position, int limit,
-						  RsnKeyRange *ranges)
-{
-	for (int i = 0; i < RSN_NLEFT; i++)
-		ranges[i] = rsn_store_next_left_over((RsnLeftOver) i,
-											 &position->marks[i],
-											 Max(limit, RECONCILE_ENTRIES_MIN));
-}
-
-/* Goes on after the ranges, or at the start once all of them were at their ends. */
-static void
-move_on(RsnReconcilePosition *position, const RsnKeyRange *ranges)
-{
-	position->has_more = false;
-	for (int i = 0; i < RSN_NLEFT; i++)
-	{
-		RsnKeyMark *mark = &position->marks[i];
-
-		position->has_more |= !ranges[i].is_end;
-		mark->len = Min(VARSIZE_ANY_EXHDR(ranges[i].last), sizeof(mark->key));
-		memcpy(mark->key, VARDATA_ANY(ranges[i].last), mark->len);
-	}
-	if (!position->has_more)
-		memset(position->marks, 0, sizeof(position->marks));
-}
-
-/*
- * Catches up on promises in these ranges, at most limit where somebody works on none;
- * returns for how many, and says if it was all of them but the busy ones.
- */
-static int
-catch_up_in(const RsnKeyRange *ranges, int64 now_ms, int limit,
-			text *const *set_aside, int nset_aside,
-			RsnReconcilePosition *position, bool *is_all)
-{
-	text	  **ids;
-	int64		nwanted = limit;
+	text	   *last_id;		/* the last promise; NULL: no end */
+	int64		now_ms;
+	int			limit;			/* of what it does */
+	text	   *const *set_aside;
+	int			nset_aside;
 	int			ndone;
-	int			n;
+	bool		is_end;
+	bool		has_busy;		/* others work on some of it */
+} Part;
 
-	do
+/* Turns callbacks of settled promises into messages. */
+static void
+fire(Part *part, RsnLeftRow *rows, int n)
+{
+	int			nfired = rsn_store_fire_left(rows, n, part->now_ms);
+
+	for (int i = 0; i < n; i++)
+		rsn_engine_note_fired(rows[i].address);
+	part->has_busy |= nfired < n;
+	part->ndone += nfired;
+}
+
+/* Resumes tasks that await settled promises. */
+static void
+resume(Part *part, RsnLeftRow *rows, int n)
+{
+	RsnTaskSet	tasks = {0};
+	text	  **ids = palloc(sizeof(text *) * n);
+	text	  **busy;
+	int			nbusy;
+	int			nfree = 0;
+
+	for (int i = 0; i < n; i++)
+		ids[i] = rows[i].id;
+	tasks.n = rsn_store_try_lock_tasks(ids, n, &tasks.rows, &busy, &nbusy);
+	for (int i = 0; i < n; i++)
 	{
-		CHECK_FOR_INTERRUPTS();
-		n = rsn_store_unfired_promises(ranges, (int) nwanted, set_aside,
-									   nset_aside, &ids);
-		*is_all = n < nwanted;
-		ndone = n > 0 ? catch_up(ids, n, now_ms) : 0;
-
-		/* What others work on is found again, and must not hide the rest. */
-		nwanted = Min(nwanted * 4, PG_INT32_MAX);
-	} while (ndone == 0 && !*is_all);
-	position->has_busy |= *is_all && ndone < n;
-	return ndone;
+		if (!rsn_id_is_among(busy, nbusy, rows[i].id))
+			rows[nfree++] = rows[i];
+	}
+	part->has_busy |= nfree < n;
+	if (nfree == 0)
+		return;
+	n = rsn_store_take_left_awaiters(rows, nfree, &ids);
+	rsn_engine_resume_tasks(ids, n, &tasks, part->now_ms);
+	part->has_busy |= n < nfree;
+	part->ndone += n;
 }
 
 /*
- * Tells those who wait for settled promises, and deletes the tasks of settled
- * ones.  The engine leaves none, but a restore loads tables one after the other
- * while the worker runs.  Looks at a part of what there is, and moves the position
- * behind it unless there may be more to do in it.  The position keeps in mind that
- * it has passed what somebody works on.
+ * Does what is left among the next of one kind, at most so much as the part may, and
+ * moves the mark to where the next part goes on.
+ */
+static void
+take_part(Part *part, RsnLeftKind kind, RsnLeftMark *mark)
+{
+	int			room = part->limit - part->ndone;
+	int			nwanted = Max(part->limit, RECONCILE_ENTRIES_MIN);
+	RsnLeftRow *rows;
+	int			nread;
+	int			nleft = 0;
+	int			i;
+
+	if (room <= 0)
+	{
+		part->is_end = false;
+		return;
+	}
+	nread = rsn_store_read_left(kind, mark, part->last_id, nwanted,
+								part->set_aside, part->nset_aside, &rows);
+	for (i = 0; i < nread && nleft < room; i++)
+	{
+		if (i == nread - 1 || nleft == room - 1)
+		{
+			rsn_key_mark_set(&mark->promise, rows[i].promise_id);
+			rsn_key_mark_set(&mark->id, rows[i].id);
+			mark->is_listener = rows[i].is_listener;
+		}
+		if (rows[i].is_settled)
+			rows[nleft++] = rows[i];
+	}
+	part->is_end &= i == nread && nread < nwanted;
+	if (nleft == 0)
+		return;
+	if (kind == RSN_LEFT_CALLBACKS)
+		fire(part, rows, nleft);
+	else
+		resume(part, rows, nleft);
+}
+
+static void
+take_parts(Part *part, RsnLeftMark *marks)
+{
+	part->is_end = true;
+	for (int i = 0; i < RSN_NLEFT; i++)
+		take_part(part, (RsnLeftKind) i, &marks[i]);
+}
+
+/*
+ * Tells at most limit of those who still wait for what is settled, and deletes the
+ * tasks of settled promises.  Looks at a part of what there is, and moves the
+ * position behind it, to the start again after the end.  The position keeps in mind
+ * that it has passed what somebody works on.
  */
 int
 rsn_engine_reconcile(int64 now_ms, int limit, text *const *set_aside,
 					 int nset_aside, RsnReconcilePosition *position)
 {
-	RsnKeyRange ranges[RSN_NLEFT];
-	bool		is_all;
-	int			ndone;
+	Part		part = {.now_ms = now_ms,.limit = limit};
+	RsnKeyRange tasks;
 	int			nstale;
 
+	part.set_aside = set_aside;
+	part.nset_aside = nset_aside;
 	rsn_store_begin();
-	rsn_engine_next_left_over(position, limit, ranges);
-	ndone = catch_up_in(ranges, now_ms, limit, set_aside, nset_aside, position,
-						&is_all);
-	nstale = rsn_store_delete_stale_tasks(&ranges[RSN_LEFT_TASKS], limit);
-	if (is_all && nstale < limit)
-		move_on(position, ranges);
-	else
-		position->has_more = true;
+	take_parts(&part, position->marks);
+	tasks = rsn_store_next_tasks(&position->task,
+								 Max(limit, RECONCILE_ENTRIES_MIN));
+	nstale = rsn_store_delete_stale_tasks(&tasks, limit);
+	if (nstale < limit)
+		rsn_key_mark_set(&position->task, tasks.last);
+	position->has_busy |= part.has_busy;
+	position->has_more = !part.is_end || !tasks.is_end || nstale == limit;
+	if (!position->has_more)
+	{
+		memset(position->marks, 0, sizeof(position->marks));
+		memset(&position->task, 0, sizeof(position->task));
+	}
 	rsn_store_end();
-	return ndone + nstale;
+	return part.ndone + nstale;
 }
 
-/* The same for one promise. */
-void
-rsn_engine_reconcile_one(text *promise_id, int64 now_ms)
+/*
+ * Tells at most limit of those who still wait for one promise, from a position on,
+ * and moves that; returns how many.
+ */
+int
+rsn_engine_reconcile_one(text *promise_id, int64 now_ms, int limit,
+						 RsnReconcilePosition *position)
 {
+	Part		part = {.last_id = promise_id,.now_ms = now_ms,.limit = limit};
+
 	rsn_store_begin();
-	(void) catch_up(&promise_id, 1, now_ms);
+	for (int i = 0; i < RSN_NLEFT; i++)
+	{
+		if (position->marks[i].promise.len == 0)
+			rsn_key_mark_set(&position->marks[i].promise, promise_id);
+	}
+	take_parts(&part, position->marks);
+	position->has_more = !part.is_end;
+	position->has_busy |= part.has_busy;
 	rsn_store_end();
+	return part.ndone;
+}
+
+/* The settled promises for which some wait in the next part, at most so many. */
+int
+rsn_engine_list_left(const RsnReconcilePosition *position, int limit,
+					 text *const *set_aside, int nset_aside, text ***ids)
+{
+	int			nids = 0;
+
+	rsn_store_begin();
+	*ids = rsn_store_alloc(sizeof(text *) * Max(limit, 1));
+	for (int kind = 0; kind < RSN_NLEFT; kind++)
+	{
+		RsnLeftRow *rows;
+		int			n = rsn_store_read_left((RsnLeftKind) kind,
+											&position->marks[kind], NULL,
+											Max(limit, RECONCILE_ENTRIES_MIN),
+											set_aside, nset_aside, &rows);
+
+		for (int i = 0; i < n && nids < limit; i++)
+		{
+			if (rows[i].is_settled &&
+				(nids == 0 ||
+				 !rsn_id_equals((*ids)[nids - 1], rows[i].promise_id)))
+				(*ids)[nids++] = rows[i].promise_id;
+		}
+	}
+	rsn_store_end();
+	return nids;
 }

@@ -19,6 +19,7 @@
 
 #include "clock.h"
 #include "engine_internal.h"
+#include "guc.h"
 #include "payload.h"
 #include "schedule.h"
 #include "wake.h"
@@ -90,6 +91,9 @@ rsn_engine_search_schedules(Jsonb *tags, text *after_id, int limit,
  */
 #define ROUND_MAX		100
 
+/* How often to report an occurrence that somebody else has created. */
+#define REPORT_INTERVAL_MS	60000
+
 /* No round begins after so many bytes of promises. */
 #define STEP_BYTES_MAX	(8 * 1024 * 1024)
 
@@ -116,26 +120,62 @@ size_of_promise(const RsnScheduleRow *schedule)
 }
 
 /*
- * Makes the promises of occurrences; false when somebody has one of them in an open
- * transaction, for whom an insert would wait.
+ * Reports an occurrence that somebody else has created, since its id can be foreseen:
+ * it stays what it is, as any promise that is created again.  One in a while, since
+ * there can be any number of them.
  */
-static bool
+static void
+report_foreign(const RsnScheduleRow *schedule, text *id, int64 occurrence_ms)
+{
+	static int64 not_before_ms = 0;
+	int64		now_ms = rsn_clock_wall();
+	RsnPromiseRow *row;
+
+	if (!rsn_schedule_names_instant(schedule) || now_ms < not_before_ms)
+		return;
+	row = rsn_store_read_promise(id);
+	if (row == NULL || row->core.created_at_ms == occurrence_ms)
+		return;
+	not_before_ms = now_ms + REPORT_INTERVAL_MS;
+	ereport(LOG,
+			(errmsg("promise \"%s\" is an occurrence of schedule \"%s\", but was not created by it",
+					text_to_cstring(id), text_to_cstring(schedule->id)),
+			 errdetail("It counts as the occurrence, and stays what it is.")));
+}
+
+/*
+ * Makes the promises of occurrences, and returns how many; -1 when somebody has one of
+ * them in an open transaction, for whom an insert would wait.  Whoever has had it for
+ * long keeps that one from being created, and no other: it is missed.
+ */
+static int
 make_requests(RsnScheduleRow *schedule, const int64 *occurrences, int n,
 			  int64 now_ms, RsnCreateRequest *requests)
 {
+	int			nmade = 0;
+
 	for (int i = 0; i < n; i++)
 	{
-		RsnCreateRequest *request = &requests[i];
+		RsnCreateRequest *request = &requests[nmade];
 
 		rsn_schedule_make_request(schedule, occurrences[i], request);
 		if (rsn_store_is_in_doubt(request->id))
-			return false;
+		{
+			if (now_ms - occurrences[i] <= rsn_guc_schedule_grace_ms)
+				return -1;
+			schedule->fired--;
+			rsn_schedule_note_missed(schedule, occurrences[i], 1);
+			continue;
+		}
+		if (rsn_store_may_exist(request->id))
+			report_foreign(schedule, request->id, occurrences[i]);
 
 		/* What a timer does at its deadline is not missed. */
 		if (request->rule.timeout_at_ms <= now_ms && !request->rule.is_timer)
 			rsn_schedule_note_missed(schedule, occurrences[i], 1);
+		nmade++;
 	}
-	return true;
+	return nmade;
 }
 
 /* Leaves a schedule out of the rest of the step. */
@@ -161,6 +201,7 @@ take_occurrences(Firing *firing, RsnScheduleRow *schedule, int limit)
 	int64		room = Max((STEP_BYTES_MAX - firing->bytes) / size, 1);
 	int64		missed = schedule->missed;
 	int64	   *occurrences;
+	int			nmade;
 	int			n;
 
 	/* Once for all occurrences, because tags can be large. */
@@ -169,14 +210,15 @@ take_occurrences(Firing *firing, RsnScheduleRow *schedule, int limit)
 	limit = (int) Min(limit, room);
 	occurrences = palloc(sizeof(int64) * limit);
 	n = rsn_schedule_advance(schedule, firing->now_ms, limit, occurrences);
-	if (!make_requests(schedule, occurrences, n, firing->now_ms,
-					   firing->requests + firing->nrequests))
+	nmade = make_requests(schedule, occurrences, n, firing->now_ms,
+						  firing->requests + firing->nrequests);
+	if (nmade < 0)
 	{
 		leave_out(firing, schedule->id);
 		return false;
 	}
-	firing->nrequests += n;
-	firing->fired.occurrences += n;
+	firing->nrequests += nmade;
+	firing->fired.occurrences += nmade;
 	firing->fired.missed += schedule->missed - missed;
 	firing->fired.processed += Max(n, 1);
 	firing->bytes += n * size;

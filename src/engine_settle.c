@@ -6,7 +6,8 @@
  * There is one routine for every way in which promises settle: by a command,
  * by their deadline, under a fence or at the end of a task.  In the transaction
  * that settles it fulfils the promise's own task, resumes the tasks that await
- * it, and hands its callbacks to the worker or turns them into messages.
+ * it, and hands its callbacks to the worker or turns them into messages; what is
+ * more than its share of those who wait, or locked by others, is left to the worker.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
+#include "address.h"
 #include "clock.h"
 #include "engine_internal.h"
 #include "id.h"
@@ -23,6 +25,9 @@
 
 /* How many callbacks of a promise are handed to the worker one by one. */
 #define HAND_OVER_MAX 4
+
+/* The callbacks of so many promises are fired one promise after the other. */
+#define FIRE_ALONE_MAX 16
 
 /* How many processes that have given a task back are kept, and in how many bytes. */
 #define GIVERS_MAX		16
@@ -43,42 +48,6 @@ rsn_engine_find_task(const RsnTaskSet *set, const text *id)
 		return NULL;
 	return bsearch(id, set->rows, set->n, sizeof(RsnTaskRow),
 				   compare_task_to_id);
-}
-
-/*
- * Locks the tasks that the settlement of locked promises concerns, which are
- * their own and those that await them, and one more, unless NULL.
- */
-static RsnTaskSet
-lock_tasks_for(RsnPromiseRow *const *rows, int n, text *extra_id)
-{
-	RsnTaskSet	set = {0};
-	text	  **ids = palloc(sizeof(text *) * (n + 1));
-	int			nids = 0;
-
-	set.awaited_ids = palloc(sizeof(text *) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-	{
-		if (rows[i]->core.is_targeted)
-			ids[nids++] = rows[i]->id;
-		if (rows[i]->core.is_external && rsn_store_may_be_awaited(rows[i]->id))
-			set.awaited_ids[set.nawaited++] = rows[i]->id;
-	}
-	if (extra_id != NULL)
-		ids[nids++] = extra_id;
-	if (set.nawaited > 0)
-		set.n = rsn_store_lock_tasks_and_awaiters(ids, nids, set.awaited_ids,
-												  set.nawaited, &set.rows);
-	else if (nids > 0)
-		set.n = rsn_store_lock_tasks(ids, nids, &set.rows);
-	return set;
-}
-
-/* The same for one promise. */
-RsnTaskSet
-rsn_engine_lock_tasks_for(RsnPromiseRow *row, text *extra_id)
-{
-	return lock_tasks_for(&row, 1, extra_id);
 }
 
 static void
@@ -230,8 +199,9 @@ fulfill_task(RsnPromiseRow *promise, const RsnTaskSet *tasks)
  * Resumes tasks; an id that occurs twice has awaited two of the promises.  One
  * that is not in the set is fulfilled.
  */
-static void
-resume_tasks(text **ids, int n, const RsnTaskSet *tasks, int64 now_ms)
+void
+rsn_engine_resume_tasks(text **ids, int n, const RsnTaskSet *tasks,
+						int64 now_ms)
 {
 	int			next;
 
@@ -256,13 +226,32 @@ resume_tasks(text **ids, int n, const RsnTaskSet *tasks, int64 now_ms)
 	}
 }
 
+/* Notes messages that callbacks have become, whose addresses are not known. */
 static void
 note_fired(int fired)
 {
 	if (fired & RSN_FIRED_NOTIFY)
 		rsn_wake_note_message();
 	if (fired & RSN_FIRED_OTHER)
-		rsn_wake_note_offer(NULL);
+		rsn_wake_note_unblock(NULL);
+}
+
+/* Notes that a callback to an address has become a message. */
+void
+rsn_engine_note_fired(const text *address)
+{
+	if (rsn_address_parse(VARDATA_ANY(address),
+						  VARSIZE_ANY_EXHDR(address)).kind == RSN_ADDRESS_NOTIFY)
+		rsn_wake_note_message();
+	else
+		rsn_wake_note_unblock(address);
+}
+
+/* Turns the callbacks of a locked promise into messages. */
+static void
+fire_locked(text *promise_id, int64 now_ms)
+{
+	note_fired(rsn_store_fire_locked(promise_id, now_ms, rsn_engine_note_fired));
 }
 
 /*
@@ -281,17 +270,25 @@ hand_over(const RsnPromiseRow *row)
 }
 
 /*
- * True when the promise has callbacks that are to become messages.  What can be
- * handed over is, on the way.
+ * True when the promise has callbacks that are to become messages now.  What can be
+ * handed over is, on the way, and so is the promise if it has more than its share.
  */
 static bool
-needs_messages(const RsnPromiseRow *row)
+needs_messages(const RsnPromiseRow *row, int share)
 {
 	if (!row->core.is_external)
 		return false;
 	if (rsn_wake_can_hand_over())
-		return !hand_over(row);
-	return rsn_store_may_have_callbacks(row->id);
+	{
+		if (hand_over(row))
+			return false;
+	}
+	else if (!rsn_store_may_have_callbacks(row->id))
+		return false;
+	if (share == 0 || rsn_store_has_few_callbacks(row->id, share))
+		return true;
+	rsn_wake_note_left(row->id);
+	return false;
 }
 
 /*
@@ -314,8 +311,7 @@ fire_before_prepare(XactEvent event, void *arg)
 	while (rsn_handoff_next(&list, &position, &handoff))
 	{
 		if (handoff.kind == RSN_HANDOFF_CALLBACK)
-			note_fired(rsn_store_fire_locked(rsn_handoff_text(&handoff),
-											 rsn_clock_now()));
+			fire_locked(rsn_handoff_text(&handoff), rsn_clock_now());
 	}
 	rsn_store_end();
 }
@@ -327,22 +323,37 @@ rsn_engine_init(void)
 	RegisterXactCallback(fire_before_prepare, NULL);
 }
 
-/* Has the worker deliver callbacks of locked promises, or turns them into messages. */
+/*
+ * Has the worker deliver callbacks of locked promises, or turns them into messages;
+ * for each promise no more than its share.
+ */
 static void
-fire_callbacks(RsnPromiseRow *const *rows, int n, int64 now_ms)
+fire_callbacks(RsnPromiseRow *const *rows, int n, int share, int64 now_ms)
 {
 	text	  **called = palloc(sizeof(text *) * Max(n, 1));
 	int			ncalled = 0;
 
 	for (int i = 0; i < n; i++)
 	{
-		if (needs_messages(rows[i]))
+		if (needs_messages(rows[i], share))
 			called[ncalled++] = rows[i]->id;
 	}
-	if (ncalled == 1)
-		note_fired(rsn_store_fire_locked(called[0], now_ms));
-	else if (ncalled > 1)
+	if (ncalled > FIRE_ALONE_MAX)
 		note_fired(rsn_store_fire_callbacks(called, ncalled, now_ms));
+	for (int i = 0; ncalled <= FIRE_ALONE_MAX && i < ncalled; i++)
+		fire_locked(called[i], now_ms);
+}
+
+/* Takes those who await settled promises off the ledger; returns how many. */
+static int
+take_awaiters(const RsnTaskSet *tasks, text ***awaiters)
+{
+	for (int i = 0; i < tasks->nleft; i++)
+		rsn_wake_note_left(tasks->left_ids[i]);
+	if (tasks->nawaited == 0)
+		return 0;
+	return rsn_store_take_awaiters(tasks->awaited_ids, tasks->nawaited,
+								   tasks->busy, tasks->nbusy, awaiters);
 }
 
 /* Resumes the tasks of the set that await settled promises. */
@@ -350,12 +361,11 @@ void
 rsn_engine_resume_awaiters(const RsnTaskSet *tasks, int64 now_ms)
 {
 	text	  **awaiters;
-	int			n;
+	int			n = take_awaiters(tasks, &awaiters);
 
-	if (tasks->nawaited == 0)
+	if (n == 0)
 		return;
-	n = rsn_store_take_awaiters(tasks->awaited_ids, tasks->nawaited, &awaiters);
-	resume_tasks(awaiters, n, tasks, now_ms);
+	rsn_engine_resume_tasks(awaiters, n, tasks, now_ms);
 }
 
 /*
@@ -368,17 +378,14 @@ rsn_engine_write_settled(RsnPromiseRow *const *rows, int n,
 {
 	RsnTaskSet	locked;
 	text	  **awaiters;
-	int			nawaiters = 0;
+	int			nawaiters;
 
 	if (tasks == NULL)
 	{
-		locked = lock_tasks_for(rows, n, NULL);
+		locked = rsn_engine_lock_tasks(rows, n, NULL);
 		tasks = &locked;
 	}
-	if (tasks->nawaited > 0)
-		nawaiters = rsn_store_take_awaiters(tasks->awaited_ids,
-											tasks->nawaited, &awaiters);
-
+	nawaiters = take_awaiters(tasks, &awaiters);
 	for (int i = 0; i < n; i++)
 	{
 		if (rows[i]->core.is_targeted)
@@ -387,8 +394,8 @@ rsn_engine_write_settled(RsnPromiseRow *const *rows, int n,
 		rsn_engine_note_write(rows[i]);
 	}
 	if (nawaiters > 0)
-		resume_tasks(awaiters, nawaiters, tasks, now_ms);
-	fire_callbacks(rows, n, now_ms);
+		rsn_engine_resume_tasks(awaiters, nawaiters, tasks, now_ms);
+	fire_callbacks(rows, n, tasks->share, now_ms);
 }
 
 /*
@@ -406,17 +413,16 @@ rsn_engine_try_settle(RsnPromiseRow *row, int64 now_ms)
 	if (row->core.is_targeted || !rsn_store_try_settle_promise(row))
 		return false;
 	rsn_engine_note_write(row);
-	tasks = lock_tasks_for(&row, 1, NULL);
+	tasks = rsn_engine_lock_tasks(&row, 1, NULL);
 	rsn_engine_resume_awaiters(&tasks, now_ms);
-	fire_callbacks(&row, 1, now_ms);
+	fire_callbacks(&row, 1, tasks.share, now_ms);
 	return true;
 }
 
-/* What follows from the settlement of promises that are settled already. */
+/* What follows from the settlement of a promise that is settled already. */
 void
-rsn_engine_catch_up(const RsnTaskSet *tasks, int64 now_ms)
+rsn_engine_catch_up(RsnPromiseRow *row, const RsnTaskSet *tasks, int64 now_ms)
 {
 	rsn_engine_resume_awaiters(tasks, now_ms);
-	note_fired(rsn_store_fire_callbacks(tasks->awaited_ids, tasks->nawaited,
-										now_ms));
+	fire_callbacks(&row, 1, tasks->share, now_ms);
 }

@@ -126,7 +126,7 @@ prune_state(RsnPromiseState state, int64 settled_by_ms, int limit,
 		return 0;
 	position->has_more |= nseen >= *nentries;
 	*nentries -= nseen;
-	n = rsn_store_prune_promises(state, settled_by_ms, limit, mark, &end,
+	n = rsn_store_prune_promises(state, settled_by_ms, limit, mark, &end, nseen,
 								 &has_more);
 	position->has_more |= has_more;
 	return n;

@@ -24,6 +24,9 @@
 /* What one transaction may hand over; more is cheaper to write in one statement. */
 #define LIST_MAX 4096
 
+/* The same of promises for which some still wait, which are found again by all rows. */
+#define LEFT_LIST_MAX 16384
+
 typedef struct Header
 {
 	uint8		kind;
@@ -45,8 +48,10 @@ set_room_aside(RsnRing *ring, int len)
 	return has_room;
 }
 
-static void
-append(RsnHandoffList *list, MemoryContext context, const void *bytes, int len)
+/* Adds handoffs to a list that lives in that context. */
+void
+rsn_handoff_append(RsnHandoffList *list, MemoryContext context,
+				   const void *bytes, int len)
 {
 	if (list->bytes == NULL)
 	{
@@ -72,16 +77,18 @@ rsn_handoff_add(RsnSlot *slot, RsnHandoffList *list, MemoryContext context,
 {
 	Header		header = {0};
 	int			len = (int) sizeof(Header) + handoff->text_len;
+	int			len_max = handoff->kind == RSN_HANDOFF_LEFT ? LEFT_LIST_MAX
+		: LIST_MAX;
 
 	if (pg_atomic_read_u32(&slot->proc_number) == RSN_NO_PROC ||
-		list->len + len > LIST_MAX || !set_room_aside(&slot->ring, len))
+		list->len + len > len_max || !set_room_aside(&slot->ring, len))
 		return false;
 	header.kind = handoff->kind;
 	header.state = handoff->state;
 	header.text_len = handoff->text_len;
 	header.tid = handoff->tid;
-	append(list, context, &header, sizeof(Header));
-	append(list, context, handoff->text, handoff->text_len);
+	rsn_handoff_append(list, context, &header, sizeof(Header));
+	rsn_handoff_append(list, context, handoff->text, handoff->text_len);
 	return true;
 }
 
@@ -164,8 +171,8 @@ rsn_handoff_take(RsnSlot *slot, RsnHandoffList *lists)
 	taken.len = take_bytes(&slot->ring, taken.bytes);
 	for (int start = 0; rsn_handoff_next(&taken, &position, &handoff);
 		 start = position)
-		append(&lists[handoff.kind], TopMemoryContext, taken.bytes + start,
-			   position - start);
+		rsn_handoff_append(&lists[handoff.kind], TopMemoryContext,
+						   taken.bytes + start, position - start);
 }
 
 /* Empties the ring of a database whose worker is about to look at all rows. */

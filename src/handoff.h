@@ -16,10 +16,12 @@
 typedef enum RsnHandoffKind
 {
 	RSN_HANDOFF_CALLBACK,		/* a callback whose promise has settled */
-	RSN_HANDOFF_OFFER			/* an address that has something to dequeue */
+	RSN_HANDOFF_OFFER,			/* an address that has a task to dequeue */
+	RSN_HANDOFF_UNBLOCK,		/* one that has a message */
+	RSN_HANDOFF_LEFT			/* a settled promise for which some still wait */
 } RsnHandoffKind;
 
-#define RSN_HANDOFF_NKINDS (RSN_HANDOFF_OFFER + 1)
+#define RSN_HANDOFF_NKINDS (RSN_HANDOFF_LEFT + 1)
 
 typedef struct RsnHandoff
 {
@@ -43,6 +45,8 @@ extern bool rsn_handoff_add(RsnSlot *slot, RsnHandoffList *list,
 extern void rsn_handoff_commit(RsnSlot *slot, const RsnHandoffList *list);
 extern void rsn_handoff_abort(RsnSlot *slot, const RsnHandoffList *list);
 
+extern void rsn_handoff_append(RsnHandoffList *list, MemoryContext context,
+							   const void *bytes, int len);
 extern void rsn_handoff_take(RsnSlot *slot, RsnHandoffList *lists);
 extern void rsn_handoff_drop_all(RsnSlot *slot);
 extern bool rsn_handoff_next(const RsnHandoffList *list, int *position,

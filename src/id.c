@@ -29,6 +29,14 @@ rsn_id_equals(const text *a, const text *b)
 	return rsn_id_compare(a, b) == 0;
 }
 
+/* True for one of these ids, which are in that order. */
+bool
+rsn_id_is_among(text *const *sorted_ids, int n, const text *id)
+{
+	return n > 0 && bsearch(&id, sorted_ids, n, sizeof(text *),
+							rsn_id_compare_pointers) != NULL;
+}
+
 /* The same order for qsort of an array of pointers. */
 int
 rsn_id_compare_pointers(const void *a, const void *b)

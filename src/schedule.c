@@ -343,6 +343,21 @@ starts_with(const char *data, int len, const char *mark)
 	return len >= mark_len && memcmp(data, mark, mark_len) == 0;
 }
 
+/* True when the ids of its occurrences name their instants, so that each has its own. */
+bool
+rsn_schedule_names_instant(const RsnScheduleRow *schedule)
+{
+	const char *data = VARDATA_ANY(schedule->promise_id);
+	int			len = VARSIZE_ANY_EXHDR(schedule->promise_id);
+
+	for (int i = 0; i < len; i++)
+	{
+		if (starts_with(data + i, len - i, TIMESTAMP_MARK))
+			return true;
+	}
+	return false;
+}
+
 /* Fills a template in, in one pass: what is filled in is not looked at again. */
 static void
 expand(StringInfo result, const text *template, const text *schedule_id,

@@ -27,6 +27,7 @@ extern bool rsn_schedule_follow_zone(RsnScheduleRow *schedule);
 extern bool rsn_schedule_set_right(RsnScheduleRow *schedule, int64 now_ms);
 extern int	rsn_schedule_advance(RsnScheduleRow *schedule, int64 now_ms,
 								 int limit, int64 *occurrences);
+extern bool rsn_schedule_names_instant(const RsnScheduleRow *schedule);
 extern void rsn_schedule_note_missed(RsnScheduleRow *schedule, int64 at_ms,
 									 int64 n);
 extern int	rsn_schedule_id_len_max(const text *promise_id,

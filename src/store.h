@@ -98,12 +98,15 @@ typedef enum RsnWaitingKind
 	RSN_WAITING_MESSAGE
 } RsnWaitingKind;
 
+#define RSN_WAITING_NKINDS (RSN_WAITING_MESSAGE + 1)
+
 /* An address that has something to dequeue. */
 typedef struct RsnWaiting
 {
 	RsnWaitingKind kind;
 	text	   *address;
 	int64		newest_ms;		/* since when the last of it has been due */
+	ItemPointerData tid;		/* of that, where it was looked for by time */
 } RsnWaiting;
 
 /* What waits at an address. */
@@ -171,6 +174,9 @@ typedef struct RsnSearch
 #define RSN_FIRED_NOTIFY	0x01	/* for the worker to deliver */
 #define RSN_FIRED_OTHER		0x02	/* to be dequeued */
 
+/* Is told the address of a message that has been written. */
+typedef void (*RsnNoteAddress) (const text *address);
+
 /* What becomes due. */
 typedef enum RsnDueKind
 {
@@ -221,15 +227,33 @@ typedef struct RsnKeyMark
 	char		key[RSN_PROMISE_ID_MAX + 1];
 } RsnKeyMark;
 
-/* Tables whose rows can be left over when a promise has settled. */
-typedef enum RsnLeftOver
+/* Who can still wait for a promise when it has settled. */
+typedef enum RsnLeftKind
 {
 	RSN_LEFT_CALLBACKS,
-	RSN_LEFT_AWAITERS,
-	RSN_LEFT_TASKS
-} RsnLeftOver;
+	RSN_LEFT_AWAITERS
+} RsnLeftKind;
 
-#define RSN_NLEFT (RSN_LEFT_TASKS + 1)
+#define RSN_NLEFT (RSN_LEFT_AWAITERS + 1)
+
+/* One of them. */
+typedef struct RsnLeftRow
+{
+	text	   *promise_id;
+	bool		is_listener;
+	text	   *id;				/* of the callback, or of the awaiting task */
+	ItemPointerData tid;
+	bool		is_settled;		/* what it waits for */
+	text	   *address;		/* of a callback */
+} RsnLeftRow;
+
+/* Its place in their order, which outlives the store; zero is before all. */
+typedef struct RsnLeftMark
+{
+	RsnKeyMark	promise;
+	RsnKeyMark	id;
+	bool		is_listener;
+} RsnLeftMark;
 
 typedef struct RsnStateCounts
 {
@@ -263,6 +287,7 @@ extern RsnPromiseRow *rsn_store_read_promise(text *id);
 extern RsnPromiseRow *rsn_store_lock_promise(text *id);
 extern bool rsn_store_is_in_doubt(text *id);
 extern bool rsn_store_is_held(text *id);
+extern bool rsn_store_may_exist(text *id);
 extern int	rsn_store_read_promises(text *const *ids, int n,
 									RsnPromiseRow **rows);
 extern int	rsn_store_lock_promises(text *const *ids, int n,
@@ -301,7 +326,8 @@ extern int	rsn_store_pass_history(RsnPromiseState state,
 extern int	rsn_store_prune_promises(RsnPromiseState state,
 									 int64 settled_by_ms, int limit,
 									 RsnPruneMark *from,
-									 const RsnPruneMark *to, bool *has_more);
+									 const RsnPruneMark *to, int nentries,
+									 bool *has_more);
 
 /* store_due.c */
 extern int	rsn_store_due_ids(RsnDueKind kind, int64 from_ms, int64 now_ms,
@@ -323,12 +349,8 @@ extern bool rsn_store_take_notification(const ItemPointerData *tid,
 extern bool rsn_store_insert_callback(const RsnCallbackRow *row);
 extern int	rsn_store_fire_callbacks(text *const *promise_ids, int n,
 									 int64 now_ms);
-extern int	rsn_store_fire_locked(text *promise_id, int64 now_ms);
-extern RsnKeyRange rsn_store_next_left_over(RsnLeftOver kind,
-											const RsnKeyMark *mark, int limit);
-extern int	rsn_store_unfired_promises(const RsnKeyRange *ranges, int limit,
-									   text *const *set_aside, int nset_aside,
-									   text ***ids);
+extern int	rsn_store_fire_locked(text *promise_id, int64 now_ms,
+								  RsnNoteAddress note);
 extern int	rsn_store_lock_notifications(int64 now_ms, int limit,
 										 text *const *set_aside,
 										 int nset_aside, RsnMessageRow **rows);
@@ -350,6 +372,20 @@ extern bool rsn_store_acknowledge(RsnCallbackKind kind, text *promise_id,
 extern int	rsn_store_expire_messages(bool is_delivered, int64 due_by_ms,
 									  int limit, int *nlisteners);
 extern bool rsn_store_has_prepared_transactions(void);
+
+/* store_left.c */
+extern void rsn_key_mark_set(RsnKeyMark *mark, const text *key);
+extern bool rsn_store_has_few_callbacks(text *promise_id, int limit);
+extern bool rsn_store_list_few_awaiters(text *promise_id, int limit, text **ids,
+										int *n);
+extern int	rsn_store_read_left(RsnLeftKind kind, const RsnLeftMark *mark,
+								text *last_id, int limit,
+								text *const *set_aside, int nset_aside,
+								RsnLeftRow **rows);
+extern int	rsn_store_fire_left(RsnLeftRow *rows, int n, int64 now_ms);
+extern int	rsn_store_take_left_awaiters(RsnLeftRow *rows, int n,
+										 text ***awaiter_ids);
+extern RsnKeyRange rsn_store_next_tasks(const RsnKeyMark *mark, int limit);
 
 /* store_task.c */
 extern bool rsn_store_is_task_birth_column(int column);
@@ -381,6 +417,7 @@ extern bool rsn_store_insert_awaiter(text *awaited_id, text *awaiter_id);
 extern int	rsn_store_list_awaiters(text *const *awaited_ids, int n,
 									RsnAwaiterRow **rows);
 extern int	rsn_store_take_awaiters(text *const *awaited_ids, int n,
+									text *const *busy, int nbusy,
 									text ***awaiter_ids);
 
 /* store_foreign.c */
@@ -396,14 +433,20 @@ extern int	rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,
 extern int	rsn_store_lock_tasks_for_others(text *address, text *pid,
 											int64 left_ms, int64 now_ms,
 											int limit, RsnTaskRow *rows);
-extern int	rsn_store_lock_due_notify_tasks(int64 now_ms, int limit,
-											text *const *set_aside,
-											int nset_aside, RsnTaskRow **rows,
-											bool *has_busy);
+extern int	rsn_store_lock_due_notify_tasks(text *address, int64 now_ms,
+											int limit, RsnTaskRow *rows,
+											int64 *busy_ms);
+extern bool rsn_store_try_lock_task_at(const ItemPointerData *tid,
+									   RsnTaskRow *row);
 extern int64 rsn_store_next_offer(int64 after_ms);
 extern int	rsn_store_count_queues(int64 now_ms, int limit,
 								   RsnQueueRow **rows);
-extern int	rsn_store_waiting_addresses(int64 now_ms, RsnWaiting **rows);
+extern int	rsn_store_waiting_since(RsnWaitingKind kind, bool is_delivered,
+									int64 from_ms, int64 now_ms, int limit,
+									RsnWaiting **rows);
+extern int	rsn_store_waiting_addresses(RsnWaitingKind kind, text *after,
+										int64 now_ms, int limit,
+										RsnWaiting **rows);
 
 /* store_clock.c */
 extern int	rsn_store_lock_tasks_ahead(int64 now_ms, int64 latest_ms,

@@ -92,8 +92,8 @@ is_notify(Datum address)
 		RSN_ADDRESS_NOTIFY;
 }
 
-/* Inserts the message that a callback becomes, and says of which kind it is. */
-static int
+/* Inserts the message that a callback becomes. */
+static void
 insert_message(const RsnTuple *callback, int64 now_ms)
 {
 	RsnNewTuple message = {0};
@@ -111,8 +111,6 @@ insert_message(const RsnTuple *callback, int64 now_ms)
 	rsn_tuple_set(&message, MESSAGE_ADDRESS, callback->values[CALLBACK_ADDRESS],
 				  false);
 	(void) rsn_table_insert(RSN_TABLE_MESSAGES, &message, false);
-	return is_notify(callback->values[CALLBACK_ADDRESS])
-		? RSN_FIRED_NOTIFY : RSN_FIRED_OTHER;
 }
 
 typedef struct NotificationList
@@ -195,7 +193,7 @@ rsn_store_take_notification(const ItemPointerData *tid, text *promise_id,
  * were taken, so it is not for many.
  */
 static bool
-fire_few(text *promise_id, int64 now_ms, int *fired)
+fire_few(text *promise_id, int64 now_ms, RsnNoteAddress note)
 {
 	RsnTuple	callback;
 
@@ -206,7 +204,8 @@ fire_few(text *promise_id, int64 now_ms, int *fired)
 		if (!rsn_table_find(RSN_TABLE_CALLBACKS, promise_id, &callback))
 			return true;
 		tid = *callback.tid;
-		*fired |= insert_message(&callback, now_ms);
+		note(DatumGetTextPP(callback.values[CALLBACK_ADDRESS]));
+		insert_message(&callback, now_ms);
 		rsn_table_delete(RSN_TABLE_CALLBACKS, &tid);
 	}
 	return false;
@@ -226,61 +225,15 @@ rsn_store_fire_callbacks(text *const *promise_ids, int n, int64 now_ms)
 
 /*
  * The same for a promise that is locked, so that nobody else takes its callbacks.
- * With a snapshot of the transaction, only a statement that must see all rows
+ * The addresses of the first few are told, and those of the others not.  With a snapshot of the transaction, only a statement that must see all rows
  * tells whether it does.
  */
 int
-rsn_store_fire_locked(text *promise_id, int64 now_ms)
+rsn_store_fire_locked(text *promise_id, int64 now_ms, RsnNoteAddress note)
 {
-	int			fired = 0;
-
-	if (!IsolationUsesXactSnapshot() && fire_few(promise_id, now_ms, &fired))
-		return fired;
-	return rsn_store_fire_callbacks(&promise_id, 1, now_ms) | fired;
-}
-
-/* The next part of a table: at most so many entries of its key after a mark. */
-RsnKeyRange
-rsn_store_next_left_over(RsnLeftOver kind, const RsnKeyMark *mark, int limit)
-{
-	static const RsnTable tables[] = {
-		[RSN_LEFT_CALLBACKS] = RSN_TABLE_CALLBACKS,
-		[RSN_LEFT_AWAITERS] = RSN_TABLE_AWAITERS,
-		[RSN_LEFT_TASKS] = RSN_TABLE_TASKS
-	};
-	RsnKeyRange range;
-	char		end[RSN_PROMISE_ID_MAX + 1];
-
-	range.after = cstring_to_text_with_len(mark->key, mark->len);
-	range.last = range.after;
-	range.is_end = rsn_table_pass(tables[kind], &range.last, limit) < limit;
-	if (range.is_end)
-	{
-		memset(end, 0xff, sizeof(end));
-		range.last = cstring_to_text_with_len(end, sizeof(end));
-	}
-	return range;
-}
-
-/*
- * Settled promises that still have somebody waiting, as a restore can leave them, in
- * these ranges of callbacks and awaiters.
- */
-int
-rsn_store_unfired_promises(const RsnKeyRange *ranges, int limit,
-						   text *const *set_aside, int nset_aside, text ***ids)
-{
-	RsnArgs		args = {0};
-	uint64		count;
-
-	rsn_args_add(&args, Int64GetDatum(limit));
-	rsn_args_add_texts(&args, set_aside, nset_aside);
-	rsn_args_add_text(&args, ranges[RSN_LEFT_CALLBACKS].after);
-	rsn_args_add_text(&args, ranges[RSN_LEFT_CALLBACKS].last);
-	rsn_args_add_text(&args, ranges[RSN_LEFT_AWAITERS].after);
-	rsn_args_add_text(&args, ranges[RSN_LEFT_AWAITERS].last);
-	count = rsn_store_exec(RSN_QUERY_UNFIRED, &args);
-	return rsn_store_texts_from_result(count, ids);
+	if (!IsolationUsesXactSnapshot() && fire_few(promise_id, now_ms, note))
+		return 0;
+	return rsn_store_fire_callbacks(&promise_id, 1, now_ms);
 }
 
 static RsnMessageRow *

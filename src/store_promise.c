@@ -279,6 +279,13 @@ rsn_store_is_held(text *id)
 		rsn_table_is_held(RSN_TABLE_TASKS, id);
 }
 
+/* False when there is no promise of that id; true when there may be one. */
+bool
+rsn_store_may_exist(text *id)
+{
+	return rsn_table_may_have(RSN_TABLE_PROMISES, id);
+}
+
 static RsnPromiseRow *
 alloc_rows(int n)
 {

@@ -159,17 +159,53 @@ move_to_last(RsnPruneMark *mark, int n)
 	}
 }
 
+static int
+trim(RsnQuery query, text *id, int limit)
+{
+	RsnArgs		args = {0};
+
+	rsn_args_add_text(&args, id);
+	rsn_args_add(&args, Int64GetDatum(limit));
+	return (int) rsn_store_exec(query, &args);
+}
+
+/*
+ * Anybody can have a promise with any number of messages, or a task that has awaited
+ * any number of promises.  They do not go with it in one step, but at most limit at a
+ * time before.  Of the first such promise in a range; returns how many.
+ */
+static int
+trim_first(RsnPromiseState state, int64 settled_by_ms, int limit,
+		   const RsnPruneMark *from, const RsnPruneMark *to)
+{
+	RsnArgs		args = {0};
+	text	   *id;
+	int			n;
+
+	rsn_args_add_text(&args, cstring_to_text(rsn_promise_state_name(state)));
+	rsn_args_add(&args, Int64GetDatum(settled_by_ms));
+	add_mark(&args, from);
+	add_mark(&args, to);
+	if (rsn_store_exec(RSN_QUERY_LONG_HELD, &args) == 0)
+		return 0;
+	id = rsn_store_get_text(SPI_tuptable->vals[0], 1);
+	n = trim(RSN_QUERY_TRIM_MESSAGES, id, limit);
+	return n + trim(RSN_QUERY_TRIM_AWAITERS, id, limit);
+}
+
 /*
  * Deletes promises of one settled state that were settled by an instant, of those
- * after one mark and not after another, and returns how many.  Finds at most limit,
+ * after one mark and not after another, which is so many entries, and returns how
+ * many.  Finds at most limit,
  * and then there may be more.  The first mark moves to where the next call goes on.
  */
 int
 rsn_store_prune_promises(RsnPromiseState state, int64 settled_by_ms, int limit,
 						 RsnPruneMark *from, const RsnPruneMark *to,
-						 bool *has_more)
+						 int nentries, bool *has_more)
 {
 	RsnArgs		args = {0};
+	RsnPruneMark begin = *from;
 	text	  **ids;
 	int			n;
 
@@ -186,5 +222,12 @@ rsn_store_prune_promises(RsnPromiseState state, int64 settled_by_ms, int limit,
 	else
 		*from = *to;
 	rsn_store_texts_from_result(n, &ids);
+	if (n < nentries &&
+		trim_first(state, settled_by_ms, limit, &begin, to) > 0)
+	{
+		/* The next part looks here again. */
+		*has_more = true;
+		*from = begin;
+	}
 	return rsn_store_delete_promises(ids, n);
 }

@@ -94,6 +94,15 @@
 
 #define ALIVE_AT(now)	"t.timeout_at OPERATOR(pg_catalog.>) " now
 
+/* True where so many rows have that promise that they do not go with it at once. */
+#define IS_CROWDED(table, column) \
+	"((SELECT pg_catalog.count(*) FROM (SELECT FROM resonate." table " l" \
+	" WHERE l." column EQ "p.id LIMIT 101) AS k) OPERATOR(pg_catalog.>) 100)"
+
+#define IS_SETTLED(id) \
+	"((SELECT p.settled_at FROM resonate.promises p WHERE p.id" EQ id ")" \
+	" IS NOT NULL)"
+
 /*
  * False for an awaiter whose task is not there although its promise is pending:
  * somebody is restoring a dump.  Scalar sub-selects, because those are never
@@ -105,27 +114,20 @@
 	" WHERE p.id" EQ "a.awaiter_id) IS NOT TRUE)"
 
 /*
- * A recursive query a of the addresses that have pending tasks, and a last NULL:
- * one probe of the queue for each.
+ * The next $3 addresses after $2 at which rows wait, and since when the newest of them
+ * that is due by $1 has been, NULL for none: two probes of their queue for each.
  */
-#define PENDING_ADDRESSES \
-	"a AS ((SELECT t.address FROM resonate.tasks t" \
-	" WHERE t.state" EQ TASK_STATE("pending") \
-	" ORDER BY t.address LIMIT 1)" \
-	" UNION ALL SELECT (SELECT t.address FROM resonate.tasks t" \
-	" WHERE t.state" EQ TASK_STATE("pending") \
-	" AND t.address OPERATOR(pg_catalog.>) a.address" \
-	" ORDER BY t.address LIMIT 1) FROM a WHERE a.address IS NOT NULL)"
-
-/* A recursive query c of the addresses where others may have tasks, likewise. */
-#define OTHERS_ADDRESSES \
-	"c AS ((SELECT t.others_address FROM resonate.tasks t" \
-	" WHERE t.others_at IS NOT NULL ORDER BY t.others_address LIMIT 1)" \
-	" UNION ALL SELECT (SELECT t.others_address FROM resonate.tasks t" \
-	" WHERE t.others_at IS NOT NULL" \
-	" AND t.others_address OPERATOR(pg_catalog.>) c.others_address" \
-	" ORDER BY t.others_address LIMIT 1)" \
-	" FROM c WHERE c.others_address IS NOT NULL)"
+#define NEXT_ADDRESSES(table, column, waits, clock, is_due) \
+	"WITH RECURSIVE a AS ((SELECT t." column " AS address" \
+	" FROM resonate." table " t WHERE " waits " AND t." column GT "$2" \
+	" ORDER BY t." column " LIMIT 1)" \
+	" UNION ALL SELECT (SELECT t." column " FROM resonate." table " t" \
+	" WHERE " waits " AND t." column GT "a.address" \
+	" ORDER BY t." column " LIMIT 1) FROM a WHERE a.address IS NOT NULL)" \
+	" SELECT b.address, (SELECT t." clock " FROM resonate." table " t" \
+	" WHERE " waits " AND t." column EQ "b.address AND t." clock LE "$1" \
+	is_due " ORDER BY t." clock " DESC LIMIT 1)" \
+	" FROM (SELECT a.address FROM a WHERE a.address IS NOT NULL LIMIT $3) AS b"
 
 /* In the order that schedule_from_tuple reads. */
 #define SCHEDULE_WITHOUT_PAYLOAD \
@@ -322,6 +324,8 @@ const RsnQueryDef rsn_queries[] = {
 		" AND ROW(p.created_at, " HIDDEN_ID ") OPERATOR(pg_catalog.>) ROW($4, $5)"
 		" AND ROW(p.created_at, " HIDDEN_ID ")" LE "ROW($6, $7)"
 		" AND p.settled_at" LE "$2"
+		" AND NOT " IS_CROWDED("messages", "promise_id")
+		" AND NOT " IS_CROWDED("awaiters", "awaiter_id")
 		" AND NOT EXISTS (SELECT FROM resonate.messages m"
 		" WHERE m.promise_id" EQ "p.id"
 		" AND (m." IS_NOTIFY("address") " OR " IS_TAKEN("messages", "m") "))"
@@ -345,6 +349,37 @@ const RsnQueryDef rsn_queries[] = {
 		" WHERE w.awaiter_id" EQ "ANY ($1))"
 		" DELETE FROM resonate.messages m WHERE m.promise_id" EQ "ANY ($1)",
 		SPI_OK_DELETE, PLAN_ONCE, 1, {TEXTARRAYOID}
+	},
+
+	/* Of the same range, a promise that goes bit by bit. */
+	[RSN_QUERY_LONG_HELD] = {
+		"SELECT p.id FROM resonate.promises p"
+		" WHERE p.state" EQ "$1::resonate.promise_state"
+		" AND ROW(p.created_at, " HIDDEN_ID ") OPERATOR(pg_catalog.>) ROW($3, $4)"
+		" AND ROW(p.created_at, " HIDDEN_ID ")" LE "ROW($5, $6)"
+		" AND p.settled_at" LE "$2"
+		" AND NOT EXISTS (SELECT FROM resonate.callbacks c"
+		" WHERE c.promise_id" EQ "p.id)"
+		" AND NOT EXISTS (SELECT FROM resonate.awaiters a"
+		" WHERE a.awaited_id" EQ "p.id)"
+		" AND (" IS_CROWDED("messages", "promise_id")
+		" OR " IS_CROWDED("awaiters", "awaiter_id") ")"
+		" ORDER BY p.created_at, " HIDDEN_ID " LIMIT 1",
+		SPI_OK_SELECT, PLAN_ONCE, 6,
+		{TEXTOID, INT8OID, INT8OID, TEXTOID, INT8OID, TEXTOID}
+	},
+	[RSN_QUERY_TRIM_MESSAGES] = {
+		"DELETE FROM resonate.messages d"
+		" WHERE d.ctid" EQ "ANY (ARRAY(SELECT m.ctid FROM resonate.messages m"
+		" WHERE m.promise_id" EQ "$1 AND m." NOT_NOTIFY("address")
+		" LIMIT $2 FOR UPDATE SKIP LOCKED))",
+		SPI_OK_DELETE, PLAN_ONCE, 2, {TEXTOID, INT8OID}
+	},
+	[RSN_QUERY_TRIM_AWAITERS] = {
+		"DELETE FROM resonate.awaiters d"
+		" WHERE d.ctid" EQ "ANY (ARRAY(SELECT a.ctid FROM resonate.awaiters a"
+		" WHERE a.awaiter_id" EQ "$1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
+		SPI_OK_DELETE, PLAN_ONCE, 2, {TEXTOID, INT8OID}
 	},
 	[RSN_QUERY_DELETE_PROMISES] = {
 		"DELETE FROM resonate.promises WHERE id" EQ "ANY ($1)",
@@ -403,19 +438,50 @@ const RsnQueryDef rsn_queries[] = {
 		" FROM fired f",
 		SPI_OK_INSERT, PLAN_ONCE, 2, {TEXTARRAYOID, INT8OID}, true
 	},
-	[RSN_QUERY_UNFIRED] = {
-		"SELECT w.id FROM (SELECT c.promise_id AS id FROM resonate.callbacks c"
-		" WHERE " IN_RANGE("c.promise_id", "$3", "$4")
-		" UNION ALL SELECT a.awaited_id FROM resonate.awaiters a"
-		" WHERE " IN_RANGE("a.awaited_id", "$5", "$6")
-		" AND " IS_AWAITER_COMPLETE ") AS w"
-		" CROSS JOIN LATERAL (SELECT p.state FROM resonate.promises p"
-		" WHERE p.id" EQ "w.id OFFSET 0) AS p"
-		" WHERE p.state" NE STATE("pending")
-		" AND w.id" NE "ALL ($2)"
-		" GROUP BY w.id LIMIT $1",
+
+	/*
+	 * Those who wait, for whatever, after a place and up to a last promise;
+	 * and whether they wait for what is settled, but for what is set aside.
+	 */
+	[RSN_QUERY_LEFT_CALLBACKS] = {
+		"SELECT c.promise_id, c.kind" EQ LISTENER ", c.callback_id, c.ctid,"
+		" " IS_SETTLED("c.promise_id") " AND c.promise_id" NE "ALL ($6),"
+		" c.address"
+		" FROM resonate.callbacks c"
+		" WHERE ROW(c.promise_id, c.kind, c.callback_id)" GT
+		"ROW($1, " KIND("$2") ", $3) AND c.promise_id" LE "$4"
+		" ORDER BY c.promise_id, c.kind, c.callback_id LIMIT $5",
 		SPI_OK_SELECT, PLAN_ONCE, 6,
-		{INT8OID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
+		{TEXTOID, BOOLOID, TEXTOID, TEXTOID, INT8OID, TEXTARRAYOID}
+	},
+	[RSN_QUERY_LEFT_AWAITERS] = {
+		"SELECT a.awaited_id, $2, a.awaiter_id, a.ctid,"
+		" " IS_SETTLED("a.awaited_id") " AND a.awaited_id" NE "ALL ($6)"
+		" AND " IS_AWAITER_COMPLETE ", NULL::pg_catalog.text"
+		" FROM resonate.awaiters a"
+		" WHERE ROW(a.awaited_id, a.awaiter_id)" GT "ROW($1, $3)"
+		" AND a.awaited_id" LE "$4"
+		" ORDER BY a.awaited_id, a.awaiter_id LIMIT $5",
+		SPI_OK_SELECT, PLAN_ONCE, 6,
+		{TEXTOID, BOOLOID, TEXTOID, TEXTOID, INT8OID, TEXTARRAYOID}
+	},
+	[RSN_QUERY_FIRE_LEFT] = {
+		"WITH fired AS (DELETE FROM resonate.callbacks c"
+		" WHERE c.ctid" EQ "ANY (ARRAY(SELECT l.ctid FROM resonate.callbacks l"
+		" WHERE l.ctid" EQ "ANY ($1) FOR UPDATE SKIP LOCKED))"
+		" RETURNING c.kind, c.promise_id, c.callback_id, c.address)"
+		" INSERT INTO resonate.messages"
+		" (created_at, due_at, attempt, kind, promise_id, callback_id, address)"
+		" SELECT $2, $2, 0, f.kind, f.promise_id, f.callback_id, f.address"
+		" FROM fired f",
+		SPI_OK_INSERT, PLAN_ONCE, 2, {TIDARRAYOID, INT8OID}
+	},
+	[RSN_QUERY_TAKE_LEFT_AWAITERS] = {
+		"DELETE FROM resonate.awaiters a"
+		" WHERE a.ctid" EQ "ANY (ARRAY(SELECT l.ctid FROM resonate.awaiters l"
+		" WHERE l.ctid" EQ "ANY ($1) FOR UPDATE SKIP LOCKED))"
+		" RETURNING a.awaiter_id",
+		SPI_OK_DELETE_RETURNING, PLAN_ONCE, 1, {TIDARRAYOID}
 	},
 	[RSN_QUERY_LOCK_NOTIFICATIONS] = {
 		"SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_WITHOUT_PAYLOAD
@@ -516,7 +582,8 @@ const RsnQueryDef rsn_queries[] = {
 	[RSN_QUERY_LOCK_TASKS_OF_PID] = {
 		"SELECT " TASK_COLUMNS " FROM resonate.tasks t"
 		" WHERE t.id" EQ "ANY (ARRAY(SELECT h.id FROM resonate.tasks h"
-		" WHERE h.state" EQ TASK_STATE("acquired") " AND h.pid" EQ "$1))"
+		" WHERE h.state" EQ TASK_STATE("acquired")
+		" AND h.clock_at IS NOT NULL AND h.pid" EQ "$1))"
 		" AND t.pid" EQ "$1"
 		" ORDER BY t.id FOR NO KEY UPDATE",
 		SPI_OK_SELECT, PLAN_ONCE, 1, {TEXTOID}
@@ -530,7 +597,7 @@ const RsnQueryDef rsn_queries[] = {
 		SPI_OK_SELECT, PLAN_ONCE, 4, {INT8OID, INT8OID, TEXTARRAYOID, INT8OID}
 	},
 	[RSN_QUERY_DUE_TASKS] = {
-		"SELECT t.ctid FROM resonate.tasks t"
+		"SELECT t.ctid, t.clock_at FROM resonate.tasks t"
 		" WHERE t.state" EQ TASK_STATE("pending") " AND t.address" EQ "$1"
 		" AND t.clock_at" LE "$2 AND " ALIVE_AT("$2")
 		" ORDER BY t.clock_at LIMIT $3",
@@ -554,11 +621,28 @@ const RsnQueryDef rsn_queries[] = {
 		{TEXTOID, INT8OID, INT8OID, TEXTOID, INT8OID}
 	},
 
-	[RSN_QUERY_DUE_NOTIFY_TASKS] = {
-		"SELECT t.ctid FROM resonate.tasks t WHERE " IS_NOTIFY_TASK
-		" AND t.clock_at" LE "$1 AND " ALIVE_AT("$1")
-		" AND t.id" NE "ALL ($3) LIMIT $2",
-		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, TEXTARRAYOID}
+	/*
+	 * What has become due from an instant on, by the clock, for whoever it
+	 * is.
+	 */
+	[RSN_QUERY_OFFERS_SINCE] = {
+		"SELECT t.address, t.clock_at, t.ctid FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("pending") " AND t.clock_at" GE "$1"
+		" AND t.clock_at" LE "$2 ORDER BY t.clock_at LIMIT $3",
+		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, INT8OID}
+	},
+	[RSN_QUERY_OTHERS_SINCE] = {
+		"SELECT t.others_address, t.others_at, t.ctid FROM resonate.tasks t"
+		" WHERE t.others_at" GE "$1 AND t.others_at" LE "$2"
+		" ORDER BY t.others_at LIMIT $3",
+		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, INT8OID, INT8OID}
+	},
+	[RSN_QUERY_MESSAGES_SINCE] = {
+		"SELECT m.address, m.due_at, m.ctid FROM resonate.messages m"
+		" WHERE m." NOT_NOTIFY("address") " AND " IS_DELIVERED EQ "$4"
+		" AND m.due_at" GE "$1 AND m.due_at" LE "$2"
+		" ORDER BY " IS_DELIVERED ", m.due_at LIMIT $3",
+		SPI_OK_SELECT, PLAN_ONCE, 4, {INT8OID, INT8OID, INT8OID, BOOLOID}
 	},
 	[RSN_QUERY_DELETE_STALE_TASKS] = {
 		"DELETE FROM resonate.tasks d"
@@ -601,52 +685,24 @@ const RsnQueryDef rsn_queries[] = {
 		"SELECT t.clock_at FROM resonate.tasks t"
 		" WHERE t.state" EQ TASK_STATE("acquired")
 		" AND t.clock_at" GE "$2 AND t.id" NE "ALL ($1)"
-		" AND t.clock_at OPERATOR(pg_catalog.<) t.timeout_at"
 		" ORDER BY t.clock_at LIMIT 1",
 		SPI_OK_SELECT, PLAN_ONCE, 2, {TEXTARRAYOID, INT8OID}
 	},
 
+	/*
+	 * With those that will not be offered, because their promises end before:
+	 * to pass over any number of them would cost more than to find that none
+	 * is due.
+	 */
 	[RSN_QUERY_NEXT_OFFER] = {
-		"WITH RECURSIVE " PENDING_ADDRESSES ", " OTHERS_ADDRESSES
-		" SELECT n.clock_at FROM a CROSS JOIN LATERAL"
-		" (SELECT t.clock_at FROM resonate.tasks t"
-		" WHERE t.state" EQ TASK_STATE("pending") " AND t.address" EQ "a.address"
-		" AND t.clock_at OPERATOR(pg_catalog.>) $1"
-		" AND t.clock_at OPERATOR(pg_catalog.<) t.timeout_at"
-		" ORDER BY t.clock_at LIMIT 1) AS n"
-		" UNION ALL SELECT n.others_at FROM c CROSS JOIN LATERAL"
-		" (SELECT t.others_at FROM resonate.tasks t"
-		" WHERE t.others_address" EQ "c.others_address"
-		" AND t.others_at OPERATOR(pg_catalog.>) $1"
-		" AND t.others_at OPERATOR(pg_catalog.<) t.timeout_at"
-		" ORDER BY t.others_at LIMIT 1) AS n"
-		" ORDER BY clock_at LIMIT 1",
+		"SELECT t.clock_at FROM resonate.tasks t"
+		" WHERE t.state" EQ TASK_STATE("pending") " AND t.clock_at" GT "$1"
+		" ORDER BY t.clock_at LIMIT 1",
 		SPI_OK_SELECT, PLAN_ONCE, 1, {INT8OID}
 	},
-
-	/* Addresses that have something due, and what: see RsnWaitingKind. */
-	[RSN_QUERY_WAITING_ADDRESSES] = {
-		"WITH RECURSIVE " PENDING_ADDRESSES ", " OTHERS_ADDRESSES ","
-		" b AS ((SELECT m.address FROM resonate.messages m"
-		" WHERE m." NOT_NOTIFY("address") " ORDER BY m.address LIMIT 1)"
-		" UNION ALL SELECT (SELECT m.address FROM resonate.messages m"
-		" WHERE m." NOT_NOTIFY("address")
-		" AND m.address OPERATOR(pg_catalog.>) b.address"
-		" ORDER BY m.address LIMIT 1) FROM b WHERE b.address IS NOT NULL)"
-		" SELECT 0, a.address, n.at FROM a CROSS JOIN LATERAL"
-		" (SELECT t.clock_at AS at FROM resonate.tasks t"
-		" WHERE t.state" EQ TASK_STATE("pending") " AND t.address" EQ "a.address"
-		" AND t.clock_at" LE "$1 AND " ALIVE_AT("$1")
-		" ORDER BY t.clock_at DESC LIMIT 1) AS n"
-		" WHERE a." NOT_NOTIFY("address")
-		" UNION ALL SELECT 1, c.others_address, n.at FROM c CROSS JOIN LATERAL"
-		" (SELECT t.others_at AS at FROM resonate.tasks t"
-		" WHERE t.others_address" EQ "c.others_address AND t.others_at" LE "$1"
-		" AND " ALIVE_AT("$1") " ORDER BY t.others_at DESC LIMIT 1) AS n"
-		" UNION ALL SELECT 2, b.address, n.at FROM b CROSS JOIN LATERAL"
-		" (SELECT m.due_at AS at FROM resonate.messages m"
-		" WHERE m.address" EQ "b.address AND m." NOT_NOTIFY("address")
-		" AND m.due_at" LE "$1 ORDER BY m.due_at DESC LIMIT 1) AS n",
+	[RSN_QUERY_NEXT_OTHERS] = {
+		"SELECT t.others_at FROM resonate.tasks t"
+		" WHERE t.others_at" GT "$1 ORDER BY t.others_at LIMIT 1",
 		SPI_OK_SELECT, PLAN_ONCE, 1, {INT8OID}
 	},
 	[RSN_QUERY_COUNT_QUEUES] = {
@@ -669,6 +725,21 @@ const RsnQueryDef rsn_queries[] = {
 		" pg_catalog.min(q.messages_since)), q.address LIMIT $2",
 		SPI_OK_SELECT, PLAN_EACH, 2, {INT8OID, INT8OID}
 	},
+	[RSN_QUERY_TASK_ADDRESSES] = {
+		NEXT_ADDRESSES("tasks", "address", "t.state" EQ TASK_STATE("pending"),
+					   "clock_at", " AND " ALIVE_AT("$1")),
+		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, TEXTOID, INT8OID}
+	},
+	[RSN_QUERY_OTHERS_ADDRESSES] = {
+		NEXT_ADDRESSES("tasks", "others_address", "t.others_at IS NOT NULL",
+					   "others_at", " AND " ALIVE_AT("$1")),
+		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, TEXTOID, INT8OID}
+	},
+	[RSN_QUERY_MESSAGE_ADDRESSES] = {
+		NEXT_ADDRESSES("messages", "address", "t." NOT_NOTIFY("address"),
+					   "due_at", ""),
+		SPI_OK_SELECT, PLAN_ONCE, 3, {INT8OID, TEXTOID, INT8OID}
+	},
 	[RSN_QUERY_INSERT_AWAITER] = {
 		"INSERT INTO resonate.awaiters (awaited_id, awaiter_id)"
 		" VALUES ($1, $2) ON CONFLICT (awaited_id, awaiter_id) DO NOTHING",
@@ -686,8 +757,9 @@ const RsnQueryDef rsn_queries[] = {
 	},
 	[RSN_QUERY_TAKE_AWAITERS] = {
 		"DELETE FROM resonate.awaiters a WHERE a.awaited_id" EQ "ANY ($1)"
+		" AND a.awaiter_id" NE "ALL ($2)"
 		" AND " IS_AWAITER_COMPLETE " RETURNING a.awaiter_id",
-		SPI_OK_DELETE_RETURNING, PLAN_ONCE, 1, {TEXTARRAYOID}, true
+		SPI_OK_DELETE_RETURNING, PLAN_ONCE, 2, {TEXTARRAYOID, TEXTARRAYOID}, true
 	},
 	[RSN_QUERY_TRY_LOCK_PROMISES] = {
 		"SELECT " RSN_PROMISE_COLUMNS " FROM resonate.promises p"
@@ -741,13 +813,11 @@ const RsnQueryDef rsn_queries[] = {
 		" AND l.clock_at OPERATOR(pg_catalog.-) $1" GT "l.ttl"
 		" AND l.clock_at" LE "$4"
 		" ORDER BY l.clock_at DESC LIMIT $3)"
-		" OPERATOR(pg_catalog.||) ARRAY(WITH RECURSIVE " PENDING_ADDRESSES
-		" SELECT o.ctid FROM a CROSS JOIN LATERAL (SELECT t.ctid"
-		" FROM resonate.tasks t"
-		" WHERE t.state" EQ TASK_STATE("pending") " AND t.address" EQ "a.address"
-		" AND t.clock_at" GT "$2 AND t.clock_at" LE "$4"
-		" AND (t.version" GT "0 OR t.offers" GT "0)"
-		" LIMIT $3) AS o LIMIT $3)"
+		" OPERATOR(pg_catalog.||) ARRAY(SELECT o.ctid FROM resonate.tasks o"
+		" WHERE o.state" EQ TASK_STATE("pending")
+		" AND o.clock_at" GT "$2 AND o.clock_at" LE "$4"
+		" AND (o.version" GT "0 OR o.offers" GT "0)"
+		" ORDER BY o.clock_at DESC LIMIT $3)"
 		" OPERATOR(pg_catalog.||) ARRAY(SELECT b.ctid"
 		" FROM resonate.promises p CROSS JOIN LATERAL (SELECT t.*, t.ctid"
 		" FROM resonate.tasks t WHERE t.id" EQ "p.id OFFSET 0) AS b"

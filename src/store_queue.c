@@ -60,6 +60,17 @@ tids_from_result(int n)
 	return tids;
 }
 
+/* And since when they are due. */
+static int64 *
+clocks_from_result(int n)
+{
+	int64	   *clocks = palloc(sizeof(int64) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		clocks[i] = rsn_store_get_int64(SPI_tuptable->vals[i], 2, 0);
+	return clocks;
+}
+
 /* The same of a statement that is run for it; returns how many. */
 static int
 list_tids(RsnQuery query, const RsnArgs *args, ItemPointerData **tids)
@@ -149,72 +160,90 @@ rsn_store_lock_tasks_for_others(text *address, text *pid, int64 left_ms,
 	return lock_candidates(tids, n, 0, limit, rows, &ntaken);
 }
 
+/* Locks a task that is where it was seen; false when others work on it. */
+bool
+rsn_store_try_lock_task_at(const ItemPointerData *tid, RsnTaskRow *row)
+{
+	RsnTuple	tuple;
+
+	if (!rsn_table_try_lock(RSN_TABLE_TASKS, tid, &tuple))
+		return false;
+	rsn_store_task_from_tuple(&tuple, row);
+	return true;
+}
+
 /*
- * The same as above for all notify:// addresses, in no order, but for those set
- * aside; says if others work on some that are due.
+ * The same as above at a notify:// address; says since when the first is due that
+ * others work on, if that is earlier.
  */
 int
-rsn_store_lock_due_notify_tasks(int64 now_ms, int limit,
-								text *const *set_aside, int nset_aside,
-								RsnTaskRow **rows, bool *has_busy)
+rsn_store_lock_due_notify_tasks(text *address, int64 now_ms, int limit,
+								RsnTaskRow *rows, int64 *busy_ms)
 {
 	int			ahead = 0;
+	int			nwanted;
 	int			count;
 	int			n;
-	int			nbusy;
 
-	*rows = rsn_store_alloc(sizeof(RsnTaskRow) * limit);
-	for (;;)
+	do
 	{
-		RsnArgs		args = {0};
+		ItemPointerData *tids;
+		int64	   *clocks;
 
 		CHECK_FOR_INTERRUPTS();
-		rsn_args_add(&args, Int64GetDatum(now_ms));
-		rsn_args_add(&args, Int64GetDatum(limit + ahead));
-		rsn_args_add_texts(&args, set_aside, nset_aside);
-		n = (int) rsn_store_exec(RSN_QUERY_DUE_NOTIFY_TASKS, &args);
-		nbusy = 0;
-		count = lock_candidates(tids_from_result(n), n, 0, limit, *rows, &nbusy);
-		if (count == limit || n < limit + ahead)
-			break;
+		nwanted = limit + ahead;
+		n = list_due_tasks(address, now_ms, nwanted, &tids);
+		clocks = clocks_from_result(n);
+		count = 0;
+		for (int i = 0; i < n && count < limit; i++)
+		{
+			if (rsn_store_try_lock_task_at(&tids[i], &rows[count]))
+				count++;
+			else
+				*busy_ms = Min(*busy_ms, clocks[i]);
+		}
 		ahead = 4 * ahead + limit;
-	}
-	*has_busy = nbusy > 0;
+	} while (count < limit && n >= nwanted);
 	return count;
+}
+
+static int64
+next_after(RsnQuery query, int64 after_ms)
+{
+	RsnArgs		args = {0};
+
+	rsn_args_add(&args, Int64GetDatum(after_ms));
+	if (rsn_store_exec(query, &args) == 0)
+		return RSN_TIME_NEVER;
+	return rsn_store_get_int64(SPI_tuptable->vals[0], 1, RSN_TIME_NEVER);
 }
 
 /* When the first task after an instant becomes due, or RSN_TIME_NEVER. */
 int64
 rsn_store_next_offer(int64 after_ms)
 {
-	RsnArgs		args = {0};
-
-	rsn_args_add(&args, Int64GetDatum(after_ms));
-	if (rsn_store_exec(RSN_QUERY_NEXT_OFFER, &args) == 0)
-		return RSN_TIME_NEVER;
-	return rsn_store_get_int64(SPI_tuptable->vals[0], 1, RSN_TIME_NEVER);
+	return Min(next_after(RSN_QUERY_NEXT_OFFER, after_ms),
+			   next_after(RSN_QUERY_NEXT_OTHERS, after_ms));
 }
 
-/* The addresses that have tasks or messages to dequeue at now. */
-int
-rsn_store_waiting_addresses(int64 now_ms, RsnWaiting **rows)
+static int
+waiting_from_result(RsnWaitingKind kind, uint64 count, bool has_tid,
+					RsnWaiting **rows)
 {
-	RsnArgs		args = {0};
-	uint64		count;
-
-	rsn_args_add(&args, Int64GetDatum(now_ms));
-	count = rsn_store_exec(RSN_QUERY_WAITING_ADDRESSES, &args);
 	*rows = rsn_store_alloc(Max(count, 1) * sizeof(RsnWaiting));
 	for (uint64 i = 0; i < count; i++)
 	{
 		HeapTuple	tuple = SPI_tuptable->vals[i];
+		RsnWaiting *row = &(*rows)[i];
 		bool		is_null;
 
-		(*rows)[i].kind = (RsnWaitingKind)
-			DatumGetInt32(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 1,
-										&is_null));
-		(*rows)[i].address = rsn_store_get_text(tuple, 2);
-		(*rows)[i].newest_ms = rsn_store_get_int64(tuple, 3, 0);
+		row->kind = kind;
+		row->address = rsn_store_get_text(tuple, 1);
+		row->newest_ms = rsn_store_get_int64(tuple, 2, RSN_TIME_NEVER);
+		if (has_tid)
+			row->tid = *(ItemPointer) DatumGetPointer(SPI_getbinval(tuple,
+																	SPI_tuptable->tupdesc,
+																	3, &is_null));
 	}
 	return (int) count;
 }
@@ -244,4 +273,50 @@ rsn_store_count_queues(int64 now_ms, int limit, RsnQueueRow **rows)
 		row->messages_since_ms = rsn_store_get_int64(tuple, 7, -1);
 	}
 	return (int) count;
+}
+
+/*
+ * What has become due between two instants, the longest due first, at most limit of a
+ * kind; messages that a listener has had once, or all others.
+ */
+int
+rsn_store_waiting_since(RsnWaitingKind kind, bool is_delivered, int64 from_ms,
+						int64 now_ms, int limit, RsnWaiting **rows)
+{
+	static const RsnQuery queries[] = {
+		[RSN_WAITING_TASK] = RSN_QUERY_OFFERS_SINCE,
+		[RSN_WAITING_OTHERS] = RSN_QUERY_OTHERS_SINCE,
+		[RSN_WAITING_MESSAGE] = RSN_QUERY_MESSAGES_SINCE
+	};
+	RsnArgs		args = {0};
+
+	rsn_args_add(&args, Int64GetDatum(from_ms));
+	rsn_args_add(&args, Int64GetDatum(now_ms));
+	rsn_args_add(&args, Int64GetDatum(limit));
+	if (kind == RSN_WAITING_MESSAGE)
+		rsn_args_add(&args, BoolGetDatum(is_delivered));
+	return waiting_from_result(kind, rsn_store_exec(queries[kind], &args), true,
+							   rows);
+}
+
+/*
+ * The next addresses after one of them where something waits, at most limit, and
+ * since when the newest has been due at now: RSN_TIME_NEVER if nothing is.
+ */
+int
+rsn_store_waiting_addresses(RsnWaitingKind kind, text *after, int64 now_ms,
+							int limit, RsnWaiting **rows)
+{
+	static const RsnQuery queries[] = {
+		[RSN_WAITING_TASK] = RSN_QUERY_TASK_ADDRESSES,
+		[RSN_WAITING_OTHERS] = RSN_QUERY_OTHERS_ADDRESSES,
+		[RSN_WAITING_MESSAGE] = RSN_QUERY_MESSAGE_ADDRESSES
+	};
+	RsnArgs		args = {0};
+
+	rsn_args_add(&args, Int64GetDatum(now_ms));
+	rsn_args_add_text(&args, after);
+	rsn_args_add(&args, Int64GetDatum(limit));
+	return waiting_from_result(kind, rsn_store_exec(queries[kind], &args), false,
+							   rows);
 }

@@ -439,14 +439,19 @@ rsn_store_list_awaiters(text *const *awaited_ids, int n, RsnAwaiterRow **rows)
 	return (int) count;
 }
 
-/* Deletes the awaiters of locked promises, and answers them, with repetitions. */
+/*
+ * Deletes the awaiters of locked promises but for those that are busy, and returns
+ * them, with repetitions.
+ */
 int
-rsn_store_take_awaiters(text *const *awaited_ids, int n, text ***awaiter_ids)
+rsn_store_take_awaiters(text *const *awaited_ids, int n, text *const *busy,
+						int nbusy, text ***awaiter_ids)
 {
 	RsnArgs		args = {0};
 	uint64		count;
 
 	rsn_args_add_texts(&args, awaited_ids, n);
+	rsn_args_add_texts(&args, busy, nbusy);
 	count = rsn_store_exec(RSN_QUERY_TAKE_AWAITERS, &args);
 	return rsn_store_texts_from_result(count, awaiter_ids);
 }

@@ -48,6 +48,7 @@ typedef struct XactNotes
 	bool		has_message;	/* there is something to deliver */
 	bool		has_offer;		/* there is something to dequeue, somewhere */
 	bool		has_foreign_rows;	/* it must look for settled callbacks */
+	bool		has_left;		/* the same, for its own transaction's */
 	bool		wants_start;	/* CREATE EXTENSION: have it started */
 	int64		first_deadline_ms;	/* earliest deadline armed; zero: now */
 	RsnHandoffList handed;		/* to the worker, in TopTransactionContext */
@@ -57,6 +58,7 @@ typedef struct XactNotes
 	int			last_offer_len; /* zero: none */
 	uint64		keys[MAX_KEYS_COMPARED];	/* promises written */
 	int			nkeys;			/* one more than fit: all there may be */
+	RsnHandoffKind last_offer_kind;
 } XactNotes;
 
 static const XactNotes no_notes = {.first_deadline_ms = RSN_TIME_NEVER};
@@ -186,11 +188,15 @@ RsnHandoffList
 rsn_wake_take_back(void)
 {
 	RsnHandoffList list = {0};
+	RsnHandoff	handoff;
+	int			position = 0;
 
 	if (is_noted && notes.handed.len > 0)
 	{
 		list = notes.handed;
 		rsn_handoff_abort(notes.slot, &list);
+		while (rsn_handoff_next(&list, &position, &handoff))
+			notes.has_left |= handoff.kind == RSN_HANDOFF_LEFT;
 		notes.handed = no_notes.handed;
 		notes.last_offer_len = 0;
 	}
@@ -201,38 +207,81 @@ static bool
 is_same_offer(const XactNotes *mine, const RsnHandoff *handoff)
 {
 	return mine->last_offer_len == handoff->text_len &&
+		mine->last_offer_kind == handoff->kind &&
 		memcmp(mine->handed.bytes + mine->last_offer, handoff->text,
 			   handoff->text_len) == 0;
 }
 
-/* Hands over the address of an offer, unless it is that of the last one. */
+/* Hands over an address that has something, unless it is that of the last one. */
 static bool
-hand_offer_over(const text *address)
+hand_address_over(RsnHandoffKind kind, const text *address)
 {
 	XactNotes  *mine = my_notes();
-	RsnHandoff	handoff = {.kind = RSN_HANDOFF_OFFER};
+	RsnHandoff	handoff = {.kind = kind};
 
 	handoff.text = VARDATA_ANY(address);
 	handoff.text_len = VARSIZE_ANY_EXHDR(address);
 	if (is_same_offer(mine, &handoff))
 		return true;
-	if (rsn_address_parse(handoff.text, handoff.text_len).kind ==
-		RSN_ADDRESS_NOTIFY || !hand_over(&handoff))
+	if (!hand_over(&handoff))
 		return false;
 	mine->last_offer = mine->handed.len - handoff.text_len;
 	mine->last_offer_len = handoff.text_len;
+	mine->last_offer_kind = kind;
 	return true;
 }
 
 /*
- * Notes that there is something to dequeue, of which the worker has to tell: at
- * that address, or NULL for anywhere.
+ * Notes that there is a task to dequeue, of which the worker has to tell: at that
+ * address, or NULL for anywhere.
  */
 void
 rsn_wake_note_offer(const text *address)
 {
-	if (address == NULL || !hand_offer_over(address))
+	if (address == NULL || !hand_address_over(RSN_HANDOFF_OFFER, address))
 		my_notes()->has_offer = true;
+	rsn_worker_ensure();
+}
+
+/* The same of a message that is not for the worker to deliver. */
+void
+rsn_wake_note_unblock(const text *address)
+{
+	if (address == NULL || !hand_address_over(RSN_HANDOFF_UNBLOCK, address))
+		my_notes()->has_offer = true;
+	rsn_worker_ensure();
+}
+
+/*
+ * True when a settlement may leave those who wait for it to the worker: there is one,
+ * and it goes by the same clock.  Unlike what is handed over, what is left is found
+ * by the rows if need be, so it does not matter how the transaction ends.
+ */
+bool
+rsn_wake_can_leave(void)
+{
+	XactNotes  *mine = my_notes();
+	RsnSlot    *slot = mine->slot;
+
+	return slot != NULL && slot == rsn_shared_slot(MyDatabaseId) &&
+		!rsn_guc_debug &&
+		pg_atomic_read_u32(&slot->proc_number) != RSN_NO_PROC &&
+		pg_atomic_read_u32(&slot->is_paused) == 0;
+}
+
+/*
+ * Has the worker tell those who wait for a promise that this transaction has settled
+ * and left with them; where it cannot be told which one, it looks at all.
+ */
+void
+rsn_wake_note_left(const text *promise_id)
+{
+	RsnHandoff	handoff = {.kind = RSN_HANDOFF_LEFT};
+
+	handoff.text = VARDATA_ANY(promise_id);
+	handoff.text_len = VARSIZE_ANY_EXHDR(promise_id);
+	if (!hand_over(&handoff))
+		my_notes()->has_left = true;
 	rsn_worker_ensure();
 }
 
@@ -326,17 +375,21 @@ static void
 wake_worker(RsnSlot *slot)
 {
 	bool		is_told = tell_deadline(slot, notes.first_deadline_ms);
+	uint32		no_rows = RSN_RECONCILE_NO;
 
 	if (notes.has_foreign_rows)
 		pg_atomic_write_u32(&slot->must_reconcile,
 							RSN_RECONCILE_FOREIGN_ROWS);
+	else if (notes.has_left)
+		(void) pg_atomic_compare_exchange_u32(&slot->must_reconcile, &no_rows,
+											  RSN_RECONCILE_MORE);
 	if (notes.has_message)
 		pg_atomic_write_u32(&slot->must_deliver, 1);
 	if (notes.has_offer)
 		pg_atomic_write_u32(&slot->must_offer, 1);
 	if (notes.handed.len > 0)
 		rsn_handoff_commit(slot, &notes.handed);
-	if (notes.has_message || notes.has_offer || is_told ||
+	if (notes.has_message || notes.has_offer || notes.has_left || is_told ||
 		notes.handed.len > 0)
 	{
 		pg_memory_barrier();
@@ -370,6 +423,8 @@ at_prepare(void)
 
 	if (slot == NULL)
 		return;
+	if (notes.has_left)
+		pg_atomic_write_u32(&slot->prepared_left, RSN_PREPARED_SOME);
 	pg_atomic_fetch_add_u32(&slot->must_poll, 1);
 	if (notes.has_foreign_rows)
 		pg_atomic_write_u32(&slot->must_reconcile,

@@ -21,6 +21,9 @@ extern bool rsn_wake_hand_over(const text *promise_id, RsnPromiseState state,
 							   const ItemPointerData *tids, int n);
 extern RsnHandoffList rsn_wake_take_back(void);
 extern void rsn_wake_note_offer(const text *address);
+extern void rsn_wake_note_unblock(const text *address);
+extern bool rsn_wake_can_leave(void);
+extern void rsn_wake_note_left(const text *promise_id);
 extern void rsn_wake_note_foreign_rows(void);
 extern void rsn_wake_note_start(void);
 extern void rsn_wake_ask_to_expire(void);

@@ -68,12 +68,11 @@
  */
 #define LOOK_MAX_MS			100
 
-/* Has all that others may have left looked for, from the start. */
+/* Has all that others may have left looked for. */
 static void
 want_reconciling(RsnWorker *worker)
 {
-	memset(&worker->runner.progress.reconciled, 0,
-		   sizeof(worker->runner.progress.reconciled));
+	rsn_background_want_reconciling(&worker->runner.progress);
 	rsn_worker_want(worker, RSN_STEP_RECONCILE);
 }
 
@@ -87,6 +86,18 @@ want_expiring(RsnWorker *worker)
 	rsn_worker_want(worker, RSN_STEP_PRUNE);
 }
 
+/* The same instead of what was handed over, after a failure; rows say the same. */
+static void
+look_at_all_left(RsnWorker *worker)
+{
+	RsnProgress *progress = &worker->runner.progress;
+
+	(void) rsn_delivery_drop(RSN_HANDOFF_LEFT, true);
+	memset(&progress->left, 0, sizeof(progress->left));
+	memset(&progress->reconciled, 0, sizeof(progress->reconciled));
+	want_reconciling(worker);
+}
+
 /* What has been asked for since the last look at the flags. */
 static void
 note_wanted(RsnWorker *worker)
@@ -94,7 +105,10 @@ note_wanted(RsnWorker *worker)
 	if (pg_atomic_exchange_u32(&worker->runner.slot->must_deliver, 0) != 0)
 		rsn_worker_want(worker, RSN_STEP_DELIVER);
 	if (pg_atomic_exchange_u32(&worker->runner.slot->must_offer, 0) != 0)
+	{
+		worker->runner.progress.offered.must_walk = true;
 		rsn_worker_want(worker, RSN_STEP_DISPATCH);
+	}
 	if (pg_atomic_exchange_u32(&worker->runner.slot->must_reconcile,
 							   RSN_RECONCILE_NO) != RSN_RECONCILE_NO)
 		want_reconciling(worker);
@@ -105,8 +119,22 @@ note_wanted(RsnWorker *worker)
 	rsn_delivery_take(worker->runner.slot);
 	if (rsn_delivery_has(RSN_HANDOFF_CALLBACK))
 		worker->is_wanted[RSN_STEP_DELIVER] = true;
-	if (rsn_delivery_has(RSN_HANDOFF_OFFER))
+	if (rsn_delivery_has(RSN_HANDOFF_OFFER) ||
+		rsn_delivery_has(RSN_HANDOFF_UNBLOCK))
 		worker->is_wanted[RSN_STEP_DISPATCH] = true;
+
+	/* Of very many promises rows say the same. */
+	if (rsn_delivery_drop(RSN_HANDOFF_LEFT, false))
+		want_reconciling(worker);
+	if (rsn_delivery_has(RSN_HANDOFF_LEFT))
+	{
+		int64	   *not_before_ms = &worker->not_before_ms[RSN_STEP_RECONCILE];
+
+		/* They need not wait for what others work on. */
+		if (*not_before_ms == worker->runner.progress.retry_left_ms)
+			*not_before_ms = 0;
+		worker->is_wanted[RSN_STEP_RECONCILE] = true;
+	}
 }
 
 /* True for a step that deletes what nobody needs any more. */
@@ -167,7 +195,16 @@ plan_after_failure(RsnWorker *worker, RsnStep step, RsnStepEnd end)
 						   worker->wait_ms[step] >= LOCKED_LONG_MS)))
 		want_reconciling(worker);
 	else if (step == RSN_STEP_DISPATCH)
+	{
 		(void) rsn_delivery_drop(RSN_HANDOFF_OFFER, false);
+		(void) rsn_delivery_drop(RSN_HANDOFF_UNBLOCK, false);
+
+		/* Whatever has not been told since, the addresses show. */
+		worker->runner.progress.offered.is_walking = false;
+		worker->runner.progress.offered.must_walk = true;
+	}
+	else if (step == RSN_STEP_RECONCILE)
+		look_at_all_left(worker);
 }
 
 /* True for a step of whose work commits tell by the instant at which it is due. */
@@ -185,15 +222,21 @@ is_told_of(RsnStep step)
 static void
 plan_reconciling(RsnWorker *worker, int n)
 {
-	const RsnProgress *progress = &worker->runner.progress;
+	RsnProgress *progress = &worker->runner.progress;
 	int64	   *wait_ms = &worker->wait_ms[RSN_STEP_RECONCILE];
 
 	if (n > 0 || progress->has_more)
 		rsn_worker_want(worker, RSN_STEP_RECONCILE);
 	else if (progress->has_busy)
 	{
-		*wait_ms = rsn_worker_wait_for_busy(*wait_ms);
-		worker->not_before_ms[RSN_STEP_RECONCILE] = rsn_clock_now() + *wait_ms;
+		int64		now_ms = rsn_clock_now();
+
+		if (now_ms >= progress->retry_left_ms)
+		{
+			*wait_ms = rsn_worker_wait_for_busy(*wait_ms);
+			progress->retry_left_ms = now_ms + *wait_ms;
+		}
+		worker->not_before_ms[RSN_STEP_RECONCILE] = progress->retry_left_ms;
 		rsn_worker_want(worker, RSN_STEP_RECONCILE);
 	}
 	else
@@ -217,7 +260,8 @@ plan_after_run(RsnWorker *worker, RsnStep step, int n, bool was_reading)
 		worker->runner.progress.from_ms[step] = worker->looked_at_ms + 1;
 	worker->has_busy |= step == RSN_STEP_DISPATCH &&
 		worker->runner.progress.has_busy;
-	if (n > 0 && was_reading && worker->runner.progress.has_more)
+	if (worker->runner.progress.has_more &&
+		(step == RSN_STEP_DISPATCH || (n > 0 && was_reading)))
 		rsn_worker_want(worker, step);
 }
 

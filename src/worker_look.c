@@ -104,6 +104,7 @@ rsn_worker_note_clock(RsnWorker *worker)
 	memset(worker->start_not_before_ms, 0,
 		   sizeof(worker->start_not_before_ms));
 	worker->runner.progress.prune_anew_at_ms = 0;
+	worker->runner.progress.retry_left_ms = 0;
 	for (int i = 0; i < RSN_NSTEPS; i++)
 		(void) rsn_set_aside_release(&worker->runner.progress.set_aside[i],
 									 RSN_TIME_NEVER);
@@ -150,8 +151,13 @@ void
 rsn_worker_begin_look(RsnWorker *worker)
 {
 	RsnSlot    *slot = worker->runner.slot;
+	RsnOfferPosition *offered = &worker->runner.progress.offered;
 	int64		from_ms;
 
+	/* What was written without a word is found where it is. */
+	offered->must_walk |= worker->must_look ||
+		pg_atomic_read_u32(&slot->must_poll) != 0 ||
+		pg_atomic_read_u32(&slot->must_reconcile) == RSN_RECONCILE_FOREIGN_ROWS;
 	worker->is_full_look = is_full_look_wanted(worker);
 	pg_atomic_write_u64(&slot->wake_at_ms, RSN_TIME_NEVER);
 	pg_memory_barrier();
@@ -167,6 +173,7 @@ rsn_worker_begin_look(RsnWorker *worker)
 		else
 			*from = Min(*from, from_ms);
 	}
+	offered->from_ms = Min(offered->from_ms, from_ms);
 	worker->must_look = false;
 	worker->has_busy = false;
 	rsn_runner_release(&worker->runner);
@@ -193,11 +200,22 @@ ask_for_prepared(RsnSlot *slot)
 {
 	uint32		npolls = pg_atomic_read_u32(&slot->must_poll);
 
-	if (npolls == 0 || rsn_background_has_prepared())
+	uint32		unknown = RSN_PREPARED_UNKNOWN;
+
+	if (npolls == 0)
 		return;
+	if (rsn_background_has_prepared())
+	{
+		(void) pg_atomic_compare_exchange_u32(&slot->prepared_left, &unknown,
+											  RSN_PREPARED_SOME);
+		return;
+	}
 
 	/* Not if another one was prepared meanwhile. */
-	(void) pg_atomic_compare_exchange_u32(&slot->must_poll, &npolls, 0);
+	if (pg_atomic_compare_exchange_u32(&slot->must_poll, &npolls, 0) &&
+		pg_atomic_exchange_u32(&slot->prepared_left,
+							   RSN_PREPARED_NONE) == RSN_PREPARED_SOME)
+		pg_atomic_write_u32(&slot->must_reconcile, RSN_RECONCILE_MORE);
 }
 
 /* Asks the tables when something will be due. */

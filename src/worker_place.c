@@ -88,6 +88,7 @@ rsn_worker_attach(void)
 	pg_atomic_write_u32(&slot->must_reconcile, RSN_RECONCILE_MORE);
 	pg_atomic_write_u32(&slot->must_deliver, 1);
 	pg_atomic_write_u32(&slot->must_offer, 1);
+	pg_atomic_write_u32(&slot->prepared_left, RSN_PREPARED_UNKNOWN);
 	pg_atomic_write_u32(&slot->must_poll, 1);
 	return slot;
 }

@@ -307,6 +307,7 @@ rsn_runner_release(RsnRunner *runner)
 								  until_ms) == 0)
 			continue;
 		must_reconcile |= i == RSN_STEP_RECONCILE;
+		runner->progress.offered.must_walk |= i == RSN_STEP_DISPATCH;
 		runner->progress.from_ms[i] = PG_INT64_MIN;
 	}
 	if (must_reconcile && !has_foreign_rows)

@@ -91,6 +91,29 @@ sub is_pending
 	return;
 }
 
+sub resumes
+{
+	my ($id, $n, $name) = @_;
+
+	ok( $node->poll_query_until(
+			'postgres',
+			"SELECT resumes = $n FROM resonate.tasks WHERE id = '$id'"),
+		$name);
+	return;
+}
+
+# Has a task await a promise; returns the status.
+sub register
+{
+	my ($awaited, $awaiter) = @_;
+
+	return $session->ask(<<"END");
+SELECT resonate.resonate_rpc('{"kind": "promise.register_callback",
+	"head": {"corrId": "", "version": "2026-04-01"},
+	"data": {"awaited": "$awaited", "awaiter": "$awaiter"}}') #>> '{head,status}'
+END
+}
+
 #
 # Promises
 #
@@ -119,20 +142,19 @@ SELECT status FROM resonate.create_promise_and_task('awaiter', 'w', '1 h', '1 h'
 	tags => '{"resonate:target": "poll://any@g"}')
 END
 $session->ask("SELECT resonate.create_promise('awaited', '2 s')");
-$session->ask(<<'END');
-SELECT resonate.resonate_rpc('{"kind": "promise.register_callback",
-	"head": {"corrId": "", "version": "2026-04-01"},
-	"data": {"awaited": "awaited", "awaiter": "awaiter"}}')
-END
+is(register('awaited', 'awaiter'), 200, 'a task awaits a promise');
 $holder->ask('BEGIN');
 $holder->ask("SELECT FROM resonate.tasks WHERE id = 'awaiter' FOR UPDATE");
 $session->ask('SELECT pg_sleep(' . HELD_S . ')');
-is_pending('awaited', 'one whose awaiter is locked');
+settles('awaited', 'a promise times out whose awaiter is locked');
+resumes('awaiter', 0, 'which is not resumed');
 check_in_time('behind an awaiter', 50);
+$session->ask("SELECT resonate.create_promise('awaited too', '1 h')");
+is(register('awaited too', 'awaiter'), 200, 'another one that it awaits');
+is($session->ask("SELECT status FROM resonate.resolve('awaited too')"),
+	2010, 'who settles that does not wait for the task');
 $holder->ask('COMMIT');
-settles('awaited', 'it times out once it can');
-is( $session->ask("SELECT resumes FROM resonate.tasks WHERE id = 'awaiter'"),
-	1, 'and its awaiter is resumed');
+resumes('awaiter', 2, 'the awaiter is resumed by both once it can be');
 
 #
 # Tasks that await what is settled already, as a restore can leave it
@@ -152,11 +174,8 @@ foreach my $i (1 .. 6)
 	my $awaiter = $i < 6 ? 'left 1' : 'left 2';
 
 	$session->ask("SELECT resonate.create_promise('settled $i', '1 h')");
-	is( $session->ask(<<"END"), 200, "settled $i is awaited by $awaiter");
-SELECT resonate.resonate_rpc('{"kind": "promise.register_callback",
-	"head": {"corrId": "", "version": "2026-04-01"},
-	"data": {"awaited": "settled $i", "awaiter": "$awaiter"}}') #>> '{head,status}'
-END
+	is(register("settled $i", $awaiter),
+		200, "settled $i is awaited by $awaiter");
 }
 $holder->ask('BEGIN');
 $holder->ask("SELECT FROM resonate.tasks WHERE id = 'left 1' FOR UPDATE");
@@ -172,17 +191,6 @@ my $worker = worker_pid($node);
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($worker)");
 $worker = wait_for_worker($node, 'postgres', $worker);
 $offset = -s $node->logfile;
-
-sub resumes
-{
-	my ($id, $n, $name) = @_;
-
-	ok( $node->poll_query_until(
-			'postgres',
-			"SELECT resumes = $n FROM resonate.tasks WHERE id = '$id'"),
-		$name);
-	return;
-}
 
 resumes('left 2', 1, 'a task is resumed, though another one is locked');
 resumes('left 1', 0, 'which is not');
