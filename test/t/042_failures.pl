@@ -155,7 +155,9 @@ ok( $node->poll_query_until(
 		'postgres', 'SELECT rows_set_aside >= 2 FROM resonate.stats'),
 	'those two are set aside');
 $node->safe_psql('postgres', <<'END');
-DELETE FROM resonate.promises WHERE id IN ('unreadable', 'unreadable task');
+DELETE FROM resonate.messages WHERE promise_id = 'unreadable';
+DELETE FROM resonate.promises WHERE id = 'unreadable';
+DELETE FROM resonate.tasks WHERE id = 'unreadable task';
 END
 
 #
