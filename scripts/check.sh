@@ -163,10 +163,10 @@ count_prove()
 # No server process may have crashed, or warned of a fault, whatever the tests saw.
 check_crashes()
 {
-	if grep -E "$rsn_faults" "$@" >>"$log" 2>/dev/null; then
-		not_ok "no server process crashed or warned of a fault"
-	else
+	if rsn_have_no_faults "$@" >>"$log"; then
 		ok "no server process crashed or warned of a fault"
+	else
+		not_ok "no server process crashed or warned of a fault"
 	fi
 }
 

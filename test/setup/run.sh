@@ -291,14 +291,14 @@ is "$(says '^not ok - .* model .* lacks spin, gcc$') $(tail -n 1 "$work/output")
 
 # ---- what a server's log must not have
 
-# Prints what is found in a log of the given line.
+# Says whether anything is found in a log of the given lines.
 faults()
 {
-	echo "2026-01-01 00:00:00 UTC [1] client backend t $1" >"$work/run/a.log"
+	printf '2026-01-01 00:00:00 UTC [7] client backend t %s\n' "$@" >"$work/run/a.log"
 	# shellcheck disable=SC2016  # the inner shell's
-	on_system "PATH=$PATH" "RSN_WORKDIR=$work/run" bash -c \
-		'. "$0/lib.sh"; rsn_clusters=(a); rsn_have_no_faults >/dev/null && echo none || echo some' \
-		"$scripts"
+	on_system "PATH=$PATH" bash -c \
+		'. "$0/lib.sh"; rsn_have_no_faults "$1" >/dev/null && echo none || echo some' \
+		"$scripts" "$work/run/a.log"
 	cat "$work/output"
 }
 
@@ -316,6 +316,10 @@ for line in 'WARNING:  could not run step "sweep": canceling statement' \
 	'LOG:  server process (PID 7) was terminated by signal 9: Killed'; do
 	is "$(faults "$line")" none "it may have: $line"
 done
+aborted='LOG:  server process (PID 7) was terminated by signal 6: Aborted'
+is "$(faults "$aborted")" some "a log must not have: $aborted"
+is "$(faults 'PANIC:  fault point: commit write 2' "$aborted")" none \
+	"unless the process was to end there"
 
 echo "1..$count"
 [[ $failed -eq 0 ]]
