@@ -723,7 +723,8 @@ const RsnQueryDef rsn_queries[] = {
 		" FROM resonate.messages m GROUP BY m.address) AS q"
 		" GROUP BY q.address ORDER BY LEAST(pg_catalog.min(q.due_since),"
 		" pg_catalog.min(q.messages_since)), q.address LIMIT $2",
-		SPI_OK_SELECT, PLAN_EACH, 2, {INT8OID, INT8OID}
+		SPI_OK_SELECT, PLAN_EACH, 2, {INT8OID, INT8OID},
+		.reads_only = true
 	},
 	[RSN_QUERY_TASK_ADDRESSES] = {
 		NEXT_ADDRESSES("tasks", "address", "t.state" EQ TASK_STATE("pending"),

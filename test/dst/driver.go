@@ -24,6 +24,9 @@ const maxStates = 256
 // as more would, and takes much less time.
 const compareEvery = 8
 
+// So many ticks lie between two VACUUMs.
+const vacuumEvery = 250
+
 // driver makes one run.  Whatever it does follows from the seed and from what
 // the extension answers.
 type driver struct {
@@ -70,6 +73,11 @@ func (d *driver) run(ticks int) error {
 		if err := d.disturb(); err != nil {
 			return err
 		}
+		if d.tick%vacuumEvery == vacuumEvery-1 {
+			if err := d.vacuum(); err != nil {
+				return err
+			}
+		}
 		d.advance()
 		if err := d.perform(d.nextStep()); err != nil {
 			return err
@@ -93,6 +101,17 @@ func (d *driver) begin(ticks int) error {
 	}
 	_, err := d.sessions[0].Query(context.Background(), "TRUNCATE resonate.promises, resonate.tasks, "+
 		"resonate.callbacks, resonate.messages, resonate.awaiters, resonate.schedules")
+	return err
+}
+
+// vacuum does what autovacuum is not left to, because nobody could say when.  A
+// preload looks at so many entries of an index at most, dead ones too, and the model
+// knows of none.
+func (d *driver) vacuum() error {
+	if d.sessions[0] == nil {
+		return nil
+	}
+	_, err := d.sessions[0].Query(context.Background(), "VACUUM resonate.promises")
 	return err
 }
 

@@ -66,7 +66,14 @@ func (d *driver) knownPromise(fits func(p *row) bool) string {
 
 func isOpen(p *row) bool { return isPending(p) && p.is("external") }
 
-func (d *driver) openPromise() string { return d.knownPromise(isOpen) }
+// openPromise is mostly one that can be waited for, and now and then any that is
+// pending, to be refused.
+func (d *driver) openPromise() string {
+	if d.chance(100) {
+		return d.knownPromise(isPending)
+	}
+	return d.knownPromise(isOpen)
+}
 
 func (d *driver) anyPromise() string { return d.knownPromise(func(*row) bool { return true }) }
 
