@@ -30,7 +30,7 @@ my $probe = open_session($node);
 wait_for_worker($node);
 $node->safe_psql('postgres', <<'END');
 CREATE TABLE settled (id text, late_ms float8);
-CREATE FUNCTION note_settled() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION note_settled() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
 	IF NEW.id LIKE 'probe %' THEN
 		INSERT INTO public.settled VALUES (NEW.id,
@@ -167,10 +167,10 @@ check_all_told('settled');
 
 crowd('lapsed', '1 h');
 probe('lapsed');
-$session->ask("ALTER TABLE resonate.promises DISABLE TRIGGER resonate_guard");
+$session->ask("ALTER TABLE resonate.promises DISABLE TRIGGER USER");
 $session->ask("UPDATE resonate.promises SET timeout_at = floor(extract(epoch FROM now()) * 1000)
 	WHERE id = 'lapsed'");
-$session->ask("ALTER TABLE resonate.promises ENABLE TRIGGER resonate_guard");
+$session->ask("ALTER TABLE resonate.promises ENABLE TRIGGER USER");
 is($session->{error}, '', 'a deadline is reached');
 $session->ask("SELECT resonate.create_promise('sooner', '1 ms')");
 eventually("state = 'rejected_timedout' FROM resonate.promises WHERE id = 'lapsed'",

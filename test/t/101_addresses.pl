@@ -25,7 +25,7 @@ my $listener = open_session($node);
 wait_for_worker($node);
 $node->safe_psql('postgres', <<'END');
 CREATE TABLE settled (id text, late_ms float8);
-CREATE FUNCTION note_settled() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION note_settled() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
 	INSERT INTO public.settled VALUES (NEW.id,
 		extract(epoch FROM pg_catalog.clock_timestamp()) * 1000 - NEW.timeout_at);
