@@ -58,7 +58,7 @@ func TestWarnings(t *testing.T) {
 	}
 	defer session.Close()
 	for statement, isFault := range map[string]bool{
-		"DO $$BEGIN RAISE WARNING 'a leak'; END$$":                         true,
+		"DO $$BEGIN RAISE WARNING 'a hitch'; END$$":                        true,
 		"DO $$BEGIN RAISE WARNING 'a step' USING ERRCODE = 'TR001'; END$$": false,
 		"COMMIT":   false,
 		"SELECT 1": false,
