@@ -225,7 +225,7 @@ rsn_engine_try_lock_tasks(RsnPromiseRow **rows, int *n)
 {
 	RsnTaskSet	set = {0};
 	text	  **own_ids;
-	text	  **busy;
+	text	  **busy = NULL;
 	int			nown;
 	int			nbusy = 0;
 	int			nkept = 0;

@@ -38,7 +38,10 @@ SELECT d.classid, d.objid, (i).type AS type, (i).identity AS identity,
 	WHEN 'pg_proc'::regclass THEN (SELECT p.proowner FROM pg_proc p WHERE p.oid = d.objid)
 	WHEN 'pg_type'::regclass THEN (SELECT t.typowner FROM pg_type t WHERE t.oid = d.objid)
 	WHEN 'pg_namespace'::regclass THEN (SELECT n.nspowner FROM pg_namespace n WHERE n.oid = d.objid) END AS owner,
-	d.classid = 'pg_proc'::regclass AND EXISTS (SELECT FROM pg_proc p WHERE p.oid = d.objid AND p.prosecdef) AS is_definer
+	d.classid = 'pg_proc'::regclass AND EXISTS (SELECT FROM pg_proc p WHERE p.oid = d.objid AND p.prosecdef) AS is_definer,
+	-- The type of its rows belongs to whom the table does, and is a member since 17.
+	d.classid = 'pg_type'::regclass AND EXISTS (SELECT FROM pg_type t JOIN pg_class c ON c.reltype = t.oid
+		WHERE d.objid IN (t.oid, t.typarray) AND c.relkind = 'r') AS is_of_table
 FROM pg_depend d, LATERAL pg_identify_object(d.classid, d.objid, 0) AS i
 WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
 	AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'resonate');
@@ -47,7 +50,7 @@ WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
 -- Whose they are
 --
 
-SELECT is(m.owner, CASE WHEN m.type = 'table' OR m.is_definer THEN 'resonate_owner'::regrole::oid
+SELECT is(m.owner, CASE WHEN m.type = 'table' OR m.is_definer OR m.is_of_table THEN 'resonate_owner'::regrole::oid
 				   ELSE (SELECT e.extowner FROM pg_extension e WHERE e.extname = 'resonate') END,
 		  format('the owner of %s %s', m.type, m.identity))
 FROM members m;
