@@ -135,12 +135,19 @@ rsn_table_fetch(RsnTable table, const ItemPointerData *tid, RsnTuple *tuple)
 bool
 rsn_table_may_have(RsnTable table, text *key)
 {
-	RsnOpenTable *open = rsn_table_open_with_key(table);
-	IndexScanDesc scan = begin_scan(open, key, GetActiveSnapshot());
+	RsnOpenTable *open = rsn_table_open(table);
+	Relation	index = index_open(rsn_table_ids(table)->key_index,
+								   AccessShareLock);
+	IndexScanDesc scan;
+	ScanKeyData scan_key;
 	bool		result;
 
+	init_scan_key(&scan_key, index, key);
+	scan = rsn_index_beginprobe(open->rel, index, GetActiveSnapshot(), 1);
+	index_rescan(scan, &scan_key, 1, NULL, 0);
 	result = index_getnext_tid(scan, ForwardScanDirection) != NULL;
 	index_endscan(scan);
+	index_close(index, NoLock);
 	return result;
 }
 
