@@ -190,7 +190,9 @@ SELECT is((SELECT count(*) FROM jobs), 0::bigint, 'the rows that refer to it go 
 CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON resonate.promises DEFERRABLE INITIALLY DEFERRED
 	FOR EACH ROW EXECUTE FUNCTION keep();
 SELECT is(new_promise('a'), 2010, 'a deferrable trigger, for a command that it does not fire for');
-SELECT throws_ok('SELECT resonate.resolve(''a'')', '42501', NULL, 'it may not fire in the session of a superuser');
+SELECT CASE WHEN current_setting('server_version_num')::integer < 180000
+	THEN throws_ok('SELECT resonate.resolve(''a'')', '42501', NULL, 'it may not fire in the session of a superuser')
+	ELSE lives_ok('SELECT resonate.resolve(''a'')', 'it fires as the owner, whoever commits') END;
 ROLLBACK TO start;
 ALTER TABLE resonate.promises ENABLE ROW LEVEL SECURITY;
 SELECT is(new_promise('a'), 2010, 'row-level security does not concern the owner');
