@@ -236,6 +236,7 @@ SELECT * FROM resonate.stats;
 SELECT * FROM resonate.get_stats();
 SELECT * FROM resonate.queues;
 SELECT * FROM resonate.get_queues();
+SELECT resonate.worker_error();
 SELECT * FROM resonate.check_invariants();
 INSERT INTO resonate.callbacks (created_at, kind, promise_id, callback_id, address)
 	VALUES (0, 'callback', 'f', 'x', 'poll://any@g'), (0, 'listener', 'f', 'poll://any@h', 'poll://any@h');
