@@ -116,7 +116,7 @@ text_files()
 {
 	find . \( -path ./.git -o -path ./results -o -path ./log \
 		-o -path ./output_iso -o -path './tmp_check*' -o -path ./expected \
-		-o -path ./demo/out -o -name node_modules \) -prune -o -type f \
+		-o -path ./demo/out -o -path './test/*/out' -o -name node_modules \) -prune -o -type f \
 		\( -name '*.[ch]' -o -name '*.sql' -o -name '*.spec' -o -name '*.pl' \
 		-o -name '*.py' -o -name '*.sh' -o -name '*.md' -o -name '*.conf' \
 		-o -name '*.control' -o -name '*.json' -o -name '*.list' \
