@@ -258,7 +258,7 @@ ok( $node->poll_query_until(
 is( $node->safe_psql('postgres', <<'END'), 'resonate_owner', 'a trigger of a trigger acts as the owner');
 SELECT string_agg(DISTINCT who, ', ') FROM mallory.seen
 END
-is( error_of($node, "SELECT resonate.create_promise('by a client')", 'postgres'),
+is( error_of($node, "SELECT resonate.create_promise('by a superuser')", 'postgres'),
 	$node->safe_psql('postgres', 'SHOW server_version_num') >= 180000 ? '' : '42501',
 	'refused in the session of a superuser, before 18');
 
