@@ -39,6 +39,8 @@ typedef struct Differences
 	text	   *id;				/* of the first one that differs, or NULL */
 	int			others;			/* its differences */
 	int			nmore;			/* that differ, too */
+	MemoryContext scratch;		/* for one comparison */
+	MemoryContext caller;
 } Differences;
 
 /*
@@ -104,8 +106,21 @@ compare_settle(const RsnSettleRequest *request, const RsnOutcome *outcome)
 }
 
 static void
+begin_comparing(Differences *found, const char *is)
+{
+	memset(found, 0, sizeof(Differences));
+	found->is = is;
+	found->scratch = AllocSetContextCreate(CurrentMemoryContext,
+										   "resonate comparison",
+										   ALLOCSET_START_SMALL_SIZES);
+	found->caller = MemoryContextSwitchTo(found->scratch);
+}
+
+/* Notes what a comparison has found, and frees what it took. */
+static void
 note(Differences *found, text *id, int others)
 {
+	MemoryContextReset(found->scratch);
 	if (others == 0)
 		return;
 	if (found->id != NULL)
@@ -117,11 +132,14 @@ note(Differences *found, text *id, int others)
 	found->others = others;
 }
 
+/* Ends the comparisons, and raises the notice if one of them has found anything. */
 static void
 raise_notice(const Differences *found)
 {
 	StringInfoData list;
 
+	MemoryContextSwitchTo(found->caller);
+	MemoryContextDelete(found->scratch);
 	if (found->id == NULL)
 		return;
 	initStringInfo(&list);
@@ -163,20 +181,12 @@ void
 rsn_notice_create_many(const RsnCreateRequest *requests,
 					   const RsnOutcome *outcomes, int n, int64 now_ms)
 {
-	Differences found = {.is = "exists"};
-	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
-												  "resonate comparison",
-												  ALLOCSET_START_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(scratch);
+	Differences found;
 
+	begin_comparing(&found, "exists");
 	for (int i = 0; i < n; i++)
-	{
 		note(&found, requests[i].id,
 			 compare_create(&requests[i], &outcomes[i], now_ms));
-		MemoryContextReset(scratch);
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(scratch);
 	raise_notice(&found);
 }
 
@@ -185,19 +195,11 @@ void
 rsn_notice_settle_many(const RsnSettleRequest *requests,
 					   const RsnOutcome *outcomes, int n)
 {
-	Differences found = {.is = "is settled"};
-	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
-												  "resonate comparison",
-												  ALLOCSET_START_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(scratch);
+	Differences found;
 
+	begin_comparing(&found, "is settled");
 	for (int i = 0; i < n; i++)
-	{
 		note(&found, requests[i].id,
 			 compare_settle(&requests[i], &outcomes[i]));
-		MemoryContextReset(scratch);
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(scratch);
 	raise_notice(&found);
 }

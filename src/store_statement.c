@@ -49,13 +49,13 @@ column_name(const Statement *statement, int column)
 }
 
 static void
-begin(Statement *statement, RsnTable table, const char *format)
+begin(Statement *statement, RsnTable table, const char *command)
 {
 	memset(statement, 0, sizeof(Statement));
 	statement->open = rsn_table_open_with_key(table);
 	statement->ncolumns = rsn_table_ncolumns(table);
 	initStringInfo(&statement->sql);
-	appendStringInfoString(&statement->sql, format);
+	appendStringInfoString(&statement->sql, command);
 	appendStringInfo(&statement->sql, " resonate.%s",
 					 quote_identifier(RelationGetRelationName(statement->open->rel)));
 }
@@ -105,6 +105,14 @@ run(Statement *statement)
 	return rsn_store_exec_text(statement->sql.data, statement->nargs,
 							   statement->types, statement->values,
 							   statement->nulls) == 1;
+}
+
+/* Frees what one row has taken, since there can be very many. */
+static void
+end(Statement *statement)
+{
+	SPI_freetuptable(SPI_tuptable);
+	pfree(statement->sql.data);
 }
 
 /* Says that a write has come to nothing, for which only others can be the reason. */
@@ -196,6 +204,7 @@ rsn_statement_insert(RsnTable table, const RsnNewTuple *tuple, bool may_exist)
 		if (run(&statement))
 		{
 			check_stored(&statement, tuple, NULL);
+			end(&statement);
 			return true;
 		}
 		if (may_exist &&
@@ -234,6 +243,7 @@ rsn_statement_update(RsnTable table, ItemPointer tid, const RsnNewTuple *tuple)
 	*tid = *(ItemPointer)
 		DatumGetPointer(SPI_getbinval(SPI_tuptable->vals[0],
 									  SPI_tuptable->tupdesc, 1, &is_null));
+	end(&statement);
 }
 
 /* The same as rsn_table_delete. */
@@ -247,4 +257,5 @@ rsn_statement_delete(RsnTable table, const ItemPointerData *tid)
 	add_returning(&statement);
 	if (!run(&statement))
 		refuse_left_out(&statement);
+	end(&statement);
 }
