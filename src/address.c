@@ -263,3 +263,10 @@ rsn_address_parse(const char *text, size_t len)
 		return parse_http(rest);
 	return parse_queue(rest);
 }
+
+/* True for an address that is told with NOTIFY. */
+bool
+rsn_address_is_notify(const char *text, size_t len)
+{
+	return rsn_address_parse(text, len).kind == RSN_ADDRESS_NOTIFY;
+}

@@ -49,6 +49,7 @@ typedef struct RsnAddress
 } RsnAddress;
 
 extern RsnAddress rsn_address_parse(const char *text, size_t len);
+extern bool rsn_address_is_notify(const char *text, size_t len);
 extern size_t rsn_address_group_len(const char *text, size_t len);
 extern size_t rsn_address_id_len(const char *text, size_t len);
 extern bool rsn_address_is_listener(const char *text, size_t len);

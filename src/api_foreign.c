@@ -29,6 +29,16 @@ has_consequences(void)
 	return !rsn_store_is_running() && !IsLogicalWorker();
 }
 
+/* The same, for a table that is going to be read as ours. */
+static bool
+must_follow(const TriggerData *trigger)
+{
+	if (!has_consequences())
+		return false;
+	rsn_store_check_columns(trigger->tg_relation);
+	return true;
+}
+
 /* A row is settled or deleted. */
 static void
 follow_promise_row(const TriggerData *trigger)
@@ -82,9 +92,8 @@ resonate_follow_task(PG_FUNCTION_ARGS)
 	TriggerData *trigger = rsn_guard_get_trigger(fcinfo, &use);
 	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
 
-	if (!has_consequences())
+	if (!must_follow(trigger))
 		return PointerGetDatum(NULL);
-	rsn_store_check_columns(trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
 		rsn_engine_check_tasks_truncated();
 	else
@@ -105,9 +114,8 @@ resonate_follow_awaiter(PG_FUNCTION_ARGS)
 	TriggerData *trigger = rsn_guard_get_trigger(fcinfo, &use);
 	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
 
-	if (!has_consequences())
+	if (!must_follow(trigger))
 		return PointerGetDatum(NULL);
-	rsn_store_check_columns(trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
 		rsn_engine_follow_awaiters_truncated();
 	else

@@ -72,9 +72,8 @@ rsn_delivery_channel(const text *address)
 static bool
 is_notify(const text *address)
 {
-	return rsn_address_parse(VARDATA_ANY(address),
-							 VARSIZE_ANY_EXHDR(address)).kind ==
-		RSN_ADDRESS_NOTIFY;
+	return rsn_address_is_notify(VARDATA_ANY(address),
+								 VARSIZE_ANY_EXHDR(address));
 }
 
 /* Sends a task to the notify:// address that is its target; false if it is none. */

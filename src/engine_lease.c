@@ -21,9 +21,8 @@
 static bool
 is_told_unasked(const text *address)
 {
-	return rsn_address_parse(VARDATA_ANY(address),
-							 VARSIZE_ANY_EXHDR(address)).kind ==
-		RSN_ADDRESS_NOTIFY;
+	return rsn_address_is_notify(VARDATA_ANY(address),
+								 VARSIZE_ANY_EXHDR(address));
 }
 
 /*
@@ -57,10 +56,7 @@ rsn_engine_retry_policy(const RsnTaskRow *row)
 							  VARSIZE_ANY_EXHDR(row->address)) > 0;
 
 	/* Who listens on a channel hears of every offer. */
-	policy.is_withholding =
-		rsn_address_parse(VARDATA_ANY(row->address),
-						  VARSIZE_ANY_EXHDR(row->address)).kind !=
-		RSN_ADDRESS_NOTIFY;
+	policy.is_withholding = !is_told_unasked(row->address);
 	return policy;
 }
 

@@ -240,8 +240,8 @@ note_fired(int fired)
 void
 rsn_engine_note_fired(const text *address)
 {
-	if (rsn_address_parse(VARDATA_ANY(address),
-						  VARSIZE_ANY_EXHDR(address)).kind == RSN_ADDRESS_NOTIFY)
+	if (rsn_address_is_notify(VARDATA_ANY(address),
+							  VARSIZE_ANY_EXHDR(address)))
 		rsn_wake_note_message();
 	else
 		rsn_wake_note_unblock(address);

@@ -373,6 +373,17 @@ rsn_args_add_texts(RsnArgs *args, text *const *values, int n)
 	rsn_args_add(args, PointerGetDatum(array));
 }
 
+/* Adds an array of places. */
+void
+rsn_args_add_tids(RsnArgs *args, Datum *tids, int n)
+{
+	ArrayType  *array = construct_array(tids, n, TIDOID,
+										sizeof(ItemPointerData), false,
+										TYPALIGN_SHORT);
+
+	rsn_args_add(args, PointerGetDatum(array));
+}
+
 static void *
 copy_varlena(Datum value, bool is_null, MemoryContext context)
 {

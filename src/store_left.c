@@ -11,8 +11,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "store_plan.h"
@@ -135,10 +133,7 @@ add_tids(RsnArgs *args, RsnLeftRow *rows, int n)
 
 	for (int i = 0; i < n; i++)
 		tids[i] = PointerGetDatum(&rows[i].tid);
-	rsn_args_add(args,
-				 PointerGetDatum(construct_array(tids, n, TIDOID,
-												 sizeof(ItemPointerData), false,
-												 TYPALIGN_SHORT)));
+	rsn_args_add_tids(args, tids, n);
 }
 
 /*

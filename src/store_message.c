@@ -8,8 +8,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "address.h"
@@ -87,9 +85,7 @@ is_notify(Datum address)
 {
 	text	   *value = DatumGetTextPP(address);
 
-	return rsn_address_parse(VARDATA_ANY(value),
-							 VARSIZE_ANY_EXHDR(value)).kind ==
-		RSN_ADDRESS_NOTIFY;
+	return rsn_address_is_notify(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 }
 
 /* Inserts the message that a callback becomes. */
@@ -356,10 +352,7 @@ rsn_store_hide_messages(RsnMessageRow *rows, int n, int64 now_ms,
 	}
 	if (n == 0)
 		return;
-	rsn_args_add(&args,
-				 PointerGetDatum(construct_array(tids, n, TIDOID,
-												 sizeof(ItemPointerData), false,
-												 TYPALIGN_SHORT)));
+	rsn_args_add_tids(&args, tids, n);
 	rsn_args_add(&args, Int64GetDatum(visible_at_ms));
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	if (rsn_store_exec(RSN_QUERY_HIDE_MESSAGES, &args) != (uint64) n)
