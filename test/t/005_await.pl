@@ -105,9 +105,8 @@ for my $kind ('function', 'procedure')
 		"$kind: what is rolled back does not count");
 
 	# The deadline of the promise, while the worker can do nothing.
-	my $worker = wait_for_worker($node);
+	my $worker = stop_worker($node);
 
-	kill('STOP', $worker);
 	create("$kind deadline", '1 s');
 	is( $session->ask(sprintf($await{$kind}, "$kind deadline", "'1 h'")),
 		'2000|rejected_timedout|',

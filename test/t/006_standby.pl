@@ -137,9 +137,8 @@ SELECT resonate.create_promise_and_callback('overdue', 'cb', 'notify://done', '1
 SELECT resonate.create_promise_and_callback('polled', 'cb', 'poll://any@group', '1 h');
 END
 
-my $worker = wait_for_worker($primary);
+my $worker = stop_worker($primary);
 
-kill('STOP', $worker);
 $primary->safe_psql('postgres', <<'END');
 SELECT resonate.create_promise_and_callback('due ' || i, 'cb', 'notify://done', '500 ms')
 FROM generate_series(1, 10) i;

@@ -509,8 +509,7 @@ $standby->init_from_backup($primary, 'base', has_streaming => 1);
 $standby->start;
 
 # What is left to the standby, as the worker of the primary does nothing.
-$worker = wait_for_worker($primary);
-kill('STOP', $worker);
+$worker = stop_worker($primary);
 populate($primary, 'postgres', 'standby');
 $primary->wait_for_catchup($standby);
 is( $standby->safe_psql(

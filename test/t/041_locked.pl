@@ -207,7 +207,7 @@ $node->reload;
 my $listener = open_session($node);
 
 $listener->ask('LISTEN offered');
-kill 'STOP', $worker;
+$worker = stop_worker($node);
 foreach my $id ('offered while locked', 'offered at once')
 {
 	$session->ask(<<"END");

@@ -107,9 +107,8 @@ sub check_others
 sub hold_while_still
 {
 	my ($id, $kinds, $prepare) = @_;
-	my $worker = wait_for_worker($node);
+	my $worker = stop_worker($node);
 
-	kill 'STOP', $worker;
 	make_work($id);
 	$holder = open_session($node);
 	$holder->ask('BEGIN');

@@ -226,9 +226,8 @@ foreach my $case (
 #
 
 crowd('interrupted', '1 h');
-my $worker = worker_pid($node);
+my $worker = stop_worker($node);
 
-kill 'STOP', $worker;
 is($session->ask("SELECT status FROM resonate.resolve('interrupted')"),
 	2010, 'another one is settled');
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($worker)");

@@ -20,7 +20,8 @@ ResonateTest - clusters and sessions for the tests of resonate
 =head1 DESCRIPTION
 
 Nothing here waits for a fixed time.  What is expected is waited for, for as
-long as PG_TEST_TIMEOUT_DEFAULT seconds.
+long as PG_TEST_TIMEOUT_DEFAULT seconds.  A program that is not done after a
+multiple of that fails, whatever it waits for.
 
 =cut
 
@@ -35,6 +36,7 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(
   new_cluster
@@ -47,9 +49,14 @@ our @EXPORT = qw(
   index_use
   worker_pid
   wait_for_worker
+  stop_worker
 );
 
 my $test_dir = dirname(dirname(__FILE__));
+
+# safe_psql() and poll_query_until() wait for ever for a server that hangs.
+$SIG{ALRM} = sub { die "the whole program timed out\n" };
+alarm(3 * $PostgreSQL::Test::Utils::timeout_default);
 
 =pod
 
@@ -258,6 +265,45 @@ sub wait_for_worker
 		 WHERE worker_pid <> $other_than"
 	) or die "the worker of database $dbname did not come";
 	return worker_pid($node, $dbname);
+}
+
+=pod
+
+=item stop_worker($node, $dbname)
+
+Has the worker of a database stand still, with SIGSTOP, until kill('CONT', $pid), and
+returns its process id.  It is stopped while it waits for something to do: wherever
+else it may hold a lock of shared memory, for which everybody would wait with it.
+
+=cut
+
+sub stop_worker
+{
+	my ($node, $dbname) = @_;
+	my $pid = wait_for_worker($node, $dbname);
+	my $session = open_session($node, $dbname);
+	my $limit = time + $PostgreSQL::Test::Utils::timeout_default;
+
+	while (time < $limit)
+	{
+		my $moment = time + 2;
+		my $is_seen;
+
+		kill('STOP', $pid);
+		$session->send(
+			"SELECT wait_event_type FROM pg_stat_activity WHERE pid = $pid");
+		usleep(1_000) until $session->is_done || time > $moment;
+		$is_seen = $session->is_done;
+		kill('CONT', $pid) unless $is_seen;
+		if ($session->answer eq 'Extension' && $is_seen)
+		{
+			$session->close;
+			return $pid;
+		}
+		kill('CONT', $pid);
+		usleep(5_000);
+	}
+	die "the worker with process id $pid was never idle";
 }
 
 =pod
