@@ -26,6 +26,9 @@
 
 #define RSN_ADDRESS_LEN_MAX 1024
 
+/* A target need not be an address; one that is none is never offered. */
+#define RSN_TARGET_LEN_MAX 1024
+
 /* NAMEDATALEN - 1 of a stock server: NOTIFY takes no longer channel. */
 #define RSN_ADDRESS_CHANNEL_LEN_MAX 63
 

@@ -14,7 +14,7 @@
 #include "address.h"
 #include "args.h"
 #include "clock.h"
-#include "delivery.h"
+#include "engine.h"
 #include "guc.h"
 #include "notice.h"
 #include "record.h"
@@ -89,8 +89,8 @@ resonate_receive(PG_FUNCTION_ARGS)
 		visibility_ms = rsn_check_interval(visibility, now_ms, "visibility", 0,
 										   NULL);
 	InitMaterializedSRF(fcinfo, 0);
-	n = rsn_delivery_receive(address, limit, now_ms,
-							 rsn_deadline_after(now_ms, visibility_ms), &rows);
+	n = rsn_engine_receive(address, limit, now_ms,
+						   rsn_deadline_after(now_ms, visibility_ms), &rows);
 	rsn_put_messages(fcinfo, rows, n);
 	return (Datum) 0;
 }
@@ -124,7 +124,7 @@ resonate_acknowledge(PG_FUNCTION_ARGS)
 										   : RSN_CALLBACK_ID_MAX,
 										   "callback_id", 0);
 
-	PG_RETURN_INT32(rsn_delivery_acknowledge(kind, promise_id,
-											 callback_id)
+	PG_RETURN_INT32(rsn_engine_acknowledge(kind, promise_id,
+										   callback_id)
 					? RSN_STATUS_OK : RSN_STATUS_NOT_FOUND);
 }

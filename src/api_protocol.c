@@ -15,7 +15,7 @@
 #include "args.h"
 #include "background.h"
 #include "clock.h"
-#include "delivery.h"
+#include "engine.h"
 #include "record.h"
 #include "rpc_encode.h"
 
@@ -50,7 +50,7 @@ resonate_outbox_channel(PG_FUNCTION_ARGS)
 {
 	text	   *address = check_queue(RSN_ARG_TEXT(0));
 
-	PG_RETURN_TEXT_P(cstring_to_text(rsn_delivery_channel(address)));
+	PG_RETURN_TEXT_P(cstring_to_text(rsn_engine_channel(address)));
 }
 
 /* resonate.process_timeouts() */
@@ -106,7 +106,7 @@ resonate_dequeue_unblock(PG_FUNCTION_ARGS)
 	int			n;
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	n = rsn_delivery_dequeue_unblock(address, limit, rsn_clock_now(), &rows);
+	n = rsn_engine_dequeue_unblock(address, limit, rsn_clock_now(), &rows);
 	for (int i = 0; i < n; i++)
 	{
 		if (rows[i].has_promise)

@@ -411,17 +411,6 @@ check_traits(RsnCreateRequest *request, int item)
 	rsn_request_set_traits(request, &traits);
 }
 
-/* Fills in what the tags say. */
-void
-rsn_request_set_traits(RsnCreateRequest *request, const RsnTraits *traits)
-{
-	request->rule.is_timer = traits->is_timer;
-	request->rule.is_external = traits->is_external;
-	request->rule.is_targeted = traits->target != NULL;
-	request->target = traits->target;
-	request->offer_at_ms = traits->offer_at_ms;
-}
-
 /* Checks the arguments of a create and makes the request of them. */
 void
 rsn_make_create_request(const RsnCreateArgs *args, int64 now_ms,

@@ -70,8 +70,6 @@ extern Jsonb *rsn_check_strings(Jsonb *object, const char *name, int item);
 extern RsnPayload rsn_check_payload(Jsonb *headers, Jsonb *data,
 									const char *name, int item);
 extern RsnTraits rsn_check_traits(Jsonb *tags, int item);
-extern void rsn_request_set_traits(RsnCreateRequest *request,
-								   const RsnTraits *traits);
 
 extern void rsn_create_args_from_sql(RsnCreateArgs *args,
 									 FunctionCallInfo fcinfo, int id_arg,

@@ -22,6 +22,7 @@
 #include "delivery.h"
 #include "engine.h"
 #include "guc.h"
+#include "handed.h"
 #include "id.h"
 #include "shared.h"
 #include "worker_settings.h"
@@ -273,8 +274,8 @@ reconcile_left(int64 now_ms, int limit, RsnProgress *progress)
 	int			n = 0;
 
 	if (now_ms >= progress->retry_left_ms)
-		rsn_delivery_take_put_by();
-	while (room > 0 && (id = rsn_delivery_first(RSN_HANDOFF_LEFT)) != NULL)
+		rsn_handed_take_put_by();
+	while (room > 0 && (id = rsn_handed_first(RSN_HANDOFF_LEFT)) != NULL)
 	{
 		RsnReconcilePosition next = progress->left;
 		int			ndone = 0;
@@ -287,11 +288,11 @@ reconcile_left(int64 now_ms, int limit, RsnProgress *progress)
 		progress->left = next;
 		if (next.has_more)
 			continue;
-		rsn_delivery_pass_first(RSN_HANDOFF_LEFT, next.has_busy);
+		rsn_handed_pass_first(RSN_HANDOFF_LEFT, next.has_busy);
 		memset(&progress->left, 0, sizeof(progress->left));
 	}
-	progress->has_more |= rsn_delivery_has(RSN_HANDOFF_LEFT);
-	progress->has_busy |= rsn_delivery_has_put_by();
+	progress->has_more |= rsn_handed_has(RSN_HANDOFF_LEFT);
+	progress->has_busy |= rsn_handed_has_put_by();
 	return n;
 }
 
@@ -342,7 +343,7 @@ step_reconcile(int64 now_ms, int limit, RsnProgress *progress)
 static int
 step_expire(int64 now_ms, int limit)
 {
-	int			n = rsn_delivery_expire(now_ms, limit);
+	int			n = rsn_engine_expire_messages(now_ms, limit);
 
 	count(RSN_COUNT_EXPIRED, n);
 	return n;

@@ -17,8 +17,8 @@
 #include "utils/builtins.h"
 
 #include "address.h"
-#include "args.h"
 #include "caller.h"
+#include "store.h"
 
 static char caller[RSN_PID_MAX];
 static int	caller_len = 0;		/* zero: not known */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * delivery.c
- *	  Messages on their way: NOTIFY, receive and acknowledge.
+ *	  Messages on their way: NOTIFY by the worker.
  *
  * A row of resonate.messages is the truth, and so is a callback of a settled
  * promise that was handed to the worker (handoff.c); NOTIFY is how the worker tells
@@ -10,26 +10,21 @@
  * transaction ever notifies, because NOTIFY makes commits of the whole cluster
  * wait for each other.
  *
- * Messages to other addresses stay until they are acknowledged; receiving only
- * hides one for a while.  Offers of tasks are in delivery_offer.c.
+ * Offers of tasks are in delivery_offer.c.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "commands/async.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
-#include "utils/memutils.h"
 
 #include "address.h"
 #include "delivery.h"
-#include "engine.h"
+#include "clock.h"
 #include "guc.h"
-#include "handoff.h"
+#include "handed.h"
 #include "notification.h"
-#include "payload.h"
 #include "wake.h"
 
 /* Sends one message; false when it never can be. */
@@ -97,128 +92,6 @@ notify_of_messages(RsnMessageRow *rows, int n, int64 now_ms,
 	result->processed += n;
 }
 
-/* What this process, being the worker, was handed and has not dealt with. */
-static RsnHandoffList handed[RSN_HANDOFF_NKINDS];
-
-/* Promises for which some wait whom others work on. */
-static RsnHandoffList put_by;
-
-/* How much of it this transaction has dealt with, which holds if it commits. */
-static int	ndealt[RSN_HANDOFF_NKINDS];
-
-/* More than this is not kept for a step that fails. */
-#define HANDED_MAX (256 * 1024)
-
-/* What was handed over of a kind, all of which this transaction deals with. */
-const RsnHandoffList *
-rsn_delivery_take_handed(RsnHandoffKind kind)
-{
-	ndealt[kind] = handed[kind].len;
-	return &handed[kind];
-}
-
-/* Forgets what the transaction has dealt with, which counts when it commits. */
-static void
-xact_callback(XactEvent event, void *arg)
-{
-	if (event == XACT_EVENT_COMMIT)
-	{
-		for (int i = 0; i < RSN_HANDOFF_NKINDS; i++)
-		{
-			if (ndealt[i] > 0)
-				handed[i].len = 0;
-		}
-	}
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
-		event == XACT_EVENT_PREPARE)
-		memset(ndealt, 0, sizeof(ndealt));
-}
-
-/* Registers the callbacks, once for the life of the backend. */
-void
-rsn_delivery_init(void)
-{
-	RegisterXactCallback(xact_callback, NULL);
-	rsn_delivery_init_offers();
-}
-
-/* Takes over what transactions have handed to the worker of this database. */
-void
-rsn_delivery_take(RsnSlot *slot)
-{
-	rsn_handoff_take(slot, handed);
-}
-
-/* True when something of a kind was handed over that waits for its step. */
-bool
-rsn_delivery_has(RsnHandoffKind kind)
-{
-	return handed[kind].len > 0;
-}
-
-/*
- * Forgets what was handed over and not dealt with, if there is too much of it, or in
- * any case; rows say the same.  True if there was anything to forget.
- */
-bool
-rsn_delivery_drop(RsnHandoffKind kind, bool is_all)
-{
-	int			len = handed[kind].len;
-
-	if (kind == RSN_HANDOFF_LEFT)
-		len += put_by.len;
-	if (len == 0 || (!is_all && len <= HANDED_MAX))
-		return false;
-	handed[kind].len = 0;
-	if (kind == RSN_HANDOFF_LEFT)
-		put_by.len = 0;
-	return true;
-}
-
-/* What the first of a kind is about, or NULL when there is none. */
-text *
-rsn_delivery_first(RsnHandoffKind kind)
-{
-	RsnHandoff	handoff;
-	int			position = 0;
-
-	if (!rsn_handoff_next(&handed[kind], &position, &handoff))
-		return NULL;
-	return rsn_handoff_text(&handoff);
-}
-
-/* Takes the first of a kind off; puts it by to come back to it, if it must be kept. */
-void
-rsn_delivery_pass_first(RsnHandoffKind kind, bool must_keep)
-{
-	RsnHandoffList *list = &handed[kind];
-	RsnHandoff	handoff;
-	int			len = 0;
-
-	if (!rsn_handoff_next(list, &len, &handoff))
-		return;
-	if (must_keep)
-		rsn_handoff_append(&put_by, TopMemoryContext, list->bytes, len);
-	list->len -= len;
-	memmove(list->bytes, list->bytes + len, list->len);
-}
-
-bool
-rsn_delivery_has_put_by(void)
-{
-	return put_by.len > 0;
-}
-
-/* Puts what was put by behind what has been handed over since. */
-void
-rsn_delivery_take_put_by(void)
-{
-	if (put_by.len > 0)
-		rsn_handoff_append(&handed[RSN_HANDOFF_LEFT], TopMemoryContext,
-						   put_by.bytes, put_by.len);
-	put_by.len = 0;
-}
-
 static RsnDeliveryScope next_scope = RSN_DELIVER_NEWS;
 
 /* Sets what the next step delivers; the ones after it, all news. */
@@ -245,7 +118,7 @@ rsn_delivery_take_scope(void)
 static void
 notify_of_handed(RsnDelivered *result)
 {
-	RsnHandoffList list = *rsn_delivery_take_handed(RSN_HANDOFF_CALLBACK);
+	RsnHandoffList list = *rsn_handed_take(RSN_HANDOFF_CALLBACK);
 	RsnHandoff	handoff;
 	RsnMessageRow row;
 	int			position = 0;
@@ -304,104 +177,4 @@ rsn_delivery_notify_one(text *promise_id, int64 now_ms)
 	notify_of_messages(rows, n, now_ms, &result);
 	rsn_store_end();
 	return result;
-}
-
-/*
- * Takes messages of an address until visible_at; answers how many.  What is too
- * much for one call is left as it is.
- */
-int
-rsn_delivery_receive(text *address, int limit, int64 now_ms,
-					 int64 visible_at_ms, RsnMessageRow **rows)
-{
-	int			n;
-
-	rsn_store_begin();
-	n = rsn_store_lock_messages(address, limit, now_ms, rows);
-	n = rsn_messages_that_fit(*rows, n);
-	rsn_store_hide_messages(*rows, n, now_ms, visible_at_ms);
-	rsn_store_end();
-	return n;
-}
-
-/* Removes a message for good; false when there is none. */
-bool
-rsn_delivery_acknowledge(RsnCallbackKind kind, text *promise_id,
-						 text *callback_id)
-{
-	bool		result;
-
-	rsn_store_begin();
-	result = rsn_store_acknowledge(kind, promise_id, callback_id);
-	rsn_store_end();
-	return result;
-}
-
-/*
- * Takes the messages of listeners at an address.  Its client cannot acknowledge,
- * so a message is hidden for a while, sent again if the client asks again after
- * that, and removed then: who dies with the first copy in his hands, and comes
- * back under his address, has the second.
- */
-int
-rsn_delivery_dequeue_unblock(text *address, int limit, int64 now_ms,
-							 RsnMessageRow **rows)
-{
-	int			n;
-
-	rsn_store_begin();
-	n = rsn_store_lock_listener_messages(address, limit, now_ms, rows);
-	n = rsn_messages_that_fit(*rows, n);
-	for (int i = 0; i < n; i++)
-	{
-		RsnMessageRow *row = &(*rows)[i];
-
-		if (row->attempt > 0 || !row->has_promise)
-			rsn_store_delete_message(row);
-		else
-			rsn_store_postpone_message(row,
-									   rsn_deadline_after(now_ms,
-														  rsn_guc_visibility_timeout_ms),
-									   now_ms);
-	}
-	rsn_store_end();
-	return n;
-}
-
-/* How many of these messages expire that have waited for as long as retention says. */
-static int
-expire(bool is_delivered, int retention_s, int64 now_ms, int limit,
-	   int *nlisteners)
-{
-	*nlisteners = 0;
-	if (retention_s < 0 || limit == 0)
-		return 0;
-	return rsn_store_expire_messages(is_delivered,
-									 now_ms - (int64) retention_s * 1000,
-									 limit, nlisteners);
-}
-
-/*
- * Deletes at most limit messages that nobody takes; returns how many.  A client that
- * has waited for a workflow and exits leaves its listener's message for ever
- * otherwise.  Callbacks were asked for by name, so they do not go unsaid.
- */
-int
-rsn_delivery_expire(int64 now_ms, int limit)
-{
-	int			nlisteners;
-	int			nforgotten;
-	int			n;
-
-	rsn_store_begin();
-	n = expire(true, rsn_guc_delivered_retention_s, now_ms, limit, &nlisteners);
-	nforgotten = expire(false, rsn_guc_undelivered_retention_s, now_ms,
-						limit - n, &nlisteners);
-	rsn_store_end();
-	if (nforgotten > nlisteners)
-		ereport(LOG,
-				(errmsg("%d messages of callbacks have expired that nobody has acknowledged",
-						nforgotten - nlisteners),
-				 errhint("See resonate.undelivered_retention.")));
-	return n + nforgotten;
 }

@@ -1,14 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * delivery.h
- *	  Messages on their way: NOTIFY, receive and acknowledge.
+ *	  Messages on their way: NOTIFY by the worker.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef RSN_DELIVERY_H
 #define RSN_DELIVERY_H
 
-#include "handoff.h"
 #include "store.h"
 
 typedef struct RsnDelivered
@@ -46,32 +45,15 @@ typedef struct RsnOfferPosition
 	int64		walk_anew_at_ms;	/* whatever was told */
 } RsnOfferPosition;
 
-extern void rsn_delivery_init(void);
-extern void rsn_delivery_take(RsnSlot *slot);
-extern bool rsn_delivery_drop(RsnHandoffKind kind, bool is_all);
-extern bool rsn_delivery_has(RsnHandoffKind kind);
-extern text *rsn_delivery_first(RsnHandoffKind kind);
-extern void rsn_delivery_pass_first(RsnHandoffKind kind, bool must_keep);
-extern bool rsn_delivery_has_put_by(void);
-extern void rsn_delivery_take_put_by(void);
-extern const RsnHandoffList *rsn_delivery_take_handed(RsnHandoffKind kind);
 extern void rsn_delivery_set_scope(RsnDeliveryScope scope);
 extern RsnDeliveryScope rsn_delivery_take_scope(void);
 extern RsnDelivered rsn_delivery_notify(int64 now_ms, int limit,
 										text *const *set_aside,
 										int nset_aside);
 extern RsnDelivered rsn_delivery_notify_one(text *promise_id, int64 now_ms);
-extern int	rsn_delivery_receive(text *address, int limit, int64 now_ms,
-								 int64 visible_at_ms, RsnMessageRow **rows);
-extern bool rsn_delivery_acknowledge(RsnCallbackKind kind, text *promise_id,
-									 text *callback_id);
-extern int	rsn_delivery_dequeue_unblock(text *address, int limit,
-										 int64 now_ms, RsnMessageRow **rows);
-extern int	rsn_delivery_expire(int64 now_ms, int limit);
 
 /* delivery_offer.c */
-extern void rsn_delivery_init_offers(void);
-extern char *rsn_delivery_channel(const text *address);
+extern void rsn_delivery_init(void);
 extern RsnDelivered rsn_delivery_offer(int64 now_ms, int limit,
 									   text *const *set_aside, int nset_aside,
 									   RsnOfferPosition *position);

@@ -31,6 +31,7 @@
 #include "clock.h"
 #include "delivery.h"
 #include "engine.h"
+#include "handed.h"
 #include "notification.h"
 
 /* For how long there can be more of the same instant: see is_news. */
@@ -58,16 +59,6 @@ typedef struct Offering
 	int			noffered;
 	RsnDelivered result;
 } Offering;
-
-/* The channel on which an address is told that it has something to dequeue. */
-char *
-rsn_delivery_channel(const text *address)
-{
-	Datum		digest = DirectFunctionCall1(md5_text,
-											 PointerGetDatum(address));
-
-	return psprintf("resonate_q_%s", TextDatumGetCString(digest));
-}
 
 static bool
 is_notify(const text *address)
@@ -151,7 +142,7 @@ subxact_callback(SubXactEvent event, SubTransactionId my_id,
 
 /* Registers the callbacks, once for the life of the backend. */
 void
-rsn_delivery_init_offers(void)
+rsn_delivery_init(void)
 {
 	RegisterXactCallback(xact_callback, NULL);
 	RegisterSubXactCallback(subxact_callback, NULL);
@@ -224,7 +215,7 @@ tell(Offering *offering, const RsnWaiting *row)
 {
 	if (!is_news(row, offering->retell_recent, offering->now_ms))
 		return;
-	Async_Notify(rsn_delivery_channel(row->address),
+	Async_Notify(rsn_engine_channel(row->address),
 				 row->kind == RSN_WAITING_MESSAGE ? "unblock" : "execute");
 	offering->result.notified++;
 	offering->result.processed++;
@@ -261,7 +252,7 @@ offer_at(Offering *offering, text *address)
 static void
 tell_handed(Offering *offering, RsnHandoffKind kind, RsnOfferPosition *position)
 {
-	RsnHandoffList list = *rsn_delivery_take_handed(kind);
+	RsnHandoffList list = *rsn_handed_take(kind);
 	RsnHandoff	handoff;
 	int			at = 0;
 
@@ -274,7 +265,7 @@ tell_handed(Offering *offering, RsnHandoffKind kind, RsnOfferPosition *position)
 			position->must_walk |= !offer_at(offering, address);
 			continue;
 		}
-		Async_Notify(rsn_delivery_channel(address),
+		Async_Notify(rsn_engine_channel(address),
 					 kind == RSN_HANDOFF_UNBLOCK ? "unblock" : "execute");
 		offering->result.notified++;
 		offering->result.processed++;

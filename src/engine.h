@@ -11,103 +11,7 @@
 #ifndef RSN_ENGINE_H
 #define RSN_ENGINE_H
 
-#include "promise.h"
-#include "store.h"
-
-typedef struct RsnCreateRequest
-{
-	RsnCreate	rule;			/* its key points into key */
-	text	   *id;
-	text	   *key;			/* NULL: none */
-	Jsonb	   *tags;			/* never NULL */
-	RsnPayload	param;
-	text	   *target;			/* NULL unless rule.is_targeted */
-	int64		offer_at_ms;	/* not to be offered before; zero: at once */
-	int64		as_of_ms;		/* its birth; zero: now */
-} RsnCreateRequest;
-
-/* What firing schedules has done. */
-typedef struct RsnFired
-{
-	int			processed;		/* occurrences, or schedules without any */
-	int64		occurrences;	/* whose promises were created */
-	int64		missed;			/* occurrences that nobody can work on */
-	bool		has_more;		/* that is due */
-} RsnFired;
-
-typedef struct RsnSettleRequest
-{
-	RsnSettle	rule;			/* its key points into key */
-	text	   *id;
-	text	   *key;
-	RsnPayload	value;
-} RsnSettleRequest;
-
-typedef struct RsnOutcome
-{
-	RsnStatus	status;
-	text	   *id;				/* as asked for */
-	RsnPromiseRow *promise;		/* NULL: there is none */
-	RsnCallbackRow *callback;	/* recorded by this call, or NULL */
-} RsnOutcome;
-
-/* The answer of an operation on a task. */
-typedef struct RsnTaskOutcome
-{
-	RsnStatus	status;
-	text	   *id;				/* as asked for */
-	bool		has_task;
-	RsnTask		task;			/* as seen at the instant of the decision */
-	text	   *pid;			/* of an acquired task */
-	RsnPromiseRow *promise;		/* NULL: not part of the answer */
-} RsnTaskOutcome;
-
-/*
- * How far pruning has come, so that it need not begin again at what is gone but
- * cannot be vacuumed yet.  Zero is the start.
- */
-typedef struct RsnPrunePosition
-{
-	int64		lapsed_from_ms; /* deadline of internal promises */
-	RsnPruneMark marks[RSN_PROMISE_NSTATES];	/* what has been looked at */
-	bool		has_lapsed;		/* more internal ones may have to be settled */
-	bool		has_more;		/* that may be old enough */
-} RsnPrunePosition;
-
-/* How far reconciling has come; zero is the start. */
-typedef struct RsnReconcilePosition
-{
-	RsnLeftMark marks[RSN_NLEFT];
-	RsnKeyMark	task;
-	bool		has_more;
-	bool		has_busy;		/* it has passed what others work on */
-} RsnReconcilePosition;
-
-/* Who takes a task, and for how long. */
-typedef struct RsnLease
-{
-	text	   *pid;
-	int64		ttl_ms;
-} RsnLease;
-
-typedef struct RsnTaskRef
-{
-	text	   *id;
-	int32		version;
-} RsnTaskRef;
-
-/* What is done under a fence: one of the two, or nothing. */
-typedef struct RsnFenceAction
-{
-	const RsnCreateRequest *create;
-	const RsnSettleRequest *settle;
-} RsnFenceAction;
-
-typedef struct RsnFenceOutcome
-{
-	RsnStatus	status;			/* of the fence; unless OK nothing was done */
-	RsnOutcome	inner;
-} RsnFenceOutcome;
+#include "engine_request.h"
 
 extern RsnOutcome rsn_engine_create(const RsnCreateRequest *request,
 									int64 now_ms);
@@ -207,6 +111,16 @@ extern bool rsn_engine_dequeue_notify_task_at(const RsnWaiting *seen,
 											  int64 *busy_ms);
 extern int	rsn_engine_dequeue_notify_task(text *id, int64 now_ms,
 										   RsnTaskRow **row);
+
+/* engine_message.c */
+extern char *rsn_engine_channel(const text *address);
+extern int	rsn_engine_receive(text *address, int limit, int64 now_ms,
+							   int64 visible_at_ms, RsnMessageRow **rows);
+extern bool rsn_engine_acknowledge(RsnCallbackKind kind, text *promise_id,
+								   text *callback_id);
+extern int	rsn_engine_dequeue_unblock(text *address, int limit,
+									   int64 now_ms, RsnMessageRow **rows);
+extern int	rsn_engine_expire_messages(int64 now_ms, int limit);
 
 /* engine_clock.c */
 extern int	rsn_engine_set_clocks_right(int64 now_ms, int limit);

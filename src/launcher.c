@@ -37,6 +37,7 @@
 #include "compat.h"
 #include "launcher_internal.h"
 #include "shared.h"
+#include "worker.h"
 #include "worker_settings.h"
 
 /* A new database, made from a template, is found after this. */

@@ -17,10 +17,11 @@
 #include "delivery.h"
 #include "engine.h"
 #include "guc.h"
+#include "handed.h"
 #include "shared.h"
 #include "store.h"
 #include "wake.h"
-#include "worker.h"
+#include "worker_start.h"
 
 PG_MODULE_MAGIC;
 
@@ -35,6 +36,7 @@ _PG_init(void)
 	rsn_wake_init();
 	rsn_engine_init();
 	rsn_delivery_init();
+	rsn_handed_init();
 	rsn_background_init();
 	rsn_launcher_register();
 }

@@ -13,7 +13,6 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
-#include "args.h"
 #include "clock.h"
 #include "guc.h"
 #include "payload.h"

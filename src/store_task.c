@@ -11,9 +11,9 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
+#include "address.h"
 #include "clock.h"
 #include "store_plan.h"
-#include "tags.h"
 
 /* Columns of resonate.tasks, in its order, and what statements add to it. */
 enum

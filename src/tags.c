@@ -10,6 +10,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "address.h"
 #include "guc.h"
 #include "tags.h"
 

@@ -10,8 +10,6 @@
 
 #include "utils/jsonb.h"
 
-#define RSN_TARGET_LEN_MAX	1024
-
 typedef struct RsnTraits
 {
 	bool		is_timer;

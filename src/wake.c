@@ -38,7 +38,7 @@
 #include "handoff.h"
 #include "shared.h"
 #include "wake.h"
-#include "worker.h"
+#include "worker_start.h"
 
 /* More promises than this in one transaction: every waiter looks for itself. */
 #define MAX_KEYS_COMPARED 64

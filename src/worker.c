@@ -23,6 +23,7 @@
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -35,7 +36,7 @@
 #include "compat.h"
 #include "delivery.h"
 #include "guc.h"
-#include "handoff.h"
+#include "handed.h"
 #include "shared.h"
 #include "worker.h"
 #include "worker_internal.h"
@@ -92,7 +93,7 @@ look_at_all_left(RsnWorker *worker)
 {
 	RsnProgress *progress = &worker->runner.progress;
 
-	(void) rsn_delivery_drop(RSN_HANDOFF_LEFT, true);
+	(void) rsn_handed_drop(RSN_HANDOFF_LEFT, true);
 	memset(&progress->left, 0, sizeof(progress->left));
 	memset(&progress->reconciled, 0, sizeof(progress->reconciled));
 	want_reconciling(worker);
@@ -116,17 +117,17 @@ note_wanted(RsnWorker *worker)
 	if (pg_atomic_exchange_u32(&worker->runner.slot->must_expire, 0) != 0)
 		want_expiring(worker);
 
-	rsn_delivery_take(worker->runner.slot);
-	if (rsn_delivery_has(RSN_HANDOFF_CALLBACK))
+	rsn_handed_fetch(worker->runner.slot);
+	if (rsn_handed_has(RSN_HANDOFF_CALLBACK))
 		worker->is_wanted[RSN_STEP_DELIVER] = true;
-	if (rsn_delivery_has(RSN_HANDOFF_OFFER) ||
-		rsn_delivery_has(RSN_HANDOFF_UNBLOCK))
+	if (rsn_handed_has(RSN_HANDOFF_OFFER) ||
+		rsn_handed_has(RSN_HANDOFF_UNBLOCK))
 		worker->is_wanted[RSN_STEP_DISPATCH] = true;
 
 	/* Of very many promises rows say the same. */
-	if (rsn_delivery_drop(RSN_HANDOFF_LEFT, false))
+	if (rsn_handed_drop(RSN_HANDOFF_LEFT, false))
 		want_reconciling(worker);
-	if (rsn_delivery_has(RSN_HANDOFF_LEFT))
+	if (rsn_handed_has(RSN_HANDOFF_LEFT))
 	{
 		int64	   *not_before_ms = &worker->not_before_ms[RSN_STEP_RECONCILE];
 
@@ -189,15 +190,15 @@ plan_after_failure(RsnWorker *worker, RsnStep step, RsnStepEnd end)
 			worker->start_wait_ms[step];
 	}
 	if (step == RSN_STEP_DELIVER &&
-		rsn_delivery_drop(RSN_HANDOFF_CALLBACK,
-						  worker->runner.failure == RSN_FAILURE_ROW ||
-						  (worker->runner.failure == RSN_FAILURE_LOCKED &&
-						   worker->wait_ms[step] >= LOCKED_LONG_MS)))
+		rsn_handed_drop(RSN_HANDOFF_CALLBACK,
+						worker->runner.failure == RSN_FAILURE_ROW ||
+						(worker->runner.failure == RSN_FAILURE_LOCKED &&
+						 worker->wait_ms[step] >= LOCKED_LONG_MS)))
 		want_reconciling(worker);
 	else if (step == RSN_STEP_DISPATCH)
 	{
-		(void) rsn_delivery_drop(RSN_HANDOFF_OFFER, false);
-		(void) rsn_delivery_drop(RSN_HANDOFF_UNBLOCK, false);
+		(void) rsn_handed_drop(RSN_HANDOFF_OFFER, false);
+		(void) rsn_handed_drop(RSN_HANDOFF_UNBLOCK, false);
 
 		/* Whatever has not been told since, the addresses show. */
 		worker->runner.progress.offered.is_walking = false;

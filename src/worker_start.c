@@ -15,8 +15,7 @@
 
 #include "clock.h"
 #include "guc.h"
-#include "shared.h"
-#include "worker.h"
+#include "worker_start.h"
 
 #define LAUNCHER_RESTART_S	1
 
