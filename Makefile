@@ -109,7 +109,7 @@ endif
 else
 
 MODULE_big = $(EXTENSION)
-OBJS       = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+OBJS       = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 DATA       = $(sort $(wildcard sql/$(EXTENSION)--*--*.sql))
 # The install script, in the order in which it runs.
 SQL_PARTS  = $(patsubst %,sql/%.sql,schema types promises callbacks tasks \
@@ -117,6 +117,7 @@ SQL_PARTS  = $(patsubst %,sql/%.sql,schema types promises callbacks tasks \
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
 PGFILEDESC = "resonate - durable promises"
 
+PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS  = -Wextra -Wshadow -Wstrict-prototypes -Wno-unused-parameter
 ifeq ($(DEBUG),1)
 PG_CFLAGS += -DUSE_ASSERT_CHECKING
@@ -153,7 +154,7 @@ endif
 include $(PGXS)
 
 # PGXS may not track headers.
-$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h)
 
 sql/$(EXTENSION)--$(EXTVERSION).sql: $(SQL_PARTS) $(EXTENSION).control Makefile
 	cat $(SQL_PARTS) >$@

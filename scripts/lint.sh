@@ -48,17 +48,17 @@ check_headers()
 {
 	local header first
 
-	for header in src/*.h; do
+	while read -r header; do
 		first='#include "postgres.h"'
 		if is_pure "$header"; then
 			first=
 		fi
-		printf '%s\n#include "%s"\n' "$first" "${header##*/}" |
+		printf '%s\n#include "%s"\n' "$first" "${header#src/}" |
 			gcc -x c -std=gnu99 -fsyntax-only -Wall -Wextra -Werror \
 				-Wno-unused-parameter -D_GNU_SOURCE -Isrc \
 				${first:+"-I$includes"} - || echo "$header: does not stand alone"
 		grep -n '#include "postgres\.h"' /dev/null "$header" || :
-	done
+	done < <(find src -name '*.h' | LC_ALL=C sort)
 }
 
 is_pure()
@@ -103,7 +103,7 @@ check_layers()
 {
 	local file
 
-	for file in src/*.[ch]; do
+	for file in src/*.[ch] src/*/*.[ch]; do
 		[[ $file == *store* ]] ||
 			grep -Hn 'executor/spi\.h' "$file" || :
 		[[ $file == src/clock.c ]] ||

@@ -43,11 +43,11 @@ calls()
 # How often a file of the extension has raised an error.
 refusals()
 {
-	awk -v files="$(cd src && printf '%s ' ./*.c)" '
+	awk -v files="$(find src -name '*.c' -printf '%f ')" '
 		BEGIN {
 			n = split(files, names, " ")
 			for (i = 1; i <= n; i++)
-				ours[substr(names[i], 3)] = 1
+				ours[names[i]] = 1
 		}
 		/ LOCATION:/ {
 			file = $NF
@@ -87,12 +87,12 @@ smith smith
 	{ echo "FAILED: broken invariants"; failed=1; }
 
 log=$(rsn_cluster_log)
-awk -v files="$(cd src && printf '%s ' ./*.c)" '
+awk -v files="$(find src -name '*.c' -printf '%f ')" '
 	# The parts of a message follow each other, each with the same process.
 	BEGIN {
 		n = split(files, names, " ")
 		for (i = 1; i <= n; i++)
-			ours[substr(names[i], 3)] = 1
+			ours[names[i]] = 1
 	}
 	/ (ERROR|FATAL|PANIC):  XX[0-9A-Z]*:/ { message = $0; next }
 	/ LOCATION:/ && message != "" {

@@ -138,7 +138,7 @@ take_back()
 {
 	local file
 
-	for file in src/*.c; do
+	for file in src/*.c src/*/*.c; do
 		cmp -s "$file" "$RSN_WORKDIR/$file" ||
 			cp "$RSN_WORKDIR/$file" "$file"
 	done

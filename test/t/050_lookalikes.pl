@@ -29,7 +29,7 @@ $node->safe_psql('postgres', "ALTER ROLE \"$super\" SET search_path = $path");
 # can name a function, and every operator there is for a type that they use.
 my $root = dirname(dirname($FindBin::RealBin));
 my $text = join("\n", map { slurp_file($_) } glob("$root/sql/*.sql"),
-	glob("$root/src/*.c"));
+	glob("$root/src/*.c $root/src/*/*.c"));
 my %words = map { lc($_) => 1 } $text =~ /\b([a-z_]{2,40})\b/g;
 my $names = join(',', map { "'$_'" } sort keys %words);
 
