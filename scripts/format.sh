@@ -61,12 +61,9 @@ keep_depth()
 # function's result type to its name; both as the server's pgindent does.
 indent()
 {
-	local typedefs=typedefs.list module
+	local typedefs=typedefs.list
 
-	module=$(basename "${1%.*}")
-
-	[[ $1 != test/* && " ${rsn_pure_modules[*]} " != *" $module "* ]] ||
-		typedefs=$work/typedefs.pure
+	[[ $1 != test/* && $1 != src/core/* ]] || typedefs=$work/typedefs.pure
 	sed -E 's,/\* +---,/*---X_X,' "$1" >"$work/in.c"
 	"$indent" "$work/in.c" "$work/out.c" "${options[@]}" \
 		"-U$typedefs" || return

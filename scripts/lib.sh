@@ -62,9 +62,7 @@
 
 # The files that are compiled into the server and into the unit tests alike.
 # shellcheck disable=SC2034  # used by the scripts that source this
-rsn_pure_modules=(promise task address cron json)
-# shellcheck disable=SC2034
-rsn_pure_sources=("${rsn_pure_modules[@]/#/src/}")
+rsn_pure_sources=(src/core/*.c)
 
 # What no log of a server may have: a crash, other than by a signal that a test
 # sends, or a warning of the server about itself, of what a transaction left open or

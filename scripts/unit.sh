@@ -15,17 +15,13 @@ tests=(test/unit/*_test.c)
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 
-sources=()
-for module in "${rsn_pure_modules[@]}"; do
-	sources+=("src/$module.c")
-done
 
 programs=()
 for test in "${tests[@]}"; do
 	program=$build/$(basename "$test" .c)
 	"${CC:-gcc}" -std=c99 -g -Wall -Wextra -Werror -Wshadow \
 		-fsanitize=address,undefined -fno-sanitize-recover=all -Isrc \
-		-o "$program" "$test" "${sources[@]}"
+		-o "$program" "$test" "${rsn_pure_sources[@]}"
 	programs+=("$program")
 done
 

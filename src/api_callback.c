@@ -11,11 +11,11 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 
-#include "address.h"
 #include "args.h"
-#include "clock.h"
 #include "engine.h"
 #include "guc.h"
+#include "clock.h"
+#include "core/address.h"
 #include "notice.h"
 #include "record.h"
 

@@ -11,11 +11,11 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 
-#include "address.h"
 #include "args.h"
 #include "background.h"
-#include "clock.h"
 #include "engine.h"
+#include "clock.h"
+#include "core/address.h"
 #include "record.h"
 #include "rpc_encode.h"
 

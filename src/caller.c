@@ -16,8 +16,8 @@
 
 #include "utils/builtins.h"
 
-#include "address.h"
 #include "caller.h"
+#include "core/address.h"
 #include "store.h"
 
 static char caller[RSN_PID_MAX];

@@ -19,12 +19,12 @@
 #include "commands/async.h"
 #include "utils/builtins.h"
 
-#include "address.h"
-#include "delivery.h"
-#include "clock.h"
 #include "guc.h"
 #include "handed.h"
+#include "clock.h"
+#include "core/address.h"
 #include "notification.h"
+#include "delivery.h"
 #include "wake.h"
 
 /* Sends one message; false when it never can be. */

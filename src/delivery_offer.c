@@ -27,12 +27,12 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-#include "address.h"
-#include "clock.h"
-#include "delivery.h"
 #include "engine.h"
 #include "handed.h"
+#include "clock.h"
+#include "core/address.h"
 #include "notification.h"
+#include "delivery.h"
 
 /* For how long there can be more of the same instant: see is_news. */
 #define RECENT_MS 1000

@@ -3,7 +3,7 @@
  * engine.c
  *	  Lock, read, decide, write: operations on one promise.
  *
- * The engine is where the pure rules (promise.c) meet the rows (store*.c) and
+ * The engine is where the pure rules (core/promise.c) meet the rows (store*.c) and
  * the wake-ups (wake.c).  It knows no JSON and no SQL function.
  *
  * Lock order, for everything in this extension, each in byte order of ids:

@@ -10,12 +10,12 @@
 #include "common/hashfn.h"
 #include "utils/builtins.h"
 
-#include "address.h"
+#include "id.h"
 #include "caller.h"
-#include "clock.h"
 #include "engine_internal.h"
 #include "guc.h"
-#include "id.h"
+#include "clock.h"
+#include "core/address.h"
 
 /* True for an address that the worker itself notifies of each offer. */
 static bool

@@ -8,7 +8,7 @@
 #ifndef RSN_ENGINE_REQUEST_H
 #define RSN_ENGINE_REQUEST_H
 
-#include "promise.h"
+#include "core/promise.h"
 #include "store.h"
 #include "tags.h"
 

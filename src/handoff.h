@@ -10,7 +10,7 @@
 
 #include "storage/itemptr.h"
 
-#include "promise.h"
+#include "core/promise.h"
 #include "shared.h"
 
 typedef enum RsnHandoffKind

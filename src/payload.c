@@ -25,9 +25,9 @@
 #include "utils/datum.h"
 #include "utils/memutils.h"
 
-#include "compat.h"
 #include "guc.h"
-#include "json.h"
+#include "compat.h"
+#include "core/json.h"
 #include "payload.h"
 #include "sizes.h"
 

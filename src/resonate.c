@@ -4,7 +4,7 @@
  *	  Durable promises in PostgreSQL: the library's start.
  *
  * From here: api_*.c decode a call, engine*.c locks and decides with
- * promise.c, store*.c reads and writes rows, wake.c tells others at commit,
+ * core/promise.c, store*.c reads and writes rows, wake.c tells others at commit,
  * and worker.c does in the background what background.c and delivery.c know.
  *
  *-------------------------------------------------------------------------

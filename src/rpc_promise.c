@@ -9,10 +9,10 @@
 
 #include "utils/builtins.h"
 
-#include "address.h"
-#include "clock.h"
-#include "guc.h"
 #include "id.h"
+#include "guc.h"
+#include "clock.h"
+#include "core/address.h"
 #include "payload.h"
 #include "rpc.h"
 #include "rpc_promise.h"

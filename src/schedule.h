@@ -8,8 +8,8 @@
 #ifndef RSN_SCHEDULE_H
 #define RSN_SCHEDULE_H
 
-#include "cron.h"
 #include "engine.h"
+#include "core/cron.h"
 #include "zone.h"
 
 typedef struct RsnCronRule

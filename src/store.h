@@ -14,9 +14,9 @@
 
 #include "access/htup.h"
 #include "access/tupdesc.h"
-#include "promise.h"
+#include "core/promise.h"
+#include "core/task.h"
 #include "storage/itemptr.h"
-#include "task.h"
 #include "utils/array.h"
 #include "utils/jsonb.h"
 #include "utils/relcache.h"

@@ -8,7 +8,7 @@
 #ifndef RSN_STORE_AWAIT_H
 #define RSN_STORE_AWAIT_H
 
-#include "promise.h"
+#include "core/promise.h"
 #include "utils/jsonb.h"
 
 typedef struct RsnAwaitResult

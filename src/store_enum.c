@@ -14,9 +14,9 @@
 #include "catalog/pg_enum.h"
 #include "utils/syscache.h"
 
-#include "promise.h"
+#include "core/promise.h"
+#include "core/task.h"
 #include "store_enum.h"
-#include "task.h"
 
 /* Tasks that are stored are not fulfilled, which is the last state. */
 #define NTASK_LABELS	RSN_TASK_FULFILLED

@@ -8,7 +8,7 @@
 #ifndef RSN_ZONE_H
 #define RSN_ZONE_H
 
-#include "cron.h"
+#include "core/cron.h"
 
 extern bool rsn_zone_find(const char *name, RsnZone *zone);
 

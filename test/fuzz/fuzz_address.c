@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz_address.c
- *	  Fuzz target for address.c: the input is the text of an address.
+ *	  Fuzz target for core/address.c: the input is the text of an address.
  *
  * The verdict is compared with that of regular expressions, which say the
- * grammar at the top of address.h another time.
+ * grammar at the top of core/address.h another time.
  *
  *-------------------------------------------------------------------------
  */
-#include "address.h"
+#include "core/address.h"
 
 #include <regex.h>
 

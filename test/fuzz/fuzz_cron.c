@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz_cron.c
- *	  Fuzz target for cron.c: the input is an instant, a zone with at most one
+ *	  Fuzz target for core/cron.c: the input is an instant, a zone with at most one
  *	  change of its offset, and the text of an expression.
  *
- * The dialect at the top of cron.h is read here a second time, by asking of
+ * The dialect at the top of core/cron.h is read here a second time, by asking of
  * each number whether a field has it, and the occurrences are found again by
  * looking at every day with the calendar of the C library.
  *
  *-------------------------------------------------------------------------
  */
-#include "cron.h"
+#include "core/cron.h"
 
 #include <strings.h>
 #include <time.h>

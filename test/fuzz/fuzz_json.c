@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz_json.c
- *	  Fuzz target for json.c: the input is the text.
+ *	  Fuzz target for core/json.c: the input is the text.
  *
  * What is accepted must stay so, and be the same size, however it is spaced and
  * whichever characters are escaped.
  *
  *-------------------------------------------------------------------------
  */
-#include "json.h"
+#include "core/json.h"
 
 #include "input.h"
 

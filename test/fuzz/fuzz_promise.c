@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz_promise.c
- *	  Fuzz target for promise.c: the input is the birth of a promise and a
+ *	  Fuzz target for core/promise.c: the input is the birth of a promise and a
  *	  sequence of commands at instants that need not be in order.
  *
  * After each command the record is held to what no command may break; a clock
@@ -9,7 +9,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "promise.h"
+#include "core/promise.h"
 
 #include "input.h"
 

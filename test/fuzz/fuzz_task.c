@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz_task.c
- *	  Fuzz target for task.c: the input is the birth of a task, a retry policy,
+ *	  Fuzz target for core/task.c: the input is the birth of a task, a retry policy,
  *	  and a sequence of commands at instants that need not be in order.
  *
  * After each command the record is held to what no command may break.  Counters
@@ -10,7 +10,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "task.h"
+#include "core/task.h"
 
 #include "input.h"
 

@@ -28,17 +28,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=scripts/lib.sh
 . scripts/lib.sh
 
-targets=("${@:-${rsn_pure_modules[@]}}")
+targets=("$@")
+[[ $# -gt 0 ]] || mapfile -t targets < <(basename -a -s .c "${rsn_pure_sources[@]}")
 here=test/fuzz
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 
 # What is checked at run time, besides what -fsanitize=undefined does.
 flags=(-g -O1 -Wall -Wextra -Werror -Wshadow -fno-sanitize-recover=all -Isrc)
-sources=()
-for module in "${rsn_pure_modules[@]}"; do
-	sources+=("src/$module.c")
-done
 
 # Finds a program by its name, with the greatest version where it has one.
 find_tool()
@@ -63,7 +60,7 @@ replay()
 	[[ ${#files[@]} -gt 0 ]] || rsn_die "corpus/$target is empty"
 	"${CC:-gcc}" -std=gnu99 "${flags[@]}" -fsanitize=address,undefined \
 		-o "$build/$target" "$here/fuzz_$target.c" "$here/replay.c" \
-		"${sources[@]}"
+		"${rsn_pure_sources[@]}"
 	printf '%-8s ' "$target"
 	"$build/$target" "${files[@]}" 2>"$build/log" && return
 	tail -n 40 "$build/log" >&2
@@ -89,15 +86,15 @@ cover()
 	local target=$1 covered=$build/$1.covered
 
 	"$cc" -std=gnu99 -g -O1 -Isrc -fprofile-instr-generate -fcoverage-mapping \
-		-o "$covered" "$here/fuzz_$target.c" "$here/replay.c" "${sources[@]}"
+		-o "$covered" "$here/fuzz_$target.c" "$here/replay.c" "${rsn_pure_sources[@]}"
 	find "$build/$target.found" "$here/corpus/$target" -type f -print0 |
 		LLVM_PROFILE_FILE=$covered.%p.raw xargs -0 "$covered" \
 			>/dev/null 2>"$build/log"
 	"$profdata" merge -o "$covered.profdata" "$covered".*.raw
 	"$cov" report "$covered" "-instr-profile=$covered.profdata" \
-		"src/$target.c" |
+		"src/core/$target.c" |
 		awk -v target="$target" '/^TOTAL/ {
-			printf "%-8s lines of src/%s.c covered: %s, functions: %s, branches: %s\n",
+			printf "%-8s lines of src/core/%s.c covered: %s, functions: %s, branches: %s\n",
 				target, target, $10, $7, $13
 		}'
 }
@@ -125,7 +122,7 @@ fuzz()
 	mkdir -p "$build/$target.found" "$here/findings"
 	"$cc" -std=gnu99 "${flags[@]}" \
 		-fsanitize=fuzzer,address,undefined,float-cast-overflow \
-		-o "$build/$target" "$here/fuzz_$target.c" "${sources[@]}"
+		-o "$build/$target" "$here/fuzz_$target.c" "${rsn_pure_sources[@]}"
 	options=("-seed=${SEED:-1}" -max_len=400 -timeout=20 -use_value_profile=1
 		-print_final_stats=1 "-artifact_prefix=$here/findings/$target-")
 	[[ $runs -eq 0 ]] || options+=("-runs=$runs")

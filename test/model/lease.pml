@@ -168,7 +168,7 @@ byte completions[2];
 unsigned seen_version : 4;
 
 /*
- * Decisions: src/promise.c and src/task.c.
+ * Decisions: src/core/promise.c and src/core/task.c.
  */
 
 /* The deadline comes first, whether or not anyone has stored that. */

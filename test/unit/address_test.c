@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * address_test.c
- *	  Stand-alone test of address.c: the grammar, its limits, its reasons.
+ *	  Stand-alone test of core/address.c: the grammar, its limits, its reasons.
  *
  * Every text is parsed from a heap block of exactly its length, so that the
  * address sanitizer sees a read of one byte too many.
  *
  *-------------------------------------------------------------------------
  */
-#include "address.h"
+#include "core/address.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * cron_test.c
- *	  Stand-alone test of cron.c: the dialect, its limits, its reasons, and the
+ *	  Stand-alone test of core/cron.c: the dialect, its limits, its reasons, and the
  *	  occurrences, in UTC and where clocks change.
  *
  * Tables of literals come first.  Then random expressions are compared with
@@ -14,7 +14,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "cron.h"
+#include "core/cron.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -231,7 +231,7 @@ prepare_zones(void)
 	}
 }
 
-/* What cron.c takes a test zone as. */
+/* What core/cron.c takes a test zone as. */
 static RsnZone
 make_zone(const TestZone *zone)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * json_test.c
- *	  Stand-alone test of json.c: what is JSON, what jsonb lacks, and how large
+ *	  Stand-alone test of core/json.c: what is JSON, what jsonb lacks, and how large
  *	  it would be.
  *
  * Every text is read from a heap block of exactly its length, so that the address
@@ -10,7 +10,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "json.h"
+#include "core/json.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,18 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * promise_test.c
- *	  Stand-alone test of promise.c: every rule, edge and invariant.
+ *	  Stand-alone test of core/promise.c: every rule, edge and invariant.
  *
  * Three sources of truth keep each other honest: the table of transitions in
  * a CSV file, tables of literals in this file, and properties that hold for
  * every record and every command.  Nothing here computes an expected status
- * the way promise.c does.
+ * the way core/promise.c does.
  *
  * Usage: promise_test [transitions.csv]
  *
  *-------------------------------------------------------------------------
  */
-#include "promise.h"
+#include "core/promise.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -1250,7 +1250,7 @@ test_check_step(void)
 	tap_end("check of a step: leaves what was fixed at birth");
 }
 
-/* True when a record obeys the invariants at the top of promise.c. */
+/* True when a record obeys the invariants at the top of core/promise.c. */
 static bool
 is_valid(const RsnPromise *record)
 {

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * task_test.c
- *	  Stand-alone test of task.c: every command, edge and invariant.
+ *	  Stand-alone test of core/task.c: every command, edge and invariant.
  *
  * Two sources of truth keep each other honest: tables of literals, and the
  * properties of the protocol that concern one task, checked over every step
  * from a grid of records and over a long walk.  Nothing here computes an
- * expected record the way task.c does.
+ * expected record the way core/task.c does.
  *
  *-------------------------------------------------------------------------
  */
-#include "task.h"
+#include "core/task.h"
 
 #include <string.h>
 

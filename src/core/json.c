@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * json.c
+ * core/json.c
  *	  Whether a string is JSON that jsonb can hold.
  *
  * The wire protocol carries any string, and the server's own functions raise an
@@ -13,7 +13,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "json.h"
+#include "core/json.h"
 
 #include <stdint.h>
 #include <string.h>

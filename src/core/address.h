@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * address.h
+ * core/address.h
  *	  Where a message goes: the grammar of addresses.
  *
  *		notify://CHANNEL			NOTIFY on that channel of this database
@@ -18,8 +18,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_ADDRESS_H
-#define RSN_ADDRESS_H
+#ifndef RSN_CORE_ADDRESS_H
+#define RSN_CORE_ADDRESS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,4 +57,4 @@ extern size_t rsn_address_group_len(const char *text, size_t len);
 extern size_t rsn_address_id_len(const char *text, size_t len);
 extern bool rsn_address_is_listener(const char *text, size_t len);
 
-#endif							/* RSN_ADDRESS_H */
+#endif							/* RSN_CORE_ADDRESS_H */

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * json.h
+ * core/json.h
  *	  Whether a string is JSON that jsonb can hold.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_JSON_H
-#define RSN_JSON_H
+#ifndef RSN_CORE_JSON_H
+#define RSN_CORE_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,4 +29,4 @@ typedef struct RsnJsonShape
 extern bool rsn_json_read(const char *utf8, size_t len, RsnJsonShape *shape);
 extern size_t rsn_json_unescape(char *utf8, size_t len);
 
-#endif							/* RSN_JSON_H */
+#endif							/* RSN_CORE_JSON_H */

@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
- * promise.h
+ * core/promise.h
  *	  The durable promise as a pure state machine.
  *
  * Nothing here allocates, raises, reads a clock or touches a table: every
  * function maps (stored record, command, now) to a decision.  The state
- * diagram, the table of edges and the invariants are at the top of promise.c.
+ * diagram, the table of edges and the invariants are at the top of core/promise.c.
  * All times are milliseconds since the Unix epoch, UTC.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_PROMISE_H
-#define RSN_PROMISE_H
+#ifndef RSN_CORE_PROMISE_H
+#define RSN_CORE_PROMISE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -133,4 +133,4 @@ extern bool rsn_promise_state_from_name(const char *name,
 
 extern int64_t rsn_deadline_after(int64_t now_ms, int64_t timeout_ms);
 
-#endif							/* RSN_PROMISE_H */
+#endif							/* RSN_CORE_PROMISE_H */

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
- * task.c
+ * core/task.c
  *	  The task of a targeted promise as a pure state machine.
  *
- * This file owns every rule about tasks.  Like promise.c it must not include a
+ * This file owns every rule about tasks.  Like core/promise.c it must not include a
  * PostgreSQL header.
  *
  *----------
@@ -37,7 +37,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "task.h"
+#include "core/task.h"
 
 #include <string.h>
 

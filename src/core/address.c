@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * address.c
+ * core/address.c
  *	  Where a message goes: the grammar of addresses.
  *
  * This file decides whether a text is an address and of which kind.  It must
@@ -9,7 +9,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "address.h"
+#include "core/address.h"
 
 #include <string.h>
 

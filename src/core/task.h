@@ -1,18 +1,18 @@
 /*-------------------------------------------------------------------------
  *
- * task.h
+ * core/task.h
  *	  The task of a targeted promise as a pure state machine.
  *
- * As in promise.h: (stored record, command, now) to a decision, nothing else.
- * The state diagram and the invariants are at the top of task.c.  All times are
+ * As in core/promise.h: (stored record, command, now) to a decision, nothing else.
+ * The state diagram and the invariants are at the top of core/task.c.  All times are
  * milliseconds since the Unix epoch, UTC.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_TASK_H
-#define RSN_TASK_H
+#ifndef RSN_CORE_TASK_H
+#define RSN_CORE_TASK_H
 
-#include "promise.h"
+#include "core/promise.h"
 
 typedef enum RsnTaskState
 {
@@ -135,4 +135,4 @@ extern const char *rsn_task_check_step(const RsnTask *before,
 extern const char *rsn_task_state_name(RsnTaskState state);
 extern bool rsn_task_state_from_name(const char *name, RsnTaskState *state);
 
-#endif							/* RSN_TASK_H */
+#endif							/* RSN_CORE_TASK_H */

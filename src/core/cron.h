@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * cron.h
+ * core/cron.h
  *	  When a schedule is due: cron expressions and their occurrences.
  *
  * An expression has five fields, or six with the seconds in front; with five
@@ -60,8 +60,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_CRON_H
-#define RSN_CRON_H
+#ifndef RSN_CORE_CRON_H
+#define RSN_CORE_CRON_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -109,4 +109,4 @@ extern bool rsn_cron_last(const RsnCron *cron, const RsnZone *zone,
 extern int64_t rsn_cron_count(const RsnCron *cron, const RsnZone *zone,
 							  int64_t after_ms, int64_t until_ms);
 
-#endif							/* RSN_CRON_H */
+#endif							/* RSN_CORE_CRON_H */

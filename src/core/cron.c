@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
- * cron.c
+ * core/cron.c
  *	  When a schedule is due: cron expressions and their occurrences.
  *
- * This file owns the dialect and every rule about occurrences, as cron.h
+ * This file owns the dialect and every rule about occurrences, as core/cron.h
  * states them.  It must not include a PostgreSQL header, allocate, look beyond
  * the given length, or know a time zone.  It is longer than most, because what
  * a set of numbers means is agreed between its two halves and nobody else.
@@ -14,7 +14,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "cron.h"
+#include "core/cron.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * promise.c
+ * core/promise.c
  *	  The durable promise as a pure state machine.
  *
  * This file owns every rule about promises: which command is answered how,
@@ -55,7 +55,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "promise.h"
+#include "core/promise.h"
 
 #include <string.h>
 
