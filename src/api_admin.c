@@ -19,9 +19,9 @@
 
 #include "args.h"
 #include "background.h"
-#include "clock.h"
 #include "engine.h"
 #include "record.h"
+#include "server/clock.h"
 #include "shared.h"
 #include "switch.h"
 #include "wake.h"

@@ -31,9 +31,9 @@
 #include "utils/builtins.h"
 
 #include "args.h"
-#include "clock.h"
-#include "compat.h"
 #include "record.h"
+#include "server/clock.h"
+#include "server/compat.h"
 #include "store_await.h"
 #include "wake.h"
 

@@ -13,11 +13,11 @@
 
 #include "args.h"
 #include "engine.h"
-#include "guc.h"
-#include "clock.h"
 #include "core/address.h"
 #include "notice.h"
 #include "record.h"
+#include "server/clock.h"
+#include "server/guc.h"
 
 #define RECEIVE_LIMIT_DEFAULT	100
 #define RECEIVE_LIMIT_MAX		1000

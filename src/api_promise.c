@@ -12,9 +12,9 @@
 
 #include "args.h"
 #include "batch_args.h"
-#include "clock.h"
 #include "notice.h"
 #include "record.h"
+#include "server/clock.h"
 
 PG_FUNCTION_INFO_V1(resonate_create_promise);
 PG_FUNCTION_INFO_V1(resonate_create_promises);

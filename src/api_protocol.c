@@ -14,10 +14,10 @@
 #include "args.h"
 #include "background.h"
 #include "engine.h"
-#include "clock.h"
 #include "core/address.h"
 #include "record.h"
 #include "rpc_encode.h"
+#include "server/clock.h"
 
 #define DEQUEUE_LIMIT_DEFAULT	100
 #define DEQUEUE_LIMIT_MAX		10000

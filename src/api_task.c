@@ -16,10 +16,10 @@
 
 #include "args.h"
 #include "batch_args.h"
-#include "clock.h"
-#include "id.h"
 #include "notice.h"
 #include "record_task.h"
+#include "server/clock.h"
+#include "server/id.h"
 
 #define SEARCH_LIMIT_DEFAULT	100
 #define SEARCH_LIMIT_MAX		1000

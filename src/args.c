@@ -13,11 +13,11 @@
 #include "utils/timestamp.h"
 
 #include "args.h"
-#include "guc.h"
-#include "clock.h"
 #include "core/address.h"
 #include "core/json.h"
 #include "payload.h"
+#include "server/clock.h"
+#include "server/guc.h"
 #include "sizes.h"
 #include "tags.h"
 

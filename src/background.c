@@ -18,13 +18,13 @@
 #include "utils/guc.h"
 
 #include "background.h"
-#include "clock.h"
-#include "delivery.h"
 #include "engine.h"
-#include "guc.h"
 #include "handed.h"
-#include "id.h"
+#include "server/clock.h"
+#include "server/guc.h"
+#include "server/id.h"
 #include "shared.h"
+#include "delivery.h"
 #include "worker_settings.h"
 
 /*

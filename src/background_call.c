@@ -16,8 +16,8 @@
 #include "utils/memutils.h"
 
 #include "background.h"
-#include "clock.h"
-#include "failure.h"
+#include "server/clock.h"
+#include "server/failure.h"
 
 /* How long what has failed for a caller is left to the worker. */
 #define LEFT_MS 60000

@@ -18,7 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "batch_args.h"
-#include "clock.h"
+#include "server/clock.h"
 
 /* Takes one member; false when there is no member of that name. */
 typedef bool (*MemberTaker) (void *args, const char *name, JsonbValue *value);

@@ -19,11 +19,11 @@
 #include "commands/async.h"
 #include "utils/builtins.h"
 
-#include "guc.h"
 #include "handed.h"
-#include "clock.h"
 #include "core/address.h"
 #include "notification.h"
+#include "server/clock.h"
+#include "server/guc.h"
 #include "delivery.h"
 #include "wake.h"
 

@@ -29,9 +29,9 @@
 
 #include "engine.h"
 #include "handed.h"
-#include "clock.h"
 #include "core/address.h"
 #include "notification.h"
+#include "server/clock.h"
 #include "delivery.h"
 
 /* For how long there can be more of the same instant: see is_news. */

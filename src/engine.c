@@ -44,9 +44,9 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#include "clock.h"
 #include "engine_internal.h"
 #include "payload.h"
+#include "server/clock.h"
 #include "tags.h"
 #include "wake.h"
 

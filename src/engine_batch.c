@@ -14,10 +14,10 @@
 
 #include "miscadmin.h"
 
-#include "clock.h"
 #include "engine_internal.h"
+#include "server/clock.h"
+#include "server/id.h"
 #include "wake.h"
-#include "id.h"
 
 /* One distinct id of a batch. */
 typedef struct Entry

@@ -11,7 +11,7 @@
 #include "postgres.h"
 
 #include "engine_internal.h"
-#include "id.h"
+#include "server/id.h"
 
 /* The ids of those awaited whose awaiters are among the busy tasks, in byte order. */
 static int

@@ -13,11 +13,11 @@
  */
 #include "postgres.h"
 
-#include "clock.h"
 #include "engine_internal.h"
-#include "guc.h"
 #include "payload.h"
 #include "schedule.h"
+#include "server/clock.h"
+#include "server/guc.h"
 #include "tags.h"
 #include "wake.h"
 

@@ -19,8 +19,8 @@
 #include "storage/latch.h"
 #include "utils/wait_event.h"
 
-#include "clock.h"
 #include "engine_internal.h"
+#include "server/clock.h"
 
 /* How long one call waits at most, whatever is on its pages, and for a start. */
 #define WAIT_MAX_MS	100

@@ -14,8 +14,8 @@
 
 #include "miscadmin.h"
 
-#include "clock.h"
 #include "engine_internal.h"
+#include "server/clock.h"
 
 /* The status of a fence on a task that was just read, NULL for no row. */
 static RsnStatus

@@ -14,7 +14,7 @@
 #include "postgres.h"
 
 #include "engine_internal.h"
-#include "id.h"
+#include "server/id.h"
 #include "wake.h"
 
 /*

@@ -14,8 +14,8 @@
 
 #include "utils/builtins.h"
 
-#include "clock.h"
 #include "engine_internal.h"
+#include "server/clock.h"
 #include "wake.h"
 
 /* What follows from the settlement of a promise by somebody else. */

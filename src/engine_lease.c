@@ -10,12 +10,12 @@
 #include "common/hashfn.h"
 #include "utils/builtins.h"
 
-#include "id.h"
 #include "caller.h"
 #include "engine_internal.h"
-#include "guc.h"
-#include "clock.h"
 #include "core/address.h"
+#include "server/clock.h"
+#include "server/guc.h"
+#include "server/id.h"
 
 /* True for an address that the worker itself notifies of each offer. */
 static bool

@@ -13,10 +13,10 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
-#include "clock.h"
 #include "engine_internal.h"
-#include "guc.h"
 #include "payload.h"
+#include "server/clock.h"
+#include "server/guc.h"
 
 /* The channel on which an address is told that it has something to dequeue. */
 char *

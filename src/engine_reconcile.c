@@ -20,7 +20,7 @@
 #include "miscadmin.h"
 
 #include "engine_internal.h"
-#include "id.h"
+#include "server/id.h"
 
 /* A part of reconciling looks at as many entries as its limit, or at these. */
 #define RECONCILE_ENTRIES_MIN 1000

@@ -17,11 +17,11 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#include "clock.h"
 #include "engine_internal.h"
-#include "guc.h"
 #include "payload.h"
 #include "schedule.h"
+#include "server/clock.h"
+#include "server/guc.h"
 #include "wake.h"
 
 /* How often to try to create one that is there, and is gone when looked for. */

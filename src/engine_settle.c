@@ -17,10 +17,10 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
-#include "id.h"
 #include "engine_internal.h"
-#include "clock.h"
 #include "core/address.h"
+#include "server/clock.h"
+#include "server/id.h"
 #include "wake.h"
 
 /* How many callbacks of a promise are handed to the worker one by one. */

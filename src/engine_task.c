@@ -15,8 +15,8 @@
 #include "utils/builtins.h"
 
 #include "caller.h"
-#include "clock.h"
 #include "engine_internal.h"
+#include "server/clock.h"
 #include "wake.h"
 
 static RsnTaskOutcome

@@ -33,9 +33,9 @@
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 
-#include "clock.h"
-#include "compat.h"
 #include "launcher_internal.h"
+#include "server/clock.h"
+#include "server/compat.h"
 #include "shared.h"
 #include "worker.h"
 #include "worker_settings.h"

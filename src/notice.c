@@ -17,9 +17,9 @@
 #include "utils/memutils.h"
 
 #include "args.h"
-#include "id.h"
 #include "notice.h"
 #include "payload.h"
+#include "server/id.h"
 
 /* What can be another one than was asked for. */
 #define OTHER_PARAM		0x01

@@ -25,10 +25,10 @@
 #include "utils/datum.h"
 #include "utils/memutils.h"
 
-#include "guc.h"
-#include "compat.h"
 #include "core/json.h"
 #include "payload.h"
+#include "server/compat.h"
+#include "server/guc.h"
 #include "sizes.h"
 
 /* From this size on what is needed in between is freed at once. */

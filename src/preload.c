@@ -12,11 +12,11 @@
  */
 #include "postgres.h"
 
-#include "clock.h"
-#include "guc.h"
-#include "id.h"
 #include "payload.h"
 #include "preload.h"
+#include "server/clock.h"
+#include "server/guc.h"
+#include "server/id.h"
 #include "tags.h"
 
 /* The row of that id, or NULL. */

@@ -20,8 +20,8 @@
 #include "utils/inval.h"
 #include "utils/syscache.h"
 
-#include "compat.h"
 #include "privilege.h"
+#include "server/compat.h"
 
 /* What was found to be allowed, until anything changes that this depends on. */
 typedef struct Allowed

@@ -14,12 +14,12 @@
 #include "fmgr.h"
 
 #include "background.h"
-#include "delivery.h"
 #include "engine.h"
-#include "guc.h"
 #include "handed.h"
+#include "server/guc.h"
 #include "shared.h"
 #include "store.h"
+#include "delivery.h"
 #include "wake.h"
 #include "worker_start.h"
 

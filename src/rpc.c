@@ -17,10 +17,10 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 
-#include "clock.h"
-#include "guc.h"
 #include "privilege.h"
 #include "rpc.h"
+#include "server/clock.h"
+#include "server/guc.h"
 #include "sizes.h"
 
 PG_FUNCTION_INFO_V1(resonate_resonate_rpc);

@@ -12,8 +12,8 @@
 #include "miscadmin.h"
 
 #include "background.h"
-#include "clock.h"
 #include "rpc.h"
+#include "server/clock.h"
 #include "shared.h"
 #include "store_debug.h"
 

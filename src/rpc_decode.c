@@ -16,10 +16,10 @@
 #include "utils/numeric.h"
 
 #include "args.h"
-#include "guc.h"
-#include "id.h"
 #include "payload.h"
 #include "rpc_decode.h"
+#include "server/guc.h"
+#include "server/id.h"
 #include "tags.h"
 
 /* Keeps a fault, unless there is one already. */

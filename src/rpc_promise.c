@@ -9,13 +9,13 @@
 
 #include "utils/builtins.h"
 
-#include "id.h"
-#include "guc.h"
-#include "clock.h"
 #include "core/address.h"
 #include "payload.h"
 #include "rpc.h"
 #include "rpc_promise.h"
+#include "server/clock.h"
+#include "server/guc.h"
+#include "server/id.h"
 
 #define SEARCH_LIMIT_DEFAULT	100
 #define SEARCH_LIMIT_MAX		1000

@@ -9,10 +9,10 @@
 
 #include "utils/builtins.h"
 
-#include "clock.h"
 #include "payload.h"
 #include "rpc.h"
 #include "schedule.h"
+#include "server/clock.h"
 #include "sizes.h"
 #include "tags.h"
 

@@ -9,12 +9,12 @@
 
 #include "utils/builtins.h"
 
-#include "clock.h"
-#include "guc.h"
-#include "id.h"
 #include "preload.h"
 #include "rpc.h"
 #include "rpc_promise.h"
+#include "server/clock.h"
+#include "server/guc.h"
+#include "server/id.h"
 
 #define SEARCH_LIMIT_DEFAULT	100
 #define SEARCH_LIMIT_MAX		1000

@@ -13,10 +13,10 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
-#include "clock.h"
-#include "guc.h"
 #include "payload.h"
 #include "schedule.h"
+#include "server/clock.h"
+#include "server/guc.h"
 #include "tags.h"
 
 #define ID_MARK			"{{.id}}"

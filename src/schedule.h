@@ -10,7 +10,7 @@
 
 #include "engine.h"
 #include "core/cron.h"
-#include "zone.h"
+#include "server/zone.h"
 
 typedef struct RsnCronRule
 {

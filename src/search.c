@@ -20,8 +20,8 @@
 #include "utils/builtins.h"
 
 #include "args.h"
-#include "compat.h"
 #include "search.h"
+#include "server/compat.h"
 
 #define CURSOR_VERSION	2
 

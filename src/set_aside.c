@@ -14,8 +14,8 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "clock.h"
-#include "compat.h"
+#include "server/clock.h"
+#include "server/compat.h"
 #include "set_aside.h"
 
 /* Has an id left out until an instant; false when the list is full. */

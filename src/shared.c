@@ -19,7 +19,7 @@
 #include "storage/proc.h"
 #include "storage/shmem.h"
 
-#include "clock.h"
+#include "server/clock.h"
 #include "shared.h"
 
 /* What a worker can be handed between two of its turns: some 700 callbacks. */

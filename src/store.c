@@ -24,9 +24,9 @@
 #include "utils/plancache.h"
 #include "utils/snapmgr.h"
 
-#include "fault.h"
-#include "id.h"
-#include "identity.h"
+#include "server/fault.h"
+#include "server/id.h"
+#include "server/identity.h"
 #include "store_plan.h"
 
 static SPIPlanPtr plans[RSN_NQUERIES];

@@ -14,7 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "clock.h"
+#include "server/clock.h"
 #include "store_await.h"
 #include "store_plan.h"
 

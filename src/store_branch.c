@@ -18,8 +18,8 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "compat.h"
-#include "id.h"
+#include "server/compat.h"
+#include "server/id.h"
 #include "store_plan.h"
 #include "store_table_open.h"
 #include "tags.h"

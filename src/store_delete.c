@@ -13,7 +13,7 @@
 #include "commands/trigger.h"
 #include "nodes/parsenodes.h"
 
-#include "failure.h"
+#include "server/failure.h"
 #include "store_plan.h"
 
 /*

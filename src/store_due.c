@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "clock.h"
+#include "server/clock.h"
 #include "store_plan.h"
 
 /*

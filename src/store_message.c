@@ -10,9 +10,9 @@
 #include "access/xact.h"
 #include "utils/builtins.h"
 
-#include "id.h"
-#include "clock.h"
 #include "core/address.h"
+#include "server/clock.h"
+#include "server/id.h"
 #include "store_plan.h"
 
 /* Columns before those of the promise in a row that describes a message. */

@@ -12,9 +12,9 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-#include "clock.h"
-#include "id.h"
 #include "payload.h"
+#include "server/clock.h"
+#include "server/id.h"
 #include "store_plan.h"
 #include "tags.h"
 

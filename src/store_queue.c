@@ -13,7 +13,7 @@
 #include "common/pg_prng.h"
 #include "miscadmin.h"
 
-#include "clock.h"
+#include "server/clock.h"
 #include "store_plan.h"
 
 /* How many tasks ahead of the first a dequeue looks, to leave the way of others. */

@@ -9,7 +9,7 @@
 
 #include "utils/builtins.h"
 
-#include "clock.h"
+#include "server/clock.h"
 #include "store_plan.h"
 
 /* The order of SCHEDULE_COLUMNS. */

@@ -19,8 +19,8 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
-#include "clock.h"
-#include "id.h"
+#include "server/clock.h"
+#include "server/id.h"
 #include "store_plan.h"
 
 /*

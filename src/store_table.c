@@ -40,7 +40,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "compat.h"
+#include "server/compat.h"
 #include "store.h"
 #include "store_table_open.h"
 

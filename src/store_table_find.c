@@ -23,7 +23,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "compat.h"
+#include "server/compat.h"
 #include "store_plan.h"
 #include "store_table_open.h"
 

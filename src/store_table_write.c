@@ -20,8 +20,8 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "compat.h"
-#include "fault.h"
+#include "server/compat.h"
+#include "server/fault.h"
 #include "store_plan.h"
 #include "store_table_open.h"
 

@@ -11,8 +11,8 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
-#include "clock.h"
 #include "core/address.h"
+#include "server/clock.h"
 #include "store_plan.h"
 
 /* Columns of resonate.tasks, in its order, and what statements add to it. */

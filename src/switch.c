@@ -24,7 +24,7 @@
 #include "utils/guc.h"
 #include "utils/rel.h"
 
-#include "guc.h"
+#include "server/guc.h"
 #include "switch.h"
 
 /* The value of our parameter in a list of "name=value"; false if it is not there. */

@@ -10,8 +10,8 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "guc.h"
 #include "core/address.h"
+#include "server/guc.h"
 #include "tags.h"
 
 #define TAG_BRANCH		"resonate:branch"

@@ -15,8 +15,8 @@
  */
 #include "postgres.h"
 
-#include "clock.h"
-#include "guc.h"
+#include "server/clock.h"
+#include "server/guc.h"
 #include "worker_internal.h"
 
 /* How often at least to look at everything, whatever we were told. */

@@ -23,7 +23,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
-#include "identity.h"
+#include "server/identity.h"
 #include "worker_settings.h"
 
 typedef struct Setting

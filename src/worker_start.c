@@ -13,8 +13,8 @@
 
 #include "miscadmin.h"
 
-#include "clock.h"
-#include "guc.h"
+#include "server/clock.h"
+#include "server/guc.h"
 #include "worker_start.h"
 
 #define LAUNCHER_RESTART_S	1

@@ -5,7 +5,7 @@
  *
  * A step that fails is tried again row by row, and rows that fail alone are set
  * aside, so that one that cannot be dealt with keeps nobody else waiting.  What
- * is no fault of a row is tried again soon: see failure.h.  When several rows fail
+ * is no fault of a row is tried again soon: see server/failure.h.  When several rows fail
  * one after the other for such a reason, it is not they, and the step waits.
  *
  *-------------------------------------------------------------------------
@@ -20,9 +20,9 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "clock.h"
-#include "guc.h"
-#include "identity.h"
+#include "server/clock.h"
+#include "server/guc.h"
+#include "server/identity.h"
 #include "worker_settings.h"
 #include "worker_step.h"
 

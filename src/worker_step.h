@@ -9,7 +9,7 @@
 #define RSN_WORKER_STEP_H
 
 #include "background.h"
-#include "failure.h"
+#include "server/failure.h"
 #include "shared.h"
 
 typedef struct RsnRunner

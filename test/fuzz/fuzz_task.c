@@ -46,7 +46,7 @@ typedef struct Command
 	RsnAwaited	awaited;
 } Command;
 
-/* The settings are 32 bits wide, see guc.c; what waits are made of is, too. */
+/* The settings are 32 bits wide, see server/guc.c; what waits are made of is, too. */
 static RsnRetryPolicy
 take_policy(Input *input)
 {

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * guc.h
+ * server/guc.h
  *	  Configuration parameters.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_GUC_H
-#define RSN_GUC_H
+#ifndef RSN_SERVER_GUC_H
+#define RSN_SERVER_GUC_H
 
 typedef enum RsnNotifyPayload
 {
@@ -50,4 +50,4 @@ extern bool rsn_guc_worker_configured;	/* see switch.c */
 
 extern void rsn_guc_init(void);
 
-#endif							/* RSN_GUC_H */
+#endif							/* RSN_SERVER_GUC_H */

@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
- * zone.h
+ * server/zone.h
  *	  The server's time zones, for schedules.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_ZONE_H
-#define RSN_ZONE_H
+#ifndef RSN_SERVER_ZONE_H
+#define RSN_SERVER_ZONE_H
 
 #include "core/cron.h"
 
 extern bool rsn_zone_find(const char *name, RsnZone *zone);
 
-#endif							/* RSN_ZONE_H */
+#endif							/* RSN_SERVER_ZONE_H */

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * identity.h
+ * server/identity.h
  *	  As whom the extension reads and writes.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_IDENTITY_H
-#define RSN_IDENTITY_H
+#ifndef RSN_SERVER_IDENTITY_H
+#define RSN_SERVER_IDENTITY_H
 
 /* Who the session was before. */
 typedef struct RsnIdentity
@@ -21,4 +21,4 @@ extern void rsn_identity_restore(const RsnIdentity *before);
 extern void rsn_identity_assume_transaction(void);
 extern void rsn_identity_reset(void);
 
-#endif							/* RSN_IDENTITY_H */
+#endif							/* RSN_SERVER_IDENTITY_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * guc.c
+ * server/guc.c
  *	  Configuration parameters, in alphabetical order.
  *
  *-------------------------------------------------------------------------
@@ -13,10 +13,10 @@
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 
-#include "clock.h"
-#include "compat.h"
-#include "fault.h"
-#include "guc.h"
+#include "server/clock.h"
+#include "server/compat.h"
+#include "server/fault.h"
+#include "server/guc.h"
 
 bool		rsn_guc_debug = false;
 int			rsn_guc_delivered_retention_s = 60 * 60;

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * clock.h
+ * server/clock.h
  *	  The one source of time, and its conversions.
  *
  * Inside, time is milliseconds since the Unix epoch, UTC.  INT64_MAX stands
@@ -8,8 +8,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_CLOCK_H
-#define RSN_CLOCK_H
+#ifndef RSN_SERVER_CLOCK_H
+#define RSN_SERVER_CLOCK_H
 
 #include "datatype/timestamp.h"
 
@@ -26,4 +26,4 @@ extern TimestampTz rsn_timestamptz_from_ms(int64 ms);
 extern bool rsn_ms_from_interval(const Interval *interval, int64 now_ms,
 								 int64 *result);
 
-#endif							/* RSN_CLOCK_H */
+#endif							/* RSN_SERVER_CLOCK_H */

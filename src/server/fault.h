@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * fault.h
+ * server/fault.h
  *	  Faults on demand, for tests.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_FAULT_H
-#define RSN_FAULT_H
+#ifndef RSN_SERVER_FAULT_H
+#define RSN_SERVER_FAULT_H
 
 #ifdef USE_ASSERT_CHECKING
 extern void rsn_fault_init(void);
@@ -18,4 +18,4 @@ extern void rsn_fault_after_write(void);
 #define rsn_fault_after_write()		((void) 0)
 #endif
 
-#endif							/* RSN_FAULT_H */
+#endif							/* RSN_SERVER_FAULT_H */

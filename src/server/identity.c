@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * identity.c
+ * server/identity.c
  *	  As whom the extension reads and writes: the owner of its tables.
  *
  * What others put on the tables, triggers above all, runs as the current user, and
@@ -35,8 +35,8 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-#include "compat.h"
-#include "identity.h"
+#include "server/compat.h"
+#include "server/identity.h"
 
 /* Of resonate.promises; invalid where there is no such table. */
 static Oid	owner_id = InvalidOid;

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * compat.h
+ * server/compat.h
  *	  Every difference between the server versions 15 to 18 that we meet.
  *
  * Include postgres.h first.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_COMPAT_H
-#define RSN_COMPAT_H
+#ifndef RSN_SERVER_COMPAT_H
+#define RSN_SERVER_COMPAT_H
 
 #include "access/genam.h"
 #include "access/tableam.h"
@@ -169,4 +169,4 @@ typedef bool RsnUpdateIndexes;
 /* Whether deferred triggers run as whom they were queued by; they do since 18. */
 #define RSN_DEFERRED_TRIGGERS_KEEP_USER (PG_VERSION_NUM >= 180000)
 
-#endif							/* RSN_COMPAT_H */
+#endif							/* RSN_SERVER_COMPAT_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * zone.c
+ * server/zone.c
  *	  The server's time zones, for schedules.
  *
  * This file hands the server's time zone database to the evaluation of cron
@@ -12,7 +12,7 @@
 
 #include "pgtime.h"
 
-#include "zone.h"
+#include "server/zone.h"
 
 /* The offset of a pg_tz, as RsnZone wants it. */
 static int32_t

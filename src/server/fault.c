@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * fault.c
+ * server/fault.c
  *	  Faults on demand, for tests.
  *
  * Whatever happens to a call between two of its writes, either all of them must
@@ -23,8 +23,8 @@
 #include "access/xact.h"
 #include "utils/guc.h"
 
-#include "compat.h"
-#include "fault.h"
+#include "server/compat.h"
+#include "server/fault.h"
 
 #ifdef USE_ASSERT_CHECKING
 

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * id.c
+ * server/id.c
  *	  The order of ids: that of their bytes, as in the collation "C".
  *
  *-------------------------------------------------------------------------
@@ -9,7 +9,7 @@
 
 #include "access/htup_details.h"
 
-#include "id.h"
+#include "server/id.h"
 
 /* Negative, zero or positive, as memcmp; a prefix comes first. */
 int

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * failure.c
+ * server/failure.c
  *	  Trying what may fail, and what an error says about it.
  *
  * One classification for all who run background steps: the worker, who sets aside
@@ -13,7 +13,7 @@
 #include "access/xact.h"
 #include "utils/resowner.h"
 
-#include "failure.h"
+#include "server/failure.h"
 
 static bool
 is_locked(int sqlstate)

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * clock.c
+ * server/clock.c
  *	  The one source of time, and its conversions.
  *
  * No other file reads a clock.  The test clock counts only while
@@ -16,9 +16,9 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "clock.h"
-#include "compat.h"
-#include "guc.h"
+#include "server/clock.h"
+#include "server/compat.h"
+#include "server/guc.h"
 
 #define USECS_PER_MS	INT64CONST(1000)
 #define EPOCH_SHIFT_MS \

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * failure.h
+ * server/failure.h
  *	  Trying what may fail, and what an error says about it.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_FAILURE_H
-#define RSN_FAILURE_H
+#ifndef RSN_SERVER_FAILURE_H
+#define RSN_SERVER_FAILURE_H
 
 typedef enum RsnFailure
 {
@@ -22,4 +22,4 @@ typedef void (*RsnAttempt) (void *arg);
 extern RsnFailure rsn_failure_of(int sqlstate);
 extern ErrorData *rsn_attempt(RsnAttempt attempt, void *arg);
 
-#endif							/* RSN_FAILURE_H */
+#endif							/* RSN_SERVER_FAILURE_H */
