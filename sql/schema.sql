@@ -118,7 +118,7 @@ CREATE INDEX promises_tags_idx
 	ON resonate.promises USING gin (tags jsonb_path_ops)
 	WHERE tags <> '{"resonate:external": "true"}'::jsonb;
 
--- The branches, for who takes a task: read directly by store_branch.c, never by a
+-- The branches, for who takes a task: read directly by store/branch.c, never by a
 -- plan.  A hash, because a branch can be too long for an entry, and because equal
 -- ones share theirs.  Whoever is a branch of its own, as all that has a target, has
 -- its id for a key already.

@@ -34,7 +34,7 @@
 #include "record.h"
 #include "server/clock.h"
 #include "server/compat.h"
-#include "store_await.h"
+#include "store/await.h"
 #include "wake.h"
 
 /* While commits may happen that set no latch: on a standby, or prepared. */

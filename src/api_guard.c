@@ -22,7 +22,7 @@
 #include "utils/rel.h"
 
 #include "guard.h"
-#include "store.h"
+#include "store/store.h"
 #include "wake.h"
 
 PG_FUNCTION_INFO_V1(resonate_guard_promise);

@@ -13,11 +13,11 @@
 #include "utils/datum.h"
 
 #include "args.h"
-#include "payload.h"
 #include "record.h"
 #include "schedule.h"
 #include "server/clock.h"
 #include "server/guc.h"
+#include "store/payload.h"
 
 /* What the promises are called unless the caller says otherwise. */
 #define PROMISE_ID_DEFAULT "{{.id}}.{{.timestamp}}"

@@ -12,10 +12,10 @@
 #include "utils/builtins.h"
 
 #include "args.h"
-#include "payload.h"
 #include "record.h"
 #include "search.h"
 #include "server/id.h"
+#include "store/payload.h"
 
 PG_FUNCTION_INFO_V1(resonate_search_promises);
 

@@ -15,11 +15,11 @@
 #include "args.h"
 #include "core/address.h"
 #include "core/json.h"
-#include "payload.h"
 #include "server/clock.h"
 #include "server/guc.h"
-#include "sizes.h"
-#include "tags.h"
+#include "store/payload.h"
+#include "store/sizes.h"
+#include "store/tags.h"
 
 /* A value is quoted in a message up to this many bytes. */
 #define QUOTED_MAX 64

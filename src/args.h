@@ -12,10 +12,10 @@
 #ifndef RSN_ARGS_H
 #define RSN_ARGS_H
 
-#include "engine.h"
 #include "fmgr.h"
-#include "sizes.h"
-#include "tags.h"
+#include "engine.h"
+#include "store/sizes.h"
+#include "store/tags.h"
 #include "utils/timestamp.h"
 
 #define RSN_KEY_MAX		1024

@@ -18,7 +18,7 @@
 
 #include "caller.h"
 #include "core/address.h"
-#include "store.h"
+#include "store/store.h"
 
 static char caller[RSN_PID_MAX];
 static int	caller_len = 0;		/* zero: not known */

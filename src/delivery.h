@@ -8,7 +8,7 @@
 #ifndef RSN_DELIVERY_H
 #define RSN_DELIVERY_H
 
-#include "store.h"
+#include "store/store.h"
 
 typedef struct RsnDelivered
 {

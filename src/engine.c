@@ -45,9 +45,9 @@
 #include "utils/builtins.h"
 
 #include "engine_internal.h"
-#include "payload.h"
 #include "server/clock.h"
-#include "tags.h"
+#include "store/payload.h"
+#include "store/tags.h"
 #include "wake.h"
 
 /* Makes the record that the decision wants out of a request to create. */

@@ -14,11 +14,11 @@
 #include "postgres.h"
 
 #include "engine_internal.h"
-#include "payload.h"
 #include "schedule.h"
 #include "server/clock.h"
 #include "server/guc.h"
-#include "tags.h"
+#include "store/payload.h"
+#include "store/tags.h"
 #include "wake.h"
 
 /*

@@ -14,9 +14,9 @@
 #include "utils/fmgrprotos.h"
 
 #include "engine_internal.h"
-#include "payload.h"
 #include "server/clock.h"
 #include "server/guc.h"
+#include "store/payload.h"
 
 /* The channel on which an address is told that it has something to dequeue. */
 char *

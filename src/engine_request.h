@@ -9,8 +9,8 @@
 #define RSN_ENGINE_REQUEST_H
 
 #include "core/promise.h"
-#include "store.h"
-#include "tags.h"
+#include "store/store.h"
+#include "store/tags.h"
 
 typedef struct RsnCreateRequest
 {

@@ -18,10 +18,10 @@
 #include "utils/builtins.h"
 
 #include "engine_internal.h"
-#include "payload.h"
 #include "schedule.h"
 #include "server/clock.h"
 #include "server/guc.h"
+#include "store/payload.h"
 #include "wake.h"
 
 /* How often to try to create one that is there, and is gone when looked for. */

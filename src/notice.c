@@ -18,8 +18,8 @@
 
 #include "args.h"
 #include "notice.h"
-#include "payload.h"
 #include "server/id.h"
+#include "store/payload.h"
 
 /* What can be another one than was asked for. */
 #define OTHER_PARAM		0x01

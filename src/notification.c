@@ -18,7 +18,7 @@
 #include "utils/builtins.h"
 
 #include "notification.h"
-#include "payload.h"
+#include "store/payload.h"
 
 /* NOTIFY refuses a payload of this many bytes (async.c). */
 #define PAYLOAD_MAX 8000

@@ -8,7 +8,7 @@
 #ifndef RSN_NOTIFICATION_H
 #define RSN_NOTIFICATION_H
 
-#include "store.h"
+#include "store/store.h"
 
 extern char *rsn_notification_unblock(const RsnMessageRow *message,
 									  const RsnPromiseRow *record);

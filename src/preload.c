@@ -12,12 +12,12 @@
  */
 #include "postgres.h"
 
-#include "payload.h"
 #include "preload.h"
 #include "server/clock.h"
 #include "server/guc.h"
 #include "server/id.h"
-#include "tags.h"
+#include "store/payload.h"
+#include "store/tags.h"
 
 /* The row of that id, or NULL. */
 static const RsnPromiseRow *

@@ -8,7 +8,7 @@
 #ifndef RSN_PRELOAD_H
 #define RSN_PRELOAD_H
 
-#include "store.h"
+#include "store/store.h"
 
 extern int	rsn_preload(const RsnPromiseRow *promise, RsnPromiseRow **rows);
 extern int	rsn_preload_again(text *id, RsnPromiseRow **rows);

@@ -13,10 +13,10 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "payload.h"
 #include "record.h"
 #include "server/clock.h"
 #include "server/compat.h"
+#include "store/payload.h"
 
 /* Columns of resonate.callback_result before those of the promise. */
 #define CALLBACK_NCOLUMNS 4

@@ -18,7 +18,7 @@
 #include "handed.h"
 #include "server/guc.h"
 #include "shared.h"
-#include "store.h"
+#include "store/store.h"
 #include "delivery.h"
 #include "wake.h"
 #include "worker_start.h"

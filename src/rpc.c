@@ -21,7 +21,7 @@
 #include "rpc.h"
 #include "server/clock.h"
 #include "server/guc.h"
-#include "sizes.h"
+#include "store/sizes.h"
 
 PG_FUNCTION_INFO_V1(resonate_resonate_rpc);
 

@@ -15,7 +15,7 @@
 #include "rpc.h"
 #include "server/clock.h"
 #include "shared.h"
-#include "store_debug.h"
+#include "store/debug.h"
 
 static RsnAnswer
 pause_worker(bool is_paused)

@@ -16,11 +16,11 @@
 #include "utils/numeric.h"
 
 #include "args.h"
-#include "payload.h"
 #include "rpc_decode.h"
 #include "server/guc.h"
 #include "server/id.h"
-#include "tags.h"
+#include "store/payload.h"
+#include "store/tags.h"
 
 /* Keeps a fault, unless there is one already. */
 void

@@ -14,8 +14,8 @@
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
-#include "payload.h"
 #include "rpc_encode.h"
+#include "store/payload.h"
 
 static JsonbValue
 string_value(const char *data, int len)

@@ -10,12 +10,12 @@
 #include "utils/builtins.h"
 
 #include "core/address.h"
-#include "payload.h"
 #include "rpc.h"
 #include "rpc_promise.h"
 #include "server/clock.h"
 #include "server/guc.h"
 #include "server/id.h"
+#include "store/payload.h"
 
 #define SEARCH_LIMIT_DEFAULT	100
 #define SEARCH_LIMIT_MAX		1000

@@ -9,12 +9,12 @@
 
 #include "utils/builtins.h"
 
-#include "payload.h"
 #include "rpc.h"
 #include "schedule.h"
 #include "server/clock.h"
-#include "sizes.h"
-#include "tags.h"
+#include "store/payload.h"
+#include "store/sizes.h"
+#include "store/tags.h"
 
 #define SEARCH_LIMIT_DEFAULT	10
 #define SEARCH_LIMIT_MAX		1000

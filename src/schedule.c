@@ -13,11 +13,11 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
-#include "payload.h"
 #include "schedule.h"
 #include "server/clock.h"
 #include "server/guc.h"
-#include "tags.h"
+#include "store/payload.h"
+#include "store/tags.h"
 
 #define ID_MARK			"{{.id}}"
 #define TIMESTAMP_MARK	"{{.timestamp}}"

@@ -8,7 +8,7 @@
 #ifndef RSN_SEARCH_H
 #define RSN_SEARCH_H
 
-#include "store.h"
+#include "store/store.h"
 
 #define RSN_SEARCH_LIMIT_MAX	100
 

@@ -105,7 +105,7 @@ rsn_runner_leave(RsnRunner *runner, RsnWorkerExit reason)
 typedef struct Unheard
 {
 	bool		is_on;			/* resonate.worker */
-	bool		has_foreign_rows;	/* perhaps: see store_trigger.c */
+	bool		has_foreign_rows;	/* perhaps: see store/trigger.c */
 } Unheard;
 
 static void

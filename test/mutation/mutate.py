@@ -15,7 +15,7 @@ FILES = [
     "launcher.c", "launcher_databases.c", "worker.c", "worker_look.c",
     "worker_place.c", "worker_start.c", "worker_step.c", "shared.c", "wake.c",
     "handoff.c", "delivery.c", "background.c", "background_call.c",
-    "set_aside.c", "switch.c", "store_trigger.c",
+    "set_aside.c", "switch.c", "store/trigger.c",
 ]
 
 SWAPS = [

@@ -1,0 +1,20 @@
+/*-------------------------------------------------------------------------
+ *
+ * store/enum.h
+ *	  The labels of our enumerated types; private to store*.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RSN_STORE_ENUM_H
+#define RSN_STORE_ENUM_H
+
+typedef enum RsnEnum
+{
+	RSN_ENUM_PROMISE_STATE,
+	RSN_ENUM_TASK_STATE
+} RsnEnum;
+
+extern int	rsn_enum_index(RsnEnum kind, Oid value);
+extern Oid	rsn_enum_value(RsnEnum kind, Oid type, int index);
+
+#endif							/* RSN_STORE_ENUM_H */

@@ -1,0 +1,180 @@
+/*-------------------------------------------------------------------------
+ *
+ * store/left.c
+ *	  The statements on those who still wait for a promise that has settled.
+ *
+ * A settlement leaves them to the worker where they are many, and a restore can.
+ * They are read in the order of their keys, a bounded number at a time, so one
+ * promise with very many is no different from many with one each.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "store/plan.h"
+
+/* Keeps a key for longer than the store is open. */
+void
+rsn_key_mark_set(RsnKeyMark *mark, const text *key)
+{
+	mark->len = Min(VARSIZE_ANY_EXHDR(key), sizeof(mark->key));
+	memcpy(mark->key, VARDATA_ANY(key), mark->len);
+}
+
+static text *
+text_of_mark(const RsnKeyMark *mark)
+{
+	return cstring_to_text_with_len(mark->key, mark->len);
+}
+
+/* A key that is longer than any, and after all. */
+static text *
+last_key(void)
+{
+	char		end[RSN_PROMISE_ID_MAX + 1];
+
+	memset(end, 0xff, sizeof(end));
+	return cstring_to_text_with_len(end, sizeof(end));
+}
+
+static bool
+count_down(const RsnTuple *callback, void *arg)
+{
+	int		   *room = arg;
+
+	return (*room)-- > 0;
+}
+
+/* False when a promise that nobody else can settle has more callbacks than that. */
+bool
+rsn_store_has_few_callbacks(text *promise_id, int limit)
+{
+	return rsn_table_visit(RSN_TABLE_CALLBACKS, promise_id, count_down, &limit);
+}
+
+typedef struct AwaiterList
+{
+	text	  **ids;
+	int			n;
+	int			limit;
+} AwaiterList;
+
+static bool
+add_awaiter(const RsnTuple *awaiter, void *arg)
+{
+	AwaiterList *list = arg;
+
+	if (list->n == list->limit)
+		return false;
+	list->ids[list->n++] = rsn_store_keep(awaiter->values[1], false);
+	return true;
+}
+
+/*
+ * The tasks that await a promise which nobody else can settle, and how many; false
+ * when these are more than the limit.
+ */
+bool
+rsn_store_list_few_awaiters(text *promise_id, int limit, text **ids, int *n)
+{
+	AwaiterList list = {.ids = ids,.limit = limit};
+
+	if (!rsn_table_visit(RSN_TABLE_AWAITERS, promise_id, add_awaiter, &list))
+		return false;
+	*n = list.n;
+	return true;
+}
+
+/*
+ * At most limit of those who wait, after a mark and for no promise after the last one,
+ * NULL for any.  Fewer are all there are.
+ */
+int
+rsn_store_read_left(RsnLeftKind kind, const RsnLeftMark *mark, text *last_id,
+					int limit, text *const *set_aside, int nset_aside,
+					RsnLeftRow **rows)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	rsn_args_add_text(&args, text_of_mark(&mark->promise));
+	rsn_args_add(&args, BoolGetDatum(mark->is_listener));
+	rsn_args_add_text(&args, text_of_mark(&mark->id));
+	rsn_args_add_text(&args, last_id != NULL ? last_id : last_key());
+	rsn_args_add(&args, Int64GetDatum(limit));
+	rsn_args_add_texts(&args, set_aside, nset_aside);
+	count = rsn_store_exec(kind == RSN_LEFT_CALLBACKS ? RSN_QUERY_LEFT_CALLBACKS
+						   : RSN_QUERY_LEFT_AWAITERS, &args);
+	*rows = rsn_store_alloc(sizeof(RsnLeftRow) * Max(count, 1));
+	for (uint64 i = 0; i < count; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		RsnLeftRow *row = &(*rows)[i];
+		bool		is_null;
+
+		row->promise_id = rsn_store_get_text(tuple, 1);
+		row->is_listener = DatumGetBool(SPI_getbinval(tuple, desc, 2, &is_null));
+		row->id = rsn_store_get_text(tuple, 3);
+		row->tid = *(ItemPointer) DatumGetPointer(SPI_getbinval(tuple, desc, 4,
+																&is_null));
+		row->is_settled = DatumGetBool(SPI_getbinval(tuple, desc, 5, &is_null));
+		row->address = rsn_store_get_text(tuple, 6);
+	}
+	return (int) count;
+}
+
+static void
+add_tids(RsnArgs *args, RsnLeftRow *rows, int n)
+{
+	Datum	   *tids = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		tids[i] = PointerGetDatum(&rows[i].tid);
+	rsn_args_add_tids(args, tids, n);
+}
+
+/*
+ * Turns these callbacks into messages, but for those that somebody has locked;
+ * returns how many.
+ */
+int
+rsn_store_fire_left(RsnLeftRow *rows, int n, int64 now_ms)
+{
+	RsnArgs		args = {0};
+
+	add_tids(&args, rows, n);
+	rsn_args_add(&args, Int64GetDatum(now_ms));
+	return (int) rsn_store_exec(RSN_QUERY_FIRE_LEFT, &args);
+}
+
+/*
+ * Deletes these awaiters, but for those that somebody has locked, and returns them,
+ * with repetitions.
+ */
+int
+rsn_store_take_left_awaiters(RsnLeftRow *rows, int n, text ***awaiter_ids)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	add_tids(&args, rows, n);
+	count = rsn_store_exec(RSN_QUERY_TAKE_LEFT_AWAITERS, &args);
+	return rsn_store_texts_from_result(count, awaiter_ids);
+}
+
+/* The next tasks: at most so many entries of their key after a mark. */
+RsnKeyRange
+rsn_store_next_tasks(const RsnKeyMark *mark, int limit)
+{
+	RsnKeyRange range;
+
+	range.after = text_of_mark(mark);
+	range.last = range.after;
+	range.is_end = rsn_table_pass(RSN_TABLE_TASKS, &range.last, limit) < limit;
+	if (range.is_end)
+		range.last = last_key();
+	return range;
+}

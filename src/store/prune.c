@@ -1,0 +1,233 @@
+/*-------------------------------------------------------------------------
+ *
+ * store/prune.c
+ *	  How far one part of pruning goes.
+ *
+ * The statement that prunes is given a range of the index of history to look at.
+ * Its end is found here, by the entries themselves: they are counted whatever
+ * they point to, rows that are kept, rows that are dead and not vacuumed yet, and
+ * so one part never reads more than it is meant to.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/itup.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "server/compat.h"
+#include "server/id.h"
+#include "store/plan.h"
+#include "store/table_open.h"
+
+#define HISTORY_INDEX "promises_state_idx"
+
+/* Its columns. */
+enum
+{
+	HISTORY_STATE, HISTORY_CREATED_AT, HISTORY_ID, HISTORY_NCOLUMNS
+};
+
+/* A place in the index, by its state, after a mark and not after an instant. */
+typedef struct RangeKeys
+{
+	ScanKeyData keys[3];
+	ScanKeyData after[2];		/* what the second one compares */
+} RangeKeys;
+
+static text *
+mark_id(const RsnPruneMark *mark)
+{
+	return cstring_to_text_with_len(mark->id, mark->id_len);
+}
+
+/* The condition ROW(created_at, id) > ROW(mark), as nodeIndexscan.c makes it. */
+static void
+init_after(RangeKeys *range, Relation index, const RsnPruneMark *mark)
+{
+	ScanKey		header = &range->keys[1];
+
+	ScanKeyEntryInitialize(&range->after[0], SK_ROW_MEMBER,
+						   HISTORY_CREATED_AT + 1, BTGreaterStrategyNumber,
+						   INT8OID, InvalidOid, F_BTINT8CMP,
+						   Int64GetDatum(mark->created_at_ms));
+	ScanKeyEntryInitialize(&range->after[1], SK_ROW_MEMBER | SK_ROW_END,
+						   HISTORY_ID + 1, BTGreaterStrategyNumber, TEXTOID,
+						   index->rd_indcollation[HISTORY_ID], F_BTTEXTCMP,
+						   PointerGetDatum(mark_id(mark)));
+	memset(header, 0, sizeof(ScanKeyData));
+	header->sk_flags = SK_ROW_HEADER;
+	header->sk_attno = HISTORY_CREATED_AT + 1;
+	header->sk_strategy = BTGreaterStrategyNumber;
+	header->sk_argument = PointerGetDatum(range->after);
+}
+
+static void
+init_range(RangeKeys *range, Relation index, RsnPromiseState state,
+		   const RsnPruneMark *mark, int64 created_by_ms)
+{
+	Oid			type = rsn_table_column_type(RSN_TABLE_PROMISES,
+											 RSN_COL_STATE);
+	Oid			value = rsn_enum_value(RSN_ENUM_PROMISE_STATE, type, state);
+
+	ScanKeyEntryInitialize(&range->keys[0], 0, HISTORY_STATE + 1,
+						   BTEqualStrategyNumber, InvalidOid, InvalidOid,
+						   F_ENUM_EQ, ObjectIdGetDatum(value));
+	init_after(range, index, mark);
+	ScanKeyEntryInitialize(&range->keys[2], 0, HISTORY_CREATED_AT + 1,
+						   BTLessEqualStrategyNumber, InvalidOid, InvalidOid,
+						   F_INT8LE, Int64GetDatum(created_by_ms));
+}
+
+static void
+set_mark(RsnPruneMark *mark, int64 created_at_ms, const text *id)
+{
+	mark->created_at_ms = created_at_ms;
+	mark->id_len = Min(VARSIZE_ANY_EXHDR(id), RSN_PROMISE_ID_MAX);
+	memcpy(mark->id, VARDATA_ANY(id), mark->id_len);
+}
+
+/* Moves the mark to the entry at which the scan is. */
+static void
+move_to_entry(RsnPruneMark *mark, IndexScanDesc scan)
+{
+	Datum		values[INDEX_MAX_KEYS];
+	bool		nulls[INDEX_MAX_KEYS];
+
+	index_deform_tuple(scan->xs_itup, scan->xs_itupdesc, values, nulls);
+	set_mark(mark, DatumGetInt64(values[HISTORY_CREATED_AT]),
+			 DatumGetTextPP(values[HISTORY_ID]));
+}
+
+/*
+ * Moves a mark over at most limit entries of settled promises, in the order in
+ * which these were created, as long as that was by an instant.  Returns how many
+ * entries; fewer than the limit are all.
+ */
+int
+rsn_store_pass_history(RsnPromiseState state, int64 created_by_ms, int limit,
+					   RsnPruneMark *mark)
+{
+	RsnOpenTable *open = rsn_table_open(RSN_TABLE_PROMISES);
+	Relation	index = rsn_table_open_index(HISTORY_INDEX);
+	IndexScanDesc scan;
+	RangeKeys	range;
+	int			n = 0;
+
+	rsn_table_new_snapshot();
+	init_range(&range, index, state, mark, created_by_ms);
+	scan = rsn_index_beginscan(open->rel, index, GetActiveSnapshot(),
+							   lengthof(range.keys), 0);
+	scan->xs_want_itup = true;
+	index_rescan(scan, range.keys, lengthof(range.keys), NULL, 0);
+	while (n < limit &&
+		   index_getnext_tid(scan, ForwardScanDirection) != NULL)
+	{
+		move_to_entry(mark, scan);
+		n++;
+	}
+	index_endscan(scan);
+	index_close(index, NoLock);
+	return n;
+}
+
+static void
+add_mark(RsnArgs *args, const RsnPruneMark *mark)
+{
+	rsn_args_add(args, Int64GetDatum(mark->created_at_ms));
+	rsn_args_add_text(args, mark_id(mark));
+}
+
+/* Moves the mark to the last of the promises that a statement has locked. */
+static void
+move_to_last(RsnPruneMark *mark, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		text	   *id = rsn_store_get_text(tuple, 1);
+		int64		created_at_ms = rsn_store_get_int64(tuple, 2, 0);
+
+		if (created_at_ms > mark->created_at_ms ||
+			(created_at_ms == mark->created_at_ms &&
+			 rsn_id_compare(id, mark_id(mark)) > 0))
+			set_mark(mark, created_at_ms, id);
+	}
+}
+
+static int
+trim(RsnQuery query, text *id, int limit)
+{
+	RsnArgs		args = {0};
+
+	rsn_args_add_text(&args, id);
+	rsn_args_add(&args, Int64GetDatum(limit));
+	return (int) rsn_store_exec(query, &args);
+}
+
+/*
+ * Anybody can have a promise with any number of messages, or a task that has awaited
+ * any number of promises.  They do not go with it in one step, but at most limit at a
+ * time before.  Of the first such promise in a range; returns how many.
+ */
+static int
+trim_first(RsnPromiseState state, int64 settled_by_ms, int limit,
+		   const RsnPruneMark *from, const RsnPruneMark *to)
+{
+	RsnArgs		args = {0};
+	text	   *id;
+	int			n;
+
+	rsn_args_add_text(&args, cstring_to_text(rsn_promise_state_name(state)));
+	rsn_args_add(&args, Int64GetDatum(settled_by_ms));
+	add_mark(&args, from);
+	add_mark(&args, to);
+	if (rsn_store_exec(RSN_QUERY_LONG_HELD, &args) == 0)
+		return 0;
+	id = rsn_store_get_text(SPI_tuptable->vals[0], 1);
+	n = trim(RSN_QUERY_TRIM_MESSAGES, id, limit);
+	return n + trim(RSN_QUERY_TRIM_AWAITERS, id, limit);
+}
+
+/*
+ * Deletes promises of one settled state that were settled by an instant, of those
+ * after one mark and not after another, which is so many entries, and returns how
+ * many.  Finds at most limit,
+ * and then there may be more.  The first mark moves to where the next call goes on.
+ */
+int
+rsn_store_prune_promises(RsnPromiseState state, int64 settled_by_ms, int limit,
+						 RsnPruneMark *from, const RsnPruneMark *to,
+						 int nentries, bool *has_more)
+{
+	RsnArgs		args = {0};
+	RsnPruneMark begin = *from;
+	text	  **ids;
+	int			n;
+
+	rsn_args_add_text(&args,
+					  cstring_to_text(rsn_promise_state_name(state)));
+	rsn_args_add(&args, Int64GetDatum(settled_by_ms));
+	rsn_args_add(&args, Int64GetDatum(limit));
+	add_mark(&args, from);
+	add_mark(&args, to);
+	n = (int) rsn_store_exec(RSN_QUERY_LOCK_PRUNABLE, &args);
+	*has_more = n >= limit;
+	if (*has_more)
+		move_to_last(from, n);
+	else
+		*from = *to;
+	rsn_store_texts_from_result(n, &ids);
+	if (n < nentries &&
+		trim_first(state, settled_by_ms, limit, &begin, to) > 0)
+	{
+		/* The next part looks here again. */
+		*has_more = true;
+		*from = begin;
+	}
+	return rsn_store_delete_promises(ids, n);
+}

@@ -1,0 +1,457 @@
+/*-------------------------------------------------------------------------
+ *
+ * store/task.c
+ *	  The statements on tasks and on who awaits what.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+#include "core/address.h"
+#include "server/clock.h"
+#include "store/plan.h"
+
+/* Columns of resonate.tasks, in its order, and what statements add to it. */
+enum
+{
+	TASK_CLOCK_AT, TASK_TIMEOUT_AT, TASK_TTL, TASK_VERSION, TASK_RESUMES,
+	TASK_SETBACKS, TASK_STATE, TASK_ID, TASK_ADDRESS, TASK_PID, TASK_OFFERS,
+	TASK_OTHERS_AT, TASK_OTHERS_ADDRESS, TASK_GIVEN_BACK_BY, TASK_CTID
+};
+
+/* True for a column, counted from zero, that a task keeps for as long as it lives. */
+bool
+rsn_store_is_task_birth_column(int column)
+{
+	return column == TASK_ID || column == TASK_TIMEOUT_AT;
+}
+
+/* The id in a row of resonate.tasks. */
+text *
+rsn_store_task_id(HeapTuple tuple, TupleDesc desc)
+{
+	bool		is_null;
+
+	return DatumGetTextPP(heap_getattr(tuple, TASK_ID + 1, desc, &is_null));
+}
+
+static const char *
+check_task(const RsnTaskRow *row)
+{
+	if (VARSIZE_ANY_EXHDR(row->address) > RSN_TARGET_LEN_MAX)
+		return "address_length";
+	if ((row->others_address != NULL) != (row->core.others_at_ms != 0))
+		return "others_have_address_and_clock";
+	if (row->given_back_by != NULL && row->core.setbacks == 0)
+		return "given_back_is_a_setback";
+	return rsn_task_check(&row->core);
+}
+
+static void
+check_row(const RsnTaskRow *row, int sqlstate)
+{
+	const char *violated = check_task(row);
+
+	if (violated != NULL)
+		ereport(ERROR,
+				(errcode(sqlstate),
+				 errmsg("task \"%s\" violates invariant \"%s\"",
+						text_to_cstring(row->id), violated)));
+}
+
+/* A fulfilled task is not stored; a search makes it up, without a state. */
+static RsnTaskState
+get_state(const Datum *values, const bool *nulls)
+{
+	if (nulls[TASK_STATE])
+		return RSN_TASK_FULFILLED;
+	return (RsnTaskState) rsn_enum_index(RSN_ENUM_TASK_STATE,
+										 DatumGetObjectId(values[TASK_STATE]));
+}
+
+static int64
+get_int64(const Datum *values, const bool *nulls, int column)
+{
+	return nulls[column] ? 0 : DatumGetInt64(values[column]);
+}
+
+/* Reads a task from the columns of its table, without checking it. */
+static void
+row_from_values(const Datum *values, const bool *nulls,
+				const ItemPointerData *tid, RsnTaskRow *row)
+{
+	RsnTask    *core = &row->core;
+
+	row->tid = *tid;
+	row->id = rsn_store_keep(values[TASK_ID], nulls[TASK_ID]);
+	row->address = rsn_store_keep(values[TASK_ADDRESS], nulls[TASK_ADDRESS]);
+	row->pid = rsn_store_keep(values[TASK_PID], nulls[TASK_PID]);
+	core->state = get_state(values, nulls);
+	core->has_pid = row->pid != NULL;
+	core->version = DatumGetInt32(values[TASK_VERSION]);
+	core->resumes = DatumGetInt32(values[TASK_RESUMES]);
+	core->setbacks = DatumGetInt32(values[TASK_SETBACKS]);
+	core->ttl_ms = get_int64(values, nulls, TASK_TTL);
+	core->clock_at_ms = get_int64(values, nulls, TASK_CLOCK_AT);
+	core->timeout_at_ms = DatumGetInt64(values[TASK_TIMEOUT_AT]);
+	core->offers = nulls[TASK_OFFERS] ? 0 : DatumGetInt32(values[TASK_OFFERS]);
+	core->others_at_ms = get_int64(values, nulls, TASK_OTHERS_AT);
+	row->others_address = rsn_store_keep(values[TASK_OTHERS_ADDRESS],
+										 nulls[TASK_OTHERS_ADDRESS]);
+	row->given_back_by = (ArrayType *)
+		rsn_store_keep(values[TASK_GIVEN_BACK_BY],
+					   nulls[TASK_GIVEN_BACK_BY]);
+}
+
+static void
+task_from_values(const Datum *values, const bool *nulls,
+				 const ItemPointerData *tid, RsnTaskRow *row)
+{
+	row_from_values(values, nulls, tid, row);
+	check_row(row, ERRCODE_DATA_CORRUPTED);
+}
+
+/*
+ * The name of an invariant that a row of resonate.tasks violates, or NULL.
+ */
+const char *
+rsn_store_check_task_values(const Datum *values, const bool *nulls)
+{
+	static const ItemPointerData nowhere;
+	RsnTaskRow	row;
+
+	row_from_values(values, nulls, &nowhere, &row);
+	if (nulls[TASK_CLOCK_AT] != (row.core.state != RSN_TASK_PENDING &&
+								 row.core.state != RSN_TASK_ACQUIRED))
+		return "clock_only_while_pending_or_acquired";
+	return check_task(&row);
+}
+
+/* The tasks of the last statement, in its order; NULL for none. */
+RsnTaskRow *
+rsn_store_tasks_from_result(uint64 n)
+{
+	RsnTaskRow *rows = NULL;
+
+	if (n > 0)
+		rows = rsn_store_alloc(n * sizeof(RsnTaskRow));
+	for (uint64 i = 0; i < n; i++)
+	{
+		Datum		values[RSN_STORE_MAX_COLUMNS];
+		bool		nulls[RSN_STORE_MAX_COLUMNS];
+
+		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values,
+						  nulls);
+		task_from_values(values, nulls,
+						 (ItemPointer) DatumGetPointer(values[TASK_CTID]),
+						 &rows[i]);
+	}
+	return rows;
+}
+
+/* What changes in the life of a task. */
+static void
+set_progress(RsnNewTuple *new, const RsnTaskRow *row)
+{
+	const RsnTask *core = &row->core;
+	Oid			type = rsn_table_column_type(RSN_TABLE_TASKS, TASK_STATE);
+
+	rsn_tuple_set(new, TASK_CLOCK_AT, Int64GetDatum(core->clock_at_ms),
+				  core->state != RSN_TASK_PENDING &&
+				  core->state != RSN_TASK_ACQUIRED);
+	rsn_tuple_set(new, TASK_TTL, Int64GetDatum(core->ttl_ms),
+				  core->state != RSN_TASK_ACQUIRED);
+	rsn_tuple_set(new, TASK_VERSION, Int32GetDatum(core->version), false);
+	rsn_tuple_set(new, TASK_RESUMES, Int32GetDatum(core->resumes), false);
+	rsn_tuple_set(new, TASK_SETBACKS, Int32GetDatum(core->setbacks), false);
+	rsn_tuple_set(new, TASK_STATE,
+				  ObjectIdGetDatum(rsn_enum_value(RSN_ENUM_TASK_STATE, type,
+												  core->state)),
+				  false);
+	rsn_tuple_set_varlena(new, TASK_PID, row->pid);
+	rsn_tuple_set(new, TASK_OFFERS, Int32GetDatum(core->offers),
+				  core->offers == 0);
+	rsn_tuple_set(new, TASK_OTHERS_AT, Int64GetDatum(core->others_at_ms),
+				  core->others_at_ms == 0);
+	rsn_tuple_set_varlena(new, TASK_OTHERS_ADDRESS, row->others_address);
+	rsn_tuple_set_varlena(new, TASK_GIVEN_BACK_BY, row->given_back_by);
+}
+
+/* Inserts the task of a promise that this transaction has inserted. */
+void
+rsn_store_insert_task(const RsnTaskRow *row)
+{
+	RsnNewTuple new = {0};
+
+	check_row(row, ERRCODE_INTERNAL_ERROR);
+	set_progress(&new, row);
+	rsn_tuple_set(&new, TASK_TIMEOUT_AT,
+				  Int64GetDatum(row->core.timeout_at_ms), false);
+	rsn_tuple_set_varlena(&new, TASK_ID, row->id);
+	rsn_tuple_set_varlena(&new, TASK_ADDRESS, row->address);
+	(void) rsn_table_insert(RSN_TABLE_TASKS, &new, false);
+}
+
+/* What stands in a row that was found by its key or its place. */
+void
+rsn_store_task_from_tuple(const RsnTuple *tuple, RsnTaskRow *row)
+{
+	task_from_values(tuple->values, tuple->nulls, tuple->tid, row);
+}
+
+static RsnTaskRow *
+task_from_found(const RsnTuple *tuple)
+{
+	RsnTaskRow *row = rsn_store_alloc(sizeof(RsnTaskRow));
+
+	rsn_store_task_from_tuple(tuple, row);
+	return row;
+}
+
+/* The stored task, or NULL; locks nothing. */
+RsnTaskRow *
+rsn_store_read_task(text *id)
+{
+	RsnTuple	tuple;
+
+	if (!rsn_table_find(RSN_TABLE_TASKS, id, &tuple))
+		return NULL;
+	return task_from_found(&tuple);
+}
+
+static RsnTaskRow *
+lock_task(text *id, LockTupleMode mode)
+{
+	RsnTuple	tuple;
+
+	if (!rsn_table_lock(RSN_TABLE_TASKS, id, mode, &tuple))
+		return NULL;
+	return task_from_found(&tuple);
+}
+
+/* The stored task, or NULL, locked FOR NO KEY UPDATE and read after any wait. */
+RsnTaskRow *
+rsn_store_lock_task(text *id)
+{
+	return lock_task(id, LockTupleNoKeyExclusive);
+}
+
+/* The same FOR SHARE, which only keeps it from being changed. */
+RsnTaskRow *
+rsn_store_share_task(text *id)
+{
+	return lock_task(id, LockTupleShare);
+}
+
+/* The stored tasks of these ids, locked and answered in byte order. */
+int
+rsn_store_lock_tasks(text *const *ids, int n, RsnTaskRow **rows)
+{
+	RsnTuple	tuple;
+	text	  **sorted = rsn_store_sort_ids(ids, &n);
+	int			count = 0;
+
+	*rows = rsn_store_alloc(sizeof(RsnTaskRow) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		if (rsn_table_lock(RSN_TABLE_TASKS, sorted[i], LockTupleNoKeyExclusive,
+						   &tuple))
+			task_from_values(tuple.values, tuple.nulls, tuple.tid,
+							 &(*rows)[count++]);
+	}
+	return count;
+}
+
+/*
+ * The same without waiting.  Those that somebody else has locked are busy; their ids
+ * are answered in byte order as well.
+ */
+int
+rsn_store_try_lock_tasks(text *const *ids, int n, RsnTaskRow **rows,
+						 text ***busy, int *nbusy)
+{
+	RsnTuple	tuple;
+	text	  **sorted = rsn_store_sort_ids(ids, &n);
+	int			count = 0;
+
+	*rows = rsn_store_alloc(sizeof(RsnTaskRow) * Max(n, 1));
+	*busy = rsn_store_alloc(sizeof(text *) * Max(n, 1));
+	*nbusy = 0;
+	for (int i = 0; i < n; i++)
+	{
+		switch (rsn_table_lock_if_free(RSN_TABLE_TASKS, sorted[i], &tuple))
+		{
+			case RSN_LOCK_TAKEN:
+				task_from_values(tuple.values, tuple.nulls, tuple.tid,
+								 &(*rows)[count++]);
+				break;
+			case RSN_LOCK_BUSY:
+				(*busy)[(*nbusy)++] = sorted[i];
+				break;
+			case RSN_LOCK_NO_ROW:
+				break;
+		}
+	}
+	return count;
+}
+
+/*
+ * The tasks of these ids and those that await these promises, which are locked.
+ * Locked and answered in byte order.
+ */
+int
+rsn_store_lock_tasks_and_awaiters(text *const *ids, int n,
+								  text *const *awaited_ids, int nawaited,
+								  RsnTaskRow **rows)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	rsn_args_add_texts(&args, awaited_ids, nawaited);
+	rsn_args_add_texts(&args, ids, n);
+	count = rsn_store_exec(RSN_QUERY_LOCK_TASKS_AND_AWAITERS, &args);
+	*rows = rsn_store_tasks_from_result(count);
+	return (int) count;
+}
+
+/* The tasks that a process holds, locked and answered in byte order. */
+int
+rsn_store_lock_tasks_of_pid(text *pid, RsnTaskRow **rows)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	rsn_args_add_text(&args, pid);
+	count = rsn_store_exec(RSN_QUERY_LOCK_TASKS_OF_PID, &args);
+	*rows = rsn_store_tasks_from_result(count);
+	return (int) count;
+}
+
+/*
+ * Locks live tasks whose lease has ended, not before from, the longest ended first; skips those
+ * that others have locked, and those set aside.
+ */
+int
+rsn_store_lock_ended_leases(int64 from_ms, int64 now_ms, int limit,
+							text *const *set_aside, int nset_aside,
+							RsnTaskRow **rows)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	rsn_args_add(&args, Int64GetDatum(now_ms));
+	rsn_args_add(&args, Int64GetDatum(limit));
+	rsn_args_add_texts(&args, set_aside, nset_aside);
+	rsn_args_add(&args, Int64GetDatum(from_ms));
+	count = rsn_store_exec(RSN_QUERY_LOCK_ENDED_LEASES, &args);
+	*rows = rsn_store_tasks_from_result(count);
+	return (int) count;
+}
+
+/* Stores what has become of a locked task. */
+void
+rsn_store_update_task(RsnTaskRow *row)
+{
+	RsnNewTuple new = {0};
+
+	check_row(row, ERRCODE_INTERNAL_ERROR);
+	set_progress(&new, row);
+	rsn_table_update(RSN_TABLE_TASKS, &row->tid, &new);
+}
+
+/* Deletes a locked task, which is fulfilled. */
+void
+rsn_store_delete_task(const RsnTaskRow *row)
+{
+	rsn_table_delete(RSN_TABLE_TASKS, &row->tid);
+}
+
+/*
+ * Deletes tasks in a range whose promise is settled, as a restore can leave them.
+ */
+int
+rsn_store_delete_stale_tasks(const RsnKeyRange *range, int limit)
+{
+	RsnArgs		args = {0};
+
+	rsn_args_add(&args, Int64GetDatum(limit));
+	rsn_args_add_text(&args, range->after);
+	rsn_args_add_text(&args, range->last);
+	return (int) rsn_store_exec(RSN_QUERY_DELETE_STALE_TASKS, &args);
+}
+
+/* False when no task awaits a locked promise; true when one may. */
+bool
+rsn_store_may_be_awaited(text *promise_id)
+{
+	return rsn_table_may_have(RSN_TABLE_AWAITERS, promise_id);
+}
+
+/* Records that a task awaits a locked promise; false when it was known. */
+bool
+rsn_store_insert_awaiter(text *awaited_id, text *awaiter_id)
+{
+	RsnArgs		args = {0};
+
+	rsn_args_add_text(&args, awaited_id);
+	rsn_args_add_text(&args, awaiter_id);
+	if (rsn_store_exec(RSN_QUERY_INSERT_AWAITER, &args) == 1)
+		return true;
+	if (rsn_store_exec(RSN_QUERY_FIND_AWAITER, &args) != 1)
+		rsn_store_refuse_left_out("awaiters");
+	return false;
+}
+
+/* Columns of resonate.awaiters, in its order. */
+enum
+{
+	AWAITER_AWAITED_ID, AWAITER_ID
+};
+
+/* The id of the task in a row of resonate.awaiters. */
+text *
+rsn_store_awaiter_id(HeapTuple tuple, TupleDesc desc)
+{
+	bool		is_null;
+
+	return DatumGetTextPP(heap_getattr(tuple, AWAITER_ID + 1, desc, &is_null));
+}
+
+/* Who awaits these promises. */
+int
+rsn_store_list_awaiters(text *const *awaited_ids, int n, RsnAwaiterRow **rows)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	rsn_args_add_texts(&args, awaited_ids, n);
+	count = rsn_store_exec(RSN_QUERY_AWAITERS, &args);
+	*rows = rsn_store_alloc(Max(count, 1) * sizeof(RsnAwaiterRow));
+	for (uint64 i = 0; i < count; i++)
+	{
+		(*rows)[i].awaited_id = rsn_store_get_text(SPI_tuptable->vals[i], 1);
+		(*rows)[i].awaiter_id = rsn_store_get_text(SPI_tuptable->vals[i], 2);
+	}
+	return (int) count;
+}
+
+/*
+ * Deletes the awaiters of locked promises but for those that are busy, and returns
+ * them, with repetitions.
+ */
+int
+rsn_store_take_awaiters(text *const *awaited_ids, int n, text *const *busy,
+						int nbusy, text ***awaiter_ids)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	rsn_args_add_texts(&args, awaited_ids, n);
+	rsn_args_add_texts(&args, busy, nbusy);
+	count = rsn_store_exec(RSN_QUERY_TAKE_AWAITERS, &args);
+	return rsn_store_texts_from_result(count, awaiter_ids);
+}
