@@ -22,9 +22,9 @@
 #include "engine.h"
 #include "record.h"
 #include "server/clock.h"
-#include "shared.h"
+#include "signal/slot.h"
+#include "signal/wake.h"
 #include "switch.h"
-#include "wake.h"
 
 #define STATS_NCOLUMNS	(22 + RSN_NCOUNTERS)
 #define PRUNE_LIMIT_DEFAULT	1000

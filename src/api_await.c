@@ -5,7 +5,7 @@
  *
  * A waiter announces what it waits for, then looks, then sleeps on its latch;
  * a transaction that settles the promise sets the latch after its commit.  See
- * wake.c for why no wake-up is lost.  The deadline of the promise wakes the
+ * signal/wake.c for why no wake-up is lost.  The deadline of the promise wakes the
  * waiter as well, which then stores the timeout itself.
  *
  * The function waits inside its statement, so the snapshot of the statement
@@ -34,8 +34,8 @@
 #include "record.h"
 #include "server/clock.h"
 #include "server/compat.h"
+#include "signal/wake.h"
 #include "store/await.h"
-#include "wake.h"
 
 /* While commits may happen that set no latch: on a standby, or prepared. */
 #define POLL_MS		1000

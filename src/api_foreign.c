@@ -16,7 +16,7 @@
 
 #include "engine.h"
 #include "guard.h"
-#include "wake.h"
+#include "signal/wake.h"
 
 PG_FUNCTION_INFO_V1(resonate_follow_promise);
 PG_FUNCTION_INFO_V1(resonate_follow_task);

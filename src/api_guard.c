@@ -22,8 +22,8 @@
 #include "utils/rel.h"
 
 #include "guard.h"
+#include "signal/wake.h"
 #include "store/store.h"
-#include "wake.h"
 
 PG_FUNCTION_INFO_V1(resonate_guard_promise);
 PG_FUNCTION_INFO_V1(resonate_guard_task);

@@ -23,7 +23,7 @@
 #include "server/clock.h"
 #include "server/guc.h"
 #include "server/id.h"
-#include "shared.h"
+#include "signal/slot.h"
 #include "delivery.h"
 #include "worker_settings.h"
 

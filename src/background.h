@@ -8,10 +8,10 @@
 #ifndef RSN_BACKGROUND_H
 #define RSN_BACKGROUND_H
 
-#include "delivery.h"
 #include "engine.h"
 #include "set_aside.h"
-#include "shared.h"
+#include "signal/slot.h"
+#include "delivery.h"
 
 /* In the order in which they are tried. */
 typedef enum RsnStep

@@ -4,7 +4,7 @@
  *	  Messages on their way: NOTIFY by the worker.
  *
  * A row of resonate.messages is the truth, and so is a callback of a settled
- * promise that was handed to the worker (handoff.c); NOTIFY is how the worker tells
+ * promise that was handed to the worker (signal/handoff.c); NOTIFY is how the worker tells
  * whoever listens.  The worker deletes the row and notifies in one transaction,
  * so each message is sent once, or again if that transaction fails.  No caller's
  * transaction ever notifies, because NOTIFY makes commits of the whole cluster
@@ -24,8 +24,8 @@
 #include "notification.h"
 #include "server/clock.h"
 #include "server/guc.h"
+#include "signal/wake.h"
 #include "delivery.h"
-#include "wake.h"
 
 /* Sends one message; false when it never can be. */
 static bool

@@ -4,7 +4,7 @@
  *	  Lock, read, decide, write: operations on one promise.
  *
  * The engine is where the pure rules (core/promise.c) meet the rows (store*.c) and
- * the wake-ups (wake.c).  It knows no JSON and no SQL function.
+ * the wake-ups (signal/wake.c).  It knows no JSON and no SQL function.
  *
  * Lock order, for everything in this extension, each in byte order of ids:
  *
@@ -46,9 +46,9 @@
 
 #include "engine_internal.h"
 #include "server/clock.h"
+#include "signal/wake.h"
 #include "store/payload.h"
 #include "store/tags.h"
-#include "wake.h"
 
 /* Makes the record that the decision wants out of a request to create. */
 RsnPromiseRow

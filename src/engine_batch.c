@@ -17,7 +17,7 @@
 #include "engine_internal.h"
 #include "server/clock.h"
 #include "server/id.h"
-#include "wake.h"
+#include "signal/wake.h"
 
 /* One distinct id of a batch. */
 typedef struct Entry

@@ -17,9 +17,9 @@
 #include "schedule.h"
 #include "server/clock.h"
 #include "server/guc.h"
+#include "signal/wake.h"
 #include "store/payload.h"
 #include "store/tags.h"
-#include "wake.h"
 
 /*
  * What lies further ahead was set by a clock that is of no use, or by a session with a

@@ -15,7 +15,7 @@
 
 #include "engine_internal.h"
 #include "server/id.h"
-#include "wake.h"
+#include "signal/wake.h"
 
 /*
  * What one transaction does at once for all its promises, and for one of them.  A

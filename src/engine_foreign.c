@@ -16,7 +16,7 @@
 
 #include "engine_internal.h"
 #include "server/clock.h"
-#include "wake.h"
+#include "signal/wake.h"
 
 /* What follows from the settlement of a promise by somebody else. */
 void

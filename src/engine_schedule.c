@@ -21,8 +21,8 @@
 #include "schedule.h"
 #include "server/clock.h"
 #include "server/guc.h"
+#include "signal/wake.h"
 #include "store/payload.h"
-#include "wake.h"
 
 /* How often to try to create one that is there, and is gone when looked for. */
 #define INSERT_ATTEMPTS_MAX 10

@@ -21,7 +21,7 @@
 #include "core/address.h"
 #include "server/clock.h"
 #include "server/id.h"
-#include "wake.h"
+#include "signal/wake.h"
 
 /* How many callbacks of a promise are handed to the worker one by one. */
 #define HAND_OVER_MAX 4

@@ -17,7 +17,7 @@
 #include "caller.h"
 #include "engine_internal.h"
 #include "server/clock.h"
-#include "wake.h"
+#include "signal/wake.h"
 
 static RsnTaskOutcome
 task_outcome(text *id, RsnStatus status)

@@ -3,7 +3,7 @@
  * handed.c
  *	  What committed transactions have handed to this process, being the worker.
  *
- * It is on its way from the ring (handoff.c) to the steps that deal with it.  What a
+ * It is on its way from the ring (signal/handoff.c) to the steps that deal with it.  What a
  * step takes counts as dealt with when its transaction commits.  Rows of the tables
  * say the same, so all of it may be forgotten when they are read instead.
  *

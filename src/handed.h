@@ -8,7 +8,7 @@
 #ifndef RSN_HANDED_H
 #define RSN_HANDED_H
 
-#include "handoff.h"
+#include "signal/handoff.h"
 
 extern void rsn_handed_init(void);
 extern void rsn_handed_fetch(RsnSlot *slot);

@@ -36,7 +36,7 @@
 #include "launcher_internal.h"
 #include "server/clock.h"
 #include "server/compat.h"
-#include "shared.h"
+#include "signal/slot.h"
 #include "worker.h"
 #include "worker_settings.h"
 

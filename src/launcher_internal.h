@@ -10,7 +10,7 @@
 
 #include "utils/hsearch.h"
 
-#include "worker_start.h"
+#include "signal/start.h"
 
 /* After a worker failed: the delay doubles from one to the other. */
 #define RSN_LAUNCHER_RETRY_MIN_MS	1000

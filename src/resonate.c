@@ -4,7 +4,7 @@
  *	  Durable promises in PostgreSQL: the library's start.
  *
  * From here: api_*.c decode a call, engine*.c locks and decides with
- * core/promise.c, store*.c reads and writes rows, wake.c tells others at commit,
+ * core/promise.c, store*.c reads and writes rows, signal/wake.c tells others at commit,
  * and worker.c does in the background what background.c and delivery.c know.
  *
  *-------------------------------------------------------------------------
@@ -17,11 +17,11 @@
 #include "engine.h"
 #include "handed.h"
 #include "server/guc.h"
-#include "shared.h"
+#include "signal/slot.h"
+#include "signal/start.h"
+#include "signal/wake.h"
 #include "store/store.h"
 #include "delivery.h"
-#include "wake.h"
-#include "worker_start.h"
 
 PG_MODULE_MAGIC;
 

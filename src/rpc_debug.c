@@ -14,7 +14,7 @@
 #include "background.h"
 #include "rpc.h"
 #include "server/clock.h"
-#include "shared.h"
+#include "signal/slot.h"
 #include "store/debug.h"
 
 static RsnAnswer

@@ -36,7 +36,7 @@
 #include "server/clock.h"
 #include "server/compat.h"
 #include "server/guc.h"
-#include "shared.h"
+#include "signal/slot.h"
 #include "delivery.h"
 #include "worker.h"
 #include "worker_internal.h"
@@ -438,7 +438,7 @@ may_go_on(RsnWorker *worker, bool is_looking)
  * One turn of the loop.  The order makes sure that no wake-up is lost: first we
  * say that we look, then we look at the rows, then we say until when nothing is
  * due, except what we were told meanwhile.  Offers and messages have a flag that
- * is cleared before they are looked for.  See wake.c for the other side.
+ * is cleared before they are looked for.  See signal/wake.c for the other side.
  */
 static void
 run_turn(RsnWorker *worker)

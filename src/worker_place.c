@@ -26,9 +26,9 @@
 #include "storage/lmgr.h"
 #include "utils/wait_event.h"
 
-#include "handoff.h"
 #include "server/clock.h"
 #include "server/compat.h"
+#include "signal/handoff.h"
 #include "switch.h"
 #include "worker_step.h"
 

@@ -10,7 +10,7 @@
 
 #include "background.h"
 #include "server/failure.h"
-#include "shared.h"
+#include "signal/slot.h"
 
 typedef struct RsnRunner
 {

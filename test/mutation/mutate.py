@@ -13,8 +13,8 @@ import sys
 
 FILES = [
     "launcher.c", "launcher_databases.c", "worker.c", "worker_look.c",
-    "worker_place.c", "worker_start.c", "worker_step.c", "shared.c", "wake.c",
-    "handoff.c", "delivery.c", "background.c", "background_call.c",
+    "worker_place.c", "signal/start.c", "worker_step.c", "signal/slot.c", "signal/wake.c",
+    "signal/handoff.c", "delivery.c", "background.c", "background_call.c",
     "set_aside.c", "switch.c", "store/trigger.c",
 ]
 

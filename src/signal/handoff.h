@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
- * handoff.h
+ * signal/handoff.h
  *	  What committed transactions hand to the worker through shared memory.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_HANDOFF_H
-#define RSN_HANDOFF_H
+#ifndef RSN_SIGNAL_HANDOFF_H
+#define RSN_SIGNAL_HANDOFF_H
 
 #include "storage/itemptr.h"
 
 #include "core/promise.h"
-#include "shared.h"
+#include "signal/slot.h"
 
 typedef enum RsnHandoffKind
 {
@@ -53,4 +53,4 @@ extern bool rsn_handoff_next(const RsnHandoffList *list, int *position,
 							 RsnHandoff *handoff);
 extern text *rsn_handoff_text(const RsnHandoff *handoff);
 
-#endif							/* RSN_HANDOFF_H */
+#endif							/* RSN_SIGNAL_HANDOFF_H */

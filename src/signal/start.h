@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
- * worker_start.h
+ * signal/start.h
  *	  Having the worker of a database started.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_WORKER_START_H
-#define RSN_WORKER_START_H
+#ifndef RSN_SIGNAL_START_H
+#define RSN_SIGNAL_START_H
 
 #include "postmaster/bgworker.h"
-#include "shared.h"
+#include "signal/slot.h"
 
 extern void rsn_launcher_register(void);
 extern bool rsn_worker_start(Oid database_id, pid_t notify_pid,
@@ -18,4 +18,4 @@ extern void rsn_worker_ensure(void);
 extern void rsn_worker_request_start(RsnSlot *slot);
 extern void rsn_worker_wake(RsnSlot *slot);
 
-#endif							/* RSN_WORKER_START_H */
+#endif							/* RSN_SIGNAL_START_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker_start.c
+ * signal/start.c
  *	  Having the worker of a database started.
  *
  * Where the library is preloaded, the launcher does it: see launcher.c.  Where it is
@@ -15,7 +15,7 @@
 
 #include "server/clock.h"
 #include "server/guc.h"
-#include "worker_start.h"
+#include "signal/start.h"
 
 #define LAUNCHER_RESTART_S	1
 

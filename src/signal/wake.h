@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * wake.h
+ * signal/wake.h
  *	  Waking the worker and the waiting sessions when a transaction commits.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_WAKE_H
-#define RSN_WAKE_H
+#ifndef RSN_SIGNAL_WAKE_H
+#define RSN_SIGNAL_WAKE_H
 
-#include "handoff.h"
+#include "signal/handoff.h"
 
 extern void rsn_wake_init(void);
 
@@ -32,4 +32,4 @@ extern void rsn_wake_watch(const char *id, size_t id_len);
 extern void rsn_wake_unwatch(void);
 extern bool rsn_wake_must_poll(void);
 
-#endif							/* RSN_WAKE_H */
+#endif							/* RSN_SIGNAL_WAKE_H */

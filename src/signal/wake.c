@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * wake.c
+ * signal/wake.c
  *	  Waking the worker and the waiting sessions when a transaction commits.
  *
  * While a transaction runs, the engine notes here what it has written.  The
@@ -31,14 +31,14 @@
 #include "storage/proc.h"
 #include "utils/memutils.h"
 
-#include "handoff.h"
 #include "core/address.h"
 #include "server/clock.h"
 #include "server/compat.h"
 #include "server/guc.h"
-#include "shared.h"
-#include "wake.h"
-#include "worker_start.h"
+#include "signal/handoff.h"
+#include "signal/slot.h"
+#include "signal/start.h"
+#include "signal/wake.h"
 
 /* More promises than this in one transaction: every waiter looks for itself. */
 #define MAX_KEYS_COMPARED 64

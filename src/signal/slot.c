@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * shared.c
+ * signal/slot.c
  *	  Shared memory: who works for which database, and who waits for what.
  *
  * The struct is small enough for the slack of the main segment, so it is there
@@ -20,7 +20,7 @@
 #include "storage/shmem.h"
 
 #include "server/clock.h"
-#include "shared.h"
+#include "signal/slot.h"
 
 /* What a worker can be handed between two of its turns: some 700 callbacks. */
 #define RING_SIZE	(32 * 1024)

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * handoff.c
+ * signal/handoff.c
  *	  What committed transactions hand to the worker through shared memory.
  *
  * A ring of bytes for each database.  A transaction sets room aside while it can
@@ -19,7 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "handoff.h"
+#include "signal/handoff.h"
 
 /* What one transaction may hand over; more is cheaper to write in one statement. */
 #define LIST_MAX 4096

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * shared.h
+ * signal/slot.h
  *	  Shared memory: who works for which database, and who waits for what.
  *
  * All fields but those marked "lock" are atomics, read and written without
@@ -9,8 +9,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_SHARED_H
-#define RSN_SHARED_H
+#ifndef RSN_SIGNAL_SLOT_H
+#define RSN_SIGNAL_SLOT_H
 
 #include "port/atomics.h"
 #include "storage/lwlock.h"
@@ -76,7 +76,7 @@ typedef struct RsnLastError
 	char text[	RSN_ERROR_TEXT_MAX];
 } RsnLastError;
 
-/* Bytes on their way from transactions to the worker; see handoff.c. */
+/* Bytes on their way from transactions to the worker; see signal/handoff.c. */
 typedef struct RsnRing
 {
 	slock_t		lock;			/* over all but bytes and size */
@@ -145,4 +145,4 @@ extern RsnLastError rsn_shared_last_error(RsnSlot *slot);
 extern void rsn_shared_wake_proc(uint32 proc_number);
 extern void rsn_shared_wake_workers(void);
 
-#endif							/* RSN_SHARED_H */
+#endif							/* RSN_SIGNAL_SLOT_H */
