@@ -19,7 +19,7 @@
 
 #include "args.h"
 #include "background.h"
-#include "engine.h"
+#include "engine/engine.h"
 #include "record.h"
 #include "server/clock.h"
 #include "signal/slot.h"

@@ -12,7 +12,7 @@
 #include "utils/builtins.h"
 
 #include "args.h"
-#include "engine.h"
+#include "engine/engine.h"
 #include "core/address.h"
 #include "notice.h"
 #include "record.h"

@@ -14,7 +14,7 @@
 #include "replication/logicalworker.h"
 #include "utils/rel.h"
 
-#include "engine.h"
+#include "engine/engine.h"
 #include "guard.h"
 #include "signal/wake.h"
 

@@ -13,7 +13,7 @@
 
 #include "args.h"
 #include "background.h"
-#include "engine.h"
+#include "engine/engine.h"
 #include "core/address.h"
 #include "record.h"
 #include "rpc_encode.h"

@@ -13,8 +13,8 @@
 #include "utils/datum.h"
 
 #include "args.h"
+#include "engine/occurrence.h"
 #include "record.h"
-#include "schedule.h"
 #include "server/clock.h"
 #include "server/guc.h"
 #include "store/payload.h"

@@ -13,7 +13,7 @@
 #define RSN_ARGS_H
 
 #include "fmgr.h"
-#include "engine.h"
+#include "engine/engine.h"
 #include "store/sizes.h"
 #include "store/tags.h"
 #include "utils/timestamp.h"

@@ -18,7 +18,7 @@
 #include "utils/guc.h"
 
 #include "background.h"
-#include "engine.h"
+#include "engine/engine.h"
 #include "handed.h"
 #include "server/clock.h"
 #include "server/guc.h"

@@ -8,7 +8,7 @@
 #ifndef RSN_BACKGROUND_H
 #define RSN_BACKGROUND_H
 
-#include "engine.h"
+#include "engine/engine.h"
 #include "set_aside.h"
 #include "signal/slot.h"
 #include "delivery.h"

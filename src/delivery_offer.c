@@ -27,7 +27,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-#include "engine.h"
+#include "engine/engine.h"
 #include "handed.h"
 #include "core/address.h"
 #include "notification.h"

@@ -8,7 +8,7 @@
 #ifndef RSN_NOTICE_H
 #define RSN_NOTICE_H
 
-#include "engine.h"
+#include "engine/engine.h"
 
 extern void rsn_notice_create(const RsnCreateRequest *request,
 							  const RsnOutcome *outcome, int64 now_ms);

@@ -8,8 +8,8 @@
 #ifndef RSN_RECORD_H
 #define RSN_RECORD_H
 
-#include "engine.h"
 #include "fmgr.h"
+#include "engine/engine.h"
 
 /* Columns of a promise in each of the result types. */
 #define RSN_PROMISE_NCOLUMNS 15

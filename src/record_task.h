@@ -8,8 +8,8 @@
 #ifndef RSN_RECORD_TASK_H
 #define RSN_RECORD_TASK_H
 
-#include "engine.h"
 #include "fmgr.h"
+#include "engine/engine.h"
 
 extern Datum rsn_record_task(FunctionCallInfo fcinfo,
 							 const RsnTaskOutcome *outcome);

@@ -14,7 +14,7 @@
 #include "fmgr.h"
 
 #include "background.h"
-#include "engine.h"
+#include "engine/engine.h"
 #include "handed.h"
 #include "server/guc.h"
 #include "signal/slot.h"

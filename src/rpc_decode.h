@@ -12,7 +12,7 @@
 #ifndef RSN_RPC_DECODE_H
 #define RSN_RPC_DECODE_H
 
-#include "engine.h"
+#include "engine/engine.h"
 
 typedef struct RsnDecoder
 {

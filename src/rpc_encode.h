@@ -8,7 +8,7 @@
 #ifndef RSN_RPC_ENCODE_H
 #define RSN_RPC_ENCODE_H
 
-#include "engine.h"
+#include "engine/engine.h"
 
 /* An object or array that is being built. */
 typedef struct RsnJson

@@ -9,8 +9,8 @@
 
 #include "utils/builtins.h"
 
+#include "engine/occurrence.h"
 #include "rpc.h"
-#include "schedule.h"
 #include "server/clock.h"
 #include "store/payload.h"
 #include "store/sizes.h"

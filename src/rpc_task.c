@@ -9,7 +9,7 @@
 
 #include "utils/builtins.h"
 
-#include "preload.h"
+#include "engine/branch.h"
 #include "rpc.h"
 #include "rpc_promise.h"
 #include "server/clock.h"

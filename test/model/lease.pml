@@ -310,7 +310,7 @@ inline rsn_engine_write_settled(p, state, is_alive)
 }
 
 /*
- * Transactions of the workers: src/engine_task.c, engine_lease.c, engine_fence.c.
+ * Transactions of the workers: src/engine/task.c, engine/lease.c, engine/fence.c.
  */
 
 inline answer(s, what)
@@ -622,7 +622,7 @@ end:
 }
 
 /*
- * A client that settles A: try_settle and settle_locked in src/engine.c.
+ * A client that settles A: try_settle and settle_locked in src/engine/engine.c.
  */
 
 inline rsn_engine_settle()

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * engine_message.c
+ * engine/message.c
  *	  Lock, read, write: messages that somebody receives or dequeues.
  *
  * A message stays until it is acknowledged, or nobody has taken it for as long as
@@ -13,7 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
-#include "engine_internal.h"
+#include "engine/internal.h"
 #include "server/clock.h"
 #include "server/guc.h"
 #include "store/payload.h"

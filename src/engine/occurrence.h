@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * schedule.h
+ * engine/occurrence.h
  *	  What a schedule does at which instants.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_SCHEDULE_H
-#define RSN_SCHEDULE_H
+#ifndef RSN_ENGINE_OCCURRENCE_H
+#define RSN_ENGINE_OCCURRENCE_H
 
-#include "engine.h"
+#include "engine/engine.h"
 #include "core/cron.h"
 #include "server/zone.h"
 
@@ -35,4 +35,4 @@ extern int	rsn_schedule_id_len_max(const text *promise_id,
 extern void rsn_schedule_make_request(const RsnScheduleRow *schedule,
 									  int64 at_ms, RsnCreateRequest *request);
 
-#endif							/* RSN_SCHEDULE_H */
+#endif							/* RSN_ENGINE_OCCURRENCE_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * engine_batch.c
+ * engine/batch.c
  *	  Lock, read, decide, write: operations on many promises.
  *
  * A batch locks and reads all its promises first, in byte order of their ids,
@@ -14,7 +14,7 @@
 
 #include "miscadmin.h"
 
-#include "engine_internal.h"
+#include "engine/internal.h"
 #include "server/clock.h"
 #include "server/id.h"
 #include "signal/wake.h"

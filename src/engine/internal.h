@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * engine_internal.h
+ * engine/internal.h
  *	  What the files of the engine share.
  *
  *-------------------------------------------------------------------------
@@ -8,7 +8,7 @@
 #ifndef RSN_ENGINE_INTERNAL_H
 #define RSN_ENGINE_INTERNAL_H
 
-#include "engine.h"
+#include "engine/engine.h"
 
 /* The tasks that a settlement concerns, locked, in byte order of their ids. */
 typedef struct RsnTaskSet
@@ -34,7 +34,7 @@ typedef struct RsnDoubt
 /* Reads the stored task, or NULL, and may lock it. */
 typedef RsnTaskRow *(*RsnTaskLook) (text *id);
 
-/* engine.c */
+/* engine/engine.c */
 extern RsnPromiseRow rsn_engine_new_row(const RsnCreateRequest *request,
 										const RsnDecision *decision);
 extern void rsn_engine_check_step(const char *violated, const char *what,
@@ -53,10 +53,10 @@ extern RsnOutcome rsn_engine_apply(RsnPromiseRow *row,
 								   const RsnSettleRequest *request,
 								   const RsnTaskSet *tasks, int64 now_ms);
 
-/* engine_busy.c */
+/* engine/busy.c */
 extern RsnTaskSet rsn_engine_try_lock_all(RsnPromiseRow **rows, int *n);
 
-/* engine_doubt.c */
+/* engine/doubt.c */
 extern bool rsn_engine_expire_lapsed(const RsnPromiseRow *rows, int n,
 									 int64 now_ms, RsnDoubt *doubt);
 extern int	rsn_engine_show_page(RsnPromiseRow *rows, int n,
@@ -64,14 +64,14 @@ extern int	rsn_engine_show_page(RsnPromiseRow *rows, int n,
 extern void rsn_engine_add_page(RsnPromiseRow **rows, int n, int limit,
 								RsnPromiseRow *page, int npage);
 
-/* engine_follow.c */
+/* engine/follow.c */
 extern RsnTaskSet rsn_engine_lock_tasks(RsnPromiseRow *const *rows, int n,
 										text *extra_id);
 extern RsnTaskSet rsn_engine_lock_tasks_for(RsnPromiseRow *row,
 											text *extra_id);
 extern RsnTaskSet rsn_engine_try_lock_tasks(RsnPromiseRow **rows, int *n);
 
-/* engine_settle.c */
+/* engine/settle.c */
 extern RsnTaskRow *rsn_engine_find_task(const RsnTaskSet *set,
 										const text *id);
 extern void rsn_engine_task_missing(const RsnPromiseRow *promise);
@@ -92,16 +92,16 @@ extern void rsn_engine_write_task(RsnTaskRow *row,
 								  const RsnTaskDecision *decision,
 								  int64 now_ms);
 
-/* engine_sweep.c */
+/* engine/sweep.c */
 extern int	rsn_engine_expire_rows(RsnPromiseRow *rows, int n, bool may_wait,
 								   int64 now_ms);
 
-/* engine_task.c */
+/* engine/task.c */
 extern RsnTaskOutcome rsn_engine_without_row(text *id);
 extern RsnTaskRow *rsn_engine_look_for_task(text *id, RsnTaskLook look,
 											RsnTaskOutcome *without_row);
 
-/* engine_lease.c */
+/* engine/lease.c */
 extern RsnRetryPolicy rsn_engine_retry_policy(const RsnTaskRow *row);
 extern text *rsn_engine_others_address(text *address);
 

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * caller.c
+ * engine/caller.c
  *	  For which process this session speaks.
  *
  * Who dequeues names an address, and not the process that it is.  But it has
@@ -16,7 +16,7 @@
 
 #include "utils/builtins.h"
 
-#include "caller.h"
+#include "engine/caller.h"
 #include "core/address.h"
 #include "store/store.h"
 

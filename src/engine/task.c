@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * engine_task.c
+ * engine/task.c
  *	  Lock, read, decide, write: operations on tasks.
  *
  * The locks that each operation takes are listed in docs/tasks.md.  In short:
@@ -14,8 +14,8 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#include "caller.h"
-#include "engine_internal.h"
+#include "engine/caller.h"
+#include "engine/internal.h"
 #include "server/clock.h"
 #include "signal/wake.h"
 

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * engine_sweep.c
+ * engine/sweep.c
  *	  Lock, read, decide, write: deadlines that have passed, and old history.
  *
  * A sweep finds its promises itself.  It takes a bounded number in a transaction,
@@ -13,7 +13,7 @@
 
 #include "miscadmin.h"
 
-#include "engine_internal.h"
+#include "engine/internal.h"
 
 /*
  * Stores that the deadlines of these locked rows have passed; returns of how many.

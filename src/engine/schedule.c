@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * engine_schedule.c
+ * engine/schedule.c
  *	  Lock, read, decide, write: operations on schedules.
  *
  * Firing goes in rounds.  Each locks a bounded number of schedules that are due,
@@ -17,8 +17,8 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#include "engine_internal.h"
-#include "schedule.h"
+#include "engine/internal.h"
+#include "engine/occurrence.h"
 #include "server/clock.h"
 #include "server/guc.h"
 #include "signal/wake.h"

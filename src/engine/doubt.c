@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * engine_doubt.c
+ * engine/doubt.c
  *	  What a page shows of promises past their deadline that others work on.
  *
  * A page stores the timeouts of what has lapsed on it.  A promise that somebody
@@ -19,7 +19,7 @@
 #include "storage/latch.h"
 #include "utils/wait_event.h"
 
-#include "engine_internal.h"
+#include "engine/internal.h"
 #include "server/clock.h"
 
 /* How long one call waits at most, whatever is on its pages, and for a start. */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * preload.c
+ * engine/branch.c
  *	  What is sent along with a task to save its holder round trips.
  *
  * The promises that have the same tag resonate:branch as the promise of the
@@ -12,7 +12,7 @@
  */
 #include "postgres.h"
 
-#include "preload.h"
+#include "engine/branch.h"
 #include "server/clock.h"
 #include "server/guc.h"
 #include "server/id.h"

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * engine_settle.c
+ * engine/settle.c
  *	  What a settlement does beside the promise, and how tasks are written.
  *
  * There is one routine for every way in which promises settle: by a command,
@@ -17,7 +17,7 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
-#include "engine_internal.h"
+#include "engine/internal.h"
 #include "core/address.h"
 #include "server/clock.h"
 #include "server/id.h"

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * engine_reconcile.c
+ * engine/reconcile.c
  *	  Lock, read, decide, write: those who still wait for what is settled.
  *
  * A settlement tells those who wait in its own transaction, unless they are too many
@@ -19,7 +19,7 @@
 
 #include "miscadmin.h"
 
-#include "engine_internal.h"
+#include "engine/internal.h"
 #include "server/id.h"
 
 /* A part of reconciling looks at as many entries as its limit, or at these. */

@@ -1,19 +1,19 @@
 /*-------------------------------------------------------------------------
  *
- * engine_follow.c
+ * engine/follow.c
  *	  The tasks that a settlement concerns: the promises' own, and who awaits them.
  *
  * Anybody can have any number of tasks await a promise of somebody else, and keep
  * them locked.  So whoever settles it resumes no more of them than its share, waits for
  * none that others have locked, and leaves the rest to the worker
- * (engine_reconcile.c).  Only where there is no worker, or it goes by another clock,
+ * (engine/reconcile.c).  Only where there is no worker, or it goes by another clock,
  * a settlement does it all.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "engine_internal.h"
+#include "engine/internal.h"
 #include "server/id.h"
 #include "signal/wake.h"
 

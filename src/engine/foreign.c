@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * engine_foreign.c
+ * engine/foreign.c
  *	  Lock, read, decide, write: what follows from the writes of others.
  *
  * Whoever may write to the tables can settle a promise by an UPDATE, or remove rows,
@@ -14,7 +14,7 @@
 
 #include "utils/builtins.h"
 
-#include "engine_internal.h"
+#include "engine/internal.h"
 #include "server/clock.h"
 #include "signal/wake.h"
 

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * engine_lease.c
+ * engine/lease.c
  *	  Lock, read, decide, write: leases kept and ended, tasks offered.
  *
  *-------------------------------------------------------------------------
@@ -10,8 +10,8 @@
 #include "common/hashfn.h"
 #include "utils/builtins.h"
 
-#include "caller.h"
-#include "engine_internal.h"
+#include "engine/caller.h"
+#include "engine/internal.h"
 #include "core/address.h"
 #include "server/clock.h"
 #include "server/guc.h"

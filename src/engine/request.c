@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
- * engine_request.c
+ * engine/request.c
  *	  What the engine is asked for.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "engine_request.h"
+#include "engine/request.h"
 
 /* Fills in what the tags say. */
 void

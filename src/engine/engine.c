@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * engine.c
+ * engine/engine.c
  *	  Lock, read, decide, write: operations on one promise.
  *
  * The engine is where the pure rules (core/promise.c) meet the rows (store*.c) and
@@ -44,7 +44,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#include "engine_internal.h"
+#include "engine/internal.h"
 #include "server/clock.h"
 #include "signal/wake.h"
 #include "store/payload.h"

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * schedule.c
+ * engine/occurrence.c
  *	  What a schedule does at which instants.
  *
  * core/cron.c knows which instants an expression names, this file which of them a
@@ -13,7 +13,7 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
-#include "schedule.h"
+#include "engine/occurrence.h"
 #include "server/clock.h"
 #include "server/guc.h"
 #include "store/payload.h"

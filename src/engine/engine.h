@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * engine.h
+ * engine/engine.h
  *	  Lock, read, decide, write: the operations of both public surfaces.
  *
  * Each function opens and closes the store itself and allocates its results
@@ -8,10 +8,10 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_ENGINE_H
-#define RSN_ENGINE_H
+#ifndef RSN_ENGINE_ENGINE_H
+#define RSN_ENGINE_ENGINE_H
 
-#include "engine_request.h"
+#include "engine/request.h"
 
 extern RsnOutcome rsn_engine_create(const RsnCreateRequest *request,
 									int64 now_ms);
@@ -25,7 +25,7 @@ extern RsnOutcome rsn_engine_get(text *id);
 extern RsnOutcome rsn_engine_await(text *id);
 extern bool rsn_engine_is_held(text *id);
 
-/* engine_batch.c */
+/* engine/batch.c */
 extern RsnOutcome *rsn_engine_create_many(const RsnCreateRequest *requests,
 										  int n, int64 now_ms);
 extern void rsn_engine_create_missing(const RsnCreateRequest *requests, int n,
@@ -36,7 +36,7 @@ extern int	rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows);
 extern int	rsn_engine_search_by_id(RsnIdSearch *search, RsnPromiseRow **rows,
 									text **next_id);
 
-/* engine_sweep.c */
+/* engine/sweep.c */
 extern int	rsn_engine_expire_due(int64 from_ms, int64 now_ms, int limit,
 								  text *const *set_aside, int nset_aside,
 								  bool *has_more);
@@ -45,10 +45,10 @@ extern int	rsn_engine_prune(int64 settled_by_ms, int64 lapsed_by_ms, int limit,
 							 int nentries, text *const *set_aside,
 							 int nset_aside, RsnPrunePosition *position);
 
-/* engine_settle.c */
+/* engine/settle.c */
 extern void rsn_engine_init(void);
 
-/* engine_reconcile.c */
+/* engine/reconcile.c */
 extern int	rsn_engine_reconcile(int64 now_ms, int limit,
 								 text *const *set_aside, int nset_aside,
 								 RsnReconcilePosition *position);
@@ -58,7 +58,7 @@ extern int	rsn_engine_list_left(const RsnReconcilePosition *position,
 								 int limit, text *const *set_aside,
 								 int nset_aside, text ***ids);
 
-/* engine_foreign.c */
+/* engine/foreign.c */
 extern void rsn_engine_follow_settlement(text *id);
 extern void rsn_engine_follow_deletion(text *id);
 extern void rsn_engine_follow_truncation(void);
@@ -67,7 +67,7 @@ extern void rsn_engine_check_tasks_truncated(void);
 extern void rsn_engine_follow_awaiter(text *awaiter_id);
 extern void rsn_engine_follow_awaiters_truncated(void);
 
-/* engine_task.c */
+/* engine/task.c */
 extern RsnTaskOutcome rsn_engine_create_and_take(const RsnCreateRequest *request,
 												 const RsnLease *lease,
 												 bool has_keys, int64 now_ms);
@@ -87,11 +87,11 @@ extern int	rsn_engine_search_tasks(RsnTaskState state, bool is_any_state,
 									text *after_id, int limit,
 									RsnTaskRow **rows, text **next_id);
 
-/* engine_fence.c */
+/* engine/fence.c */
 extern RsnFenceOutcome rsn_engine_fence(text *id, int32 version,
 										const RsnFenceAction *action);
 
-/* engine_lease.c */
+/* engine/lease.c */
 extern int	rsn_engine_heartbeat(text *pid, const RsnTaskRef *refs, int n);
 extern int	rsn_engine_heartbeat_all(text *pid);
 extern int	rsn_engine_end_leases(int64 from_ms, int64 now_ms, int limit,
@@ -112,7 +112,7 @@ extern bool rsn_engine_dequeue_notify_task_at(const RsnWaiting *seen,
 extern int	rsn_engine_dequeue_notify_task(text *id, int64 now_ms,
 										   RsnTaskRow **row);
 
-/* engine_message.c */
+/* engine/message.c */
 extern char *rsn_engine_channel(const text *address);
 extern int	rsn_engine_receive(text *address, int limit, int64 now_ms,
 							   int64 visible_at_ms, RsnMessageRow **rows);
@@ -122,10 +122,10 @@ extern int	rsn_engine_dequeue_unblock(text *address, int limit,
 									   int64 now_ms, RsnMessageRow **rows);
 extern int	rsn_engine_expire_messages(int64 now_ms, int limit);
 
-/* engine_clock.c */
+/* engine/clock_ahead.c */
 extern int	rsn_engine_set_clocks_right(int64 now_ms, int limit);
 
-/* engine_schedule.c */
+/* engine/schedule.c */
 extern RsnScheduleRow *rsn_engine_create_schedule(RsnScheduleRow *row,
 												  bool *is_created);
 extern RsnScheduleRow *rsn_engine_get_schedule(text *id);
@@ -139,4 +139,4 @@ extern RsnFired rsn_engine_fire_one_schedule(text *id, int64 now_ms,
 											 int limit);
 extern int	rsn_engine_follow_zones(char *after_id, int limit);
 
-#endif							/* RSN_ENGINE_H */
+#endif							/* RSN_ENGINE_ENGINE_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * engine_fence.c
+ * engine/fence.c
  *	  Lock, read, decide, write: what is done with proof of a lease.
  *
  * A fence concerns two objects: the task whose lease is proved, and the inner
@@ -14,7 +14,7 @@
 
 #include "miscadmin.h"
 
-#include "engine_internal.h"
+#include "engine/internal.h"
 #include "server/clock.h"
 
 /* The status of a fence on a task that was just read, NULL for no row. */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * engine_clock.c
+ * engine/clock_ahead.c
  *	  Lock, read, decide, write: what a clock that was ahead has left.
  *
  * The clock of a server can jump ahead and come back.  Deadlines that it has passed
@@ -13,8 +13,8 @@
  */
 #include "postgres.h"
 
-#include "engine_internal.h"
-#include "schedule.h"
+#include "engine/internal.h"
+#include "engine/occurrence.h"
 #include "server/clock.h"
 #include "server/guc.h"
 #include "signal/wake.h"

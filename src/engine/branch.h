@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
- * preload.h
+ * engine/branch.h
  *	  What is sent along with a task to save its holder round trips.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_PRELOAD_H
-#define RSN_PRELOAD_H
+#ifndef RSN_ENGINE_BRANCH_H
+#define RSN_ENGINE_BRANCH_H
 
 #include "store/store.h"
 
 extern int	rsn_preload(const RsnPromiseRow *promise, RsnPromiseRow **rows);
 extern int	rsn_preload_again(text *id, RsnPromiseRow **rows);
 
-#endif							/* RSN_PRELOAD_H */
+#endif							/* RSN_ENGINE_BRANCH_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * engine_busy.c
+ * engine/busy.c
  *	  What a settlement concerns and somebody else works on.
  *
  * Who settles by a command waits for the tasks that it concerns.  The background
@@ -10,7 +10,7 @@
  */
 #include "postgres.h"
 
-#include "engine_internal.h"
+#include "engine/internal.h"
 #include "server/id.h"
 
 /* The ids of those awaited whose awaiters are among the busy tasks, in byte order. */
