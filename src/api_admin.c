@@ -18,13 +18,13 @@
 #include "utils/timestamp.h"
 
 #include "args.h"
-#include "background.h"
 #include "engine/engine.h"
 #include "record.h"
 #include "server/clock.h"
 #include "signal/slot.h"
 #include "signal/wake.h"
-#include "switch.h"
+#include "worker/step.h"
+#include "worker/switch.h"
 
 #define STATS_NCOLUMNS	(22 + RSN_NCOUNTERS)
 #define PRUNE_LIMIT_DEFAULT	1000

@@ -12,12 +12,12 @@
 #include "utils/builtins.h"
 
 #include "args.h"
-#include "background.h"
 #include "engine/engine.h"
 #include "core/address.h"
 #include "record.h"
 #include "rpc_encode.h"
 #include "server/clock.h"
+#include "worker/step.h"
 
 #define DEQUEUE_LIMIT_DEFAULT	100
 #define DEQUEUE_LIMIT_MAX		10000

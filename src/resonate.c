@@ -5,7 +5,7 @@
  *
  * From here: api_*.c decode a call, engine*.c locks and decides with
  * core/promise.c, store*.c reads and writes rows, signal/wake.c tells others at commit,
- * and worker.c does in the background what background.c and delivery.c know.
+ * and worker/loop.c does in the background what worker/step.c and worker/deliver.c know.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,15 +13,15 @@
 
 #include "fmgr.h"
 
-#include "background.h"
 #include "engine/engine.h"
-#include "handed.h"
 #include "server/guc.h"
 #include "signal/slot.h"
 #include "signal/start.h"
 #include "signal/wake.h"
 #include "store/store.h"
-#include "delivery.h"
+#include "worker/deliver.h"
+#include "worker/handed.h"
+#include "worker/step.h"
 
 PG_MODULE_MAGIC;
 

@@ -11,11 +11,11 @@
 
 #include "miscadmin.h"
 
-#include "background.h"
 #include "rpc.h"
 #include "server/clock.h"
 #include "signal/slot.h"
 #include "store/debug.h"
+#include "worker/step.h"
 
 static RsnAnswer
 pause_worker(bool is_paused)

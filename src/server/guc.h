@@ -46,7 +46,7 @@ extern int64 rsn_guc_test_clock_ms;
 extern int	rsn_guc_undelivered_retention_s;
 extern int	rsn_guc_visibility_timeout_ms;
 extern bool rsn_guc_worker;
-extern bool rsn_guc_worker_configured;	/* see switch.c */
+extern bool rsn_guc_worker_configured;	/* see worker/switch.c */
 
 extern void rsn_guc_init(void);
 

@@ -3,7 +3,7 @@
  * signal/start.c
  *	  Having the worker of a database started.
  *
- * Where the library is preloaded, the launcher does it: see launcher.c.  Where it is
+ * Where the library is preloaded, the launcher does it: see worker/launcher.c.  Where it is
  * not, the first call that leaves work behind starts the worker of its own
  * database, and nobody starts it again until the next call.
  *

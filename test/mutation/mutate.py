@@ -12,10 +12,10 @@ import re
 import sys
 
 FILES = [
-    "launcher.c", "launcher_databases.c", "worker.c", "worker_look.c",
-    "worker_place.c", "signal/start.c", "worker_step.c", "signal/slot.c", "signal/wake.c",
-    "signal/handoff.c", "delivery.c", "background.c", "background_call.c",
-    "set_aside.c", "switch.c", "store/trigger.c",
+    "worker/launcher.c", "worker/databases.c", "worker/loop.c", "worker/look.c",
+    "worker/place.c", "signal/start.c", "worker/run.c", "signal/slot.c", "signal/wake.c",
+    "signal/handoff.c", "worker/deliver.c", "worker/step.c", "worker/call.c",
+    "worker/set_aside.c", "worker/switch.c", "store/trigger.c",
 ]
 
 SWAPS = [

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * background.c
+ * worker/step.c
  *	  The steps of background work, each of them bounded.
  *
  * A step runs inside the transaction of its caller, which is the worker or, in
@@ -17,15 +17,15 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
-#include "background.h"
 #include "engine/engine.h"
-#include "handed.h"
 #include "server/clock.h"
 #include "server/guc.h"
 #include "server/id.h"
 #include "signal/slot.h"
-#include "delivery.h"
-#include "worker_settings.h"
+#include "worker/deliver.h"
+#include "worker/handed.h"
+#include "worker/settings.h"
+#include "worker/step.h"
 
 /*
  * How often to begin pruning at the start: after that, or, where there is much that

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * handed.h
+ * worker/handed.h
  *	  What committed transactions have handed to this process, being the worker.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_HANDED_H
-#define RSN_HANDED_H
+#ifndef RSN_WORKER_HANDED_H
+#define RSN_WORKER_HANDED_H
 
 #include "signal/handoff.h"
 
@@ -20,4 +20,4 @@ extern void rsn_handed_pass_first(RsnHandoffKind kind, bool must_keep);
 extern bool rsn_handed_has_put_by(void);
 extern void rsn_handed_take_put_by(void);
 
-#endif							/* RSN_HANDED_H */
+#endif							/* RSN_WORKER_HANDED_H */

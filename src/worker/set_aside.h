@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * set_aside.h
+ * worker/set_aside.h
  *	  What a step leaves out for a while, because it has failed.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_SET_ASIDE_H
-#define RSN_SET_ASIDE_H
+#ifndef RSN_WORKER_SET_ASIDE_H
+#define RSN_WORKER_SET_ASIDE_H
 
 /* A step that fails for more rows than this has a fault of its own. */
 #define RSN_SET_ASIDE_MAX	500
@@ -24,4 +24,4 @@ extern bool rsn_set_aside_add(RsnSetAside *list, const text *id,
 extern int	rsn_set_aside_release(RsnSetAside *list, int64 now_ms);
 extern int64 rsn_set_aside_next(const RsnSetAside *list);
 
-#endif							/* RSN_SET_ASIDE_H */
+#endif							/* RSN_WORKER_SET_ASIDE_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker_settings.h
+ * worker/settings.h
  *	  What the worker and the launcher do not take from the configuration.
  *
  *-------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * launcher_databases.c
+ * worker/databases.c
  *	  The databases that the launcher knows.
  *
  *-------------------------------------------------------------------------
@@ -16,8 +16,8 @@
 #include "catalog/pg_database.h"
 #include "utils/snapmgr.h"
 
-#include "launcher_internal.h"
-#include "worker_settings.h"
+#include "worker/launcher_internal.h"
+#include "worker/settings.h"
 
 /*
  * The connection limit of a database that an interrupted DROP DATABASE has left

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * launcher_internal.h
+ * worker/launcher_internal.h
  *	  What the files of the launcher share.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_LAUNCHER_INTERNAL_H
-#define RSN_LAUNCHER_INTERNAL_H
+#ifndef RSN_WORKER_LAUNCHER_INTERNAL_H
+#define RSN_WORKER_LAUNCHER_INTERNAL_H
 
 #include "utils/hsearch.h"
 
@@ -38,4 +38,4 @@ extern void rsn_launcher_each(HASH_SEQ_STATUS *status);
 extern bool rsn_launcher_is_seen(const RsnDatabase *database);
 extern bool rsn_launcher_scan(void);
 
-#endif							/* RSN_LAUNCHER_INTERNAL_H */
+#endif							/* RSN_WORKER_LAUNCHER_INTERNAL_H */

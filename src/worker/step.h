@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
- * background.h
+ * worker/step.h
  *	  The steps of background work, each of them bounded.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_BACKGROUND_H
-#define RSN_BACKGROUND_H
+#ifndef RSN_WORKER_STEP_H
+#define RSN_WORKER_STEP_H
 
 #include "engine/engine.h"
-#include "set_aside.h"
 #include "signal/slot.h"
-#include "delivery.h"
+#include "worker/deliver.h"
+#include "worker/set_aside.h"
 
 /* In the order in which they are tried. */
 typedef enum RsnStep
@@ -93,8 +93,8 @@ extern int	rsn_background_list(RsnStep step, int64 now_ms,
 extern int	rsn_background_step_one(RsnStep step, int64 now_ms, text *id);
 extern bool rsn_background_has_prepared(void);
 
-/* background_call.c */
+/* worker/call.c */
 extern int	rsn_background_process_timeouts(int64 now_ms);
 extern void rsn_background_tick(int64 now_ms);
 
-#endif							/* RSN_BACKGROUND_H */
+#endif							/* RSN_WORKER_STEP_H */

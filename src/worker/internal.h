@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker_internal.h
+ * worker/internal.h
  *	  What the files of the worker share.
  *
  *-------------------------------------------------------------------------
@@ -8,7 +8,7 @@
 #ifndef RSN_WORKER_INTERNAL_H
 #define RSN_WORKER_INTERNAL_H
 
-#include "worker_step.h"
+#include "worker/run.h"
 
 typedef struct RsnWorker
 {

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * worker.h
+ * worker/loop.h
  *	  The background worker of a database, and the launcher.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_WORKER_H
-#define RSN_WORKER_H
+#ifndef RSN_WORKER_LOOP_H
+#define RSN_WORKER_LOOP_H
 
 extern PGDLLEXPORT void resonate_worker_main(Datum main_arg);
 extern PGDLLEXPORT void resonate_launcher_main(Datum main_arg);
 
-#endif							/* RSN_WORKER_H */
+#endif							/* RSN_WORKER_LOOP_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * notification.c
+ * worker/notification.c
  *	  What a NOTIFY of the worker says.
  *
  * It is JSON in ASCII: the server converts a notification to the encoding of each
@@ -17,8 +17,8 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
-#include "notification.h"
 #include "store/payload.h"
+#include "worker/notification.h"
 
 /* NOTIFY refuses a payload of this many bytes (async.c). */
 #define PAYLOAD_MAX 8000

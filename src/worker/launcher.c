@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * launcher.c
+ * worker/launcher.c
  *	  Starting workers: at server start, on request, and again after a failure.
  *
  * Where the library is preloaded, one launcher for the cluster looks into
@@ -13,7 +13,7 @@
  *
  * Where there are more databases than processes, they share these in turns.  The
  * launcher says how many databases wait, and as many workers make room, be it that
- * they have nothing to do, or have been there for a turn (worker_place.c).  The
+ * they have nothing to do, or have been there for a turn (worker/place.c).  The
  * process goes to the database that has needed one for the longest time.  What a
  * worker has left in its slot, and what commits have added since, says when its
  * database needs one again; if the slot is lost to another database, that is at once.
@@ -33,12 +33,12 @@
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 
-#include "launcher_internal.h"
 #include "server/clock.h"
 #include "server/compat.h"
 #include "signal/slot.h"
-#include "worker.h"
-#include "worker_settings.h"
+#include "worker/launcher_internal.h"
+#include "worker/loop.h"
+#include "worker/settings.h"
 
 /* A new database, made from a template, is found after this. */
 #define RESCAN_MS			60000

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * notification.h
+ * worker/notification.h
  *	  What a NOTIFY of the worker says.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_NOTIFICATION_H
-#define RSN_NOTIFICATION_H
+#ifndef RSN_WORKER_NOTIFICATION_H
+#define RSN_WORKER_NOTIFICATION_H
 
 #include "store/store.h"
 
@@ -14,4 +14,4 @@ extern char *rsn_notification_unblock(const RsnMessageRow *message,
 									  const RsnPromiseRow *record);
 extern char *rsn_notification_execute(const RsnTaskRow *task);
 
-#endif							/* RSN_NOTIFICATION_H */
+#endif							/* RSN_WORKER_NOTIFICATION_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * set_aside.c
+ * worker/set_aside.c
  *	  What a step leaves out for a while, because it has failed.
  *
  * Each step has a list of its own, of ids, and each entry its own time: an id that
@@ -16,7 +16,7 @@
 
 #include "server/clock.h"
 #include "server/compat.h"
-#include "set_aside.h"
+#include "worker/set_aside.h"
 
 /* Has an id left out until an instant; false when the list is full. */
 bool

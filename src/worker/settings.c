@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker_settings.c
+ * worker/settings.c
  *	  What the worker and the launcher do not take from the configuration.
  *
  * Settings for a database, for a role, for everybody: all are made for sessions,
@@ -24,7 +24,7 @@
 #include "utils/memutils.h"
 
 #include "server/identity.h"
-#include "worker_settings.h"
+#include "worker/settings.h"
 
 typedef struct Setting
 {

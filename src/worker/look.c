@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker_look.c
+ * worker/look.c
  *	  When the worker looks at the tables, and where it begins.
  *
  * What is due and was not taken is locked by somebody, or has failed.  The worker
@@ -17,7 +17,7 @@
 
 #include "server/clock.h"
 #include "server/guc.h"
-#include "worker_internal.h"
+#include "worker/internal.h"
 
 /* How often at least to look at everything, whatever we were told. */
 #define LOOK_INTERVAL_MS	60000

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
- * worker_step.h
+ * worker/run.h
  *	  One step of the worker: its transaction, and what becomes of a failure.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_WORKER_STEP_H
-#define RSN_WORKER_STEP_H
+#ifndef RSN_WORKER_RUN_H
+#define RSN_WORKER_RUN_H
 
-#include "background.h"
 #include "server/failure.h"
 #include "signal/slot.h"
+#include "worker/step.h"
 
 typedef struct RsnRunner
 {
@@ -45,11 +45,11 @@ extern RsnStepEnd rsn_runner_step(RsnRunner *runner, RsnStep step, int *n);
 extern int64 rsn_runner_next_release(const RsnRunner *runner);
 extern void rsn_runner_release(RsnRunner *runner);
 
-/* worker_place.c */
+/* worker/place.c */
 extern RsnSlot *rsn_worker_attach(void);
 extern void rsn_runner_leave(RsnRunner *runner, RsnWorkerExit reason);
 extern void rsn_runner_yield(RsnRunner *runner);
 extern void rsn_runner_wait_for_switch(RsnRunner *runner);
 extern void rsn_runner_pass_turn(RsnRunner *runner, int64 wake_at_ms);
 
-#endif							/* RSN_WORKER_STEP_H */
+#endif							/* RSN_WORKER_RUN_H */

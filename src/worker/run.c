@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker_step.c
+ * worker/run.c
  *	  One step of the worker: its transaction, and what becomes of a failure.
  *
  * A step that fails is tried again row by row, and rows that fail alone are set
@@ -23,8 +23,8 @@
 #include "server/clock.h"
 #include "server/guc.h"
 #include "server/identity.h"
-#include "worker_settings.h"
-#include "worker_step.h"
+#include "worker/run.h"
+#include "worker/settings.h"
 
 /* For how long at least a row is set aside that fails by its own fault. */
 #define SET_ASIDE_MS		60000

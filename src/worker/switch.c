@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * switch.c
+ * worker/switch.c
  *	  Whether the worker of a database may run: resonate.worker.
  *
  * A session takes its settings when it begins, and nobody is told of ALTER DATABASE.
@@ -25,7 +25,7 @@
 #include "utils/rel.h"
 
 #include "server/guc.h"
-#include "switch.h"
+#include "worker/switch.h"
 
 /* The value of our parameter in a list of "name=value"; false if it is not there. */
 static bool

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * background_call.c
+ * worker/call.c
  *	  Steps of background work that callers run in their own transactions.
  *
  * What cannot be dealt with must not keep a caller from the rest.  A step that fails is
@@ -15,9 +15,9 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "background.h"
 #include "server/clock.h"
 #include "server/failure.h"
+#include "worker/step.h"
 
 /* How long what has failed for a caller is left to the worker. */
 #define LEFT_MS 60000

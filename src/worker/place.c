@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker_place.c
+ * worker/place.c
  *	  How the worker takes its place in a database, and when it leaves.
  *
  * DROP DATABASE, CREATE DATABASE ... TEMPLATE and ALTER DATABASE ... RENAME wait
@@ -13,7 +13,7 @@
  * Where there are more databases than processes, the launcher says how many of them
  * wait.  A worker that has been there for a turn, or has nothing to do for as long as
  * one, makes room for one of these.  What it leaves in its slot tells the launcher
- * when the database needs a worker again; see launcher.c.
+ * when the database needs a worker again; see worker/launcher.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,8 +29,8 @@
 #include "server/clock.h"
 #include "server/compat.h"
 #include "signal/handoff.h"
-#include "switch.h"
-#include "worker_step.h"
+#include "worker/run.h"
+#include "worker/switch.h"
 
 /* How often to look whether resonate.worker is still on. */
 #define SWITCH_CHECK_MS		1000

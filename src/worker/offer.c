@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * delivery_offer.c
+ * worker/offer.c
  *	  Who is told that there is something to dequeue, and when.
  *
  * A pending task that is due is its own message: there is no row, and offering it
@@ -28,11 +28,11 @@
 #include "utils/memutils.h"
 
 #include "engine/engine.h"
-#include "handed.h"
 #include "core/address.h"
-#include "notification.h"
 #include "server/clock.h"
-#include "delivery.h"
+#include "worker/deliver.h"
+#include "worker/handed.h"
+#include "worker/notification.h"
 
 /* For how long there can be more of the same instant: see is_news. */
 #define RECENT_MS 1000

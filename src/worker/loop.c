@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * worker.c
+ * worker/loop.c
  *	  The background worker of a database.
  *
  * The loop: run steps until none has work, ask the tables when the next one is
@@ -14,7 +14,7 @@
  * or at the earliest deadline that commits have told of since.  Whatever fails,
  * a step or a look, waits before it is tried again, the longer the more often.
  *
- * Once a second at least it looks whether it is to leave: see worker_place.c.
+ * Once a second at least it looks whether it is to leave: see worker/place.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,17 +31,17 @@
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 
-#include "background.h"
-#include "handed.h"
 #include "server/clock.h"
 #include "server/compat.h"
 #include "server/guc.h"
 #include "signal/slot.h"
-#include "delivery.h"
-#include "worker.h"
-#include "worker_internal.h"
-#include "worker_settings.h"
-#include "worker_step.h"
+#include "worker/deliver.h"
+#include "worker/handed.h"
+#include "worker/internal.h"
+#include "worker/loop.h"
+#include "worker/run.h"
+#include "worker/settings.h"
+#include "worker/step.h"
 
 /* How often to look whether the worker is to leave. */
 #define YIELD_CHECK_MS		1000

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * handed.c
+ * worker/handed.c
  *	  What committed transactions have handed to this process, being the worker.
  *
  * It is on its way from the ring (signal/handoff.c) to the steps that deal with it.  What a
@@ -14,7 +14,7 @@
 #include "access/xact.h"
 #include "utils/memutils.h"
 
-#include "handed.h"
+#include "worker/handed.h"
 
 /* What this process, being the worker, was handed and has not dealt with. */
 static RsnHandoffList handed[RSN_HANDOFF_NKINDS];

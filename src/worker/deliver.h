@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * delivery.h
+ * worker/deliver.h
  *	  Messages on their way: NOTIFY by the worker.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_DELIVERY_H
-#define RSN_DELIVERY_H
+#ifndef RSN_WORKER_DELIVER_H
+#define RSN_WORKER_DELIVER_H
 
 #include "store/store.h"
 
@@ -52,11 +52,11 @@ extern RsnDelivered rsn_delivery_notify(int64 now_ms, int limit,
 										int nset_aside);
 extern RsnDelivered rsn_delivery_notify_one(text *promise_id, int64 now_ms);
 
-/* delivery_offer.c */
+/* worker/offer.c */
 extern void rsn_delivery_init(void);
 extern RsnDelivered rsn_delivery_offer(int64 now_ms, int limit,
 									   text *const *set_aside, int nset_aside,
 									   RsnOfferPosition *position);
 extern RsnDelivered rsn_delivery_offer_one(text *id, int64 now_ms);
 
-#endif							/* RSN_DELIVERY_H */
+#endif							/* RSN_WORKER_DELIVER_H */

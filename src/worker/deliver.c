@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * delivery.c
+ * worker/deliver.c
  *	  Messages on their way: NOTIFY by the worker.
  *
  * A row of resonate.messages is the truth, and so is a callback of a settled
@@ -10,7 +10,7 @@
  * transaction ever notifies, because NOTIFY makes commits of the whole cluster
  * wait for each other.
  *
- * Offers of tasks are in delivery_offer.c.
+ * Offers of tasks are in worker/offer.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,13 +19,13 @@
 #include "commands/async.h"
 #include "utils/builtins.h"
 
-#include "handed.h"
 #include "core/address.h"
-#include "notification.h"
 #include "server/clock.h"
 #include "server/guc.h"
 #include "signal/wake.h"
-#include "delivery.h"
+#include "worker/deliver.h"
+#include "worker/handed.h"
+#include "worker/notification.h"
 
 /* Sends one message; false when it never can be. */
 static bool
