@@ -11,10 +11,10 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 
-#include "args.h"
+#include "api/args.h"
+#include "api/record.h"
 #include "engine/engine.h"
 #include "core/address.h"
-#include "record.h"
 #include "rpc_encode.h"
 #include "server/clock.h"
 #include "worker/step.h"

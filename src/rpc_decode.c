@@ -15,7 +15,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
-#include "args.h"
+#include "api/args.h"
 #include "rpc_decode.h"
 #include "server/guc.h"
 #include "server/id.h"

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * api_task.c
+ * api/task.c
  *	  SQL functions on tasks: decode, call the engine, encode.
  *
  *-------------------------------------------------------------------------
@@ -14,10 +14,10 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-#include "args.h"
-#include "batch_args.h"
-#include "notice.h"
-#include "record_task.h"
+#include "api/args.h"
+#include "api/items.h"
+#include "api/notice.h"
+#include "api/record_task.h"
 #include "server/clock.h"
 #include "server/id.h"
 

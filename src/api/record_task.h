@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * record_task.h
+ * api/record_task.h
  *	  Rows of the result types of the functions on tasks.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_RECORD_TASK_H
-#define RSN_RECORD_TASK_H
+#ifndef RSN_API_RECORD_TASK_H
+#define RSN_API_RECORD_TASK_H
 
 #include "fmgr.h"
 #include "engine/engine.h"
@@ -18,4 +18,4 @@ extern Datum rsn_record_fence(FunctionCallInfo fcinfo, text *inner_id,
 extern void rsn_put_tasks(FunctionCallInfo fcinfo, const RsnTaskRow *rows,
 						  int n, text *cursor);
 
-#endif							/* RSN_RECORD_TASK_H */
+#endif							/* RSN_API_RECORD_TASK_H */

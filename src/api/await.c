@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * api_await.c
+ * api/await.c
  *	  resonate.await_promise, the function and the procedure.
  *
  * A waiter announces what it waits for, then looks, then sleeps on its latch;
@@ -30,8 +30,8 @@
 #include "storage/latch.h"
 #include "utils/builtins.h"
 
-#include "args.h"
-#include "record.h"
+#include "api/args.h"
+#include "api/record.h"
 #include "server/clock.h"
 #include "server/compat.h"
 #include "signal/wake.h"

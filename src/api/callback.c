@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * api_callback.c
+ * api/callback.c
  *	  SQL functions on callbacks and messages: decode, engine, encode.
  *
  *-------------------------------------------------------------------------
@@ -11,11 +11,11 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 
-#include "args.h"
+#include "api/args.h"
+#include "api/notice.h"
+#include "api/record.h"
 #include "engine/engine.h"
 #include "core/address.h"
-#include "notice.h"
-#include "record.h"
 #include "server/clock.h"
 #include "server/guc.h"
 

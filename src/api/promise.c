@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * api_promise.c
+ * api/promise.c
  *	  SQL functions on promises: decode, call the engine, encode.
  *
  *-------------------------------------------------------------------------
@@ -10,10 +10,10 @@
 #include "fmgr.h"
 #include "funcapi.h"
 
-#include "args.h"
-#include "batch_args.h"
-#include "notice.h"
-#include "record.h"
+#include "api/args.h"
+#include "api/items.h"
+#include "api/notice.h"
+#include "api/record.h"
 #include "server/clock.h"
 
 PG_FUNCTION_INFO_V1(resonate_create_promise);

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * api_schedule.c
+ * api/schedule.c
  *	  SQL functions on schedules: decode, call the engine, encode.
  *
  *-------------------------------------------------------------------------
@@ -12,9 +12,9 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 
-#include "args.h"
+#include "api/args.h"
+#include "api/record.h"
 #include "engine/occurrence.h"
-#include "record.h"
 #include "server/clock.h"
 #include "server/guc.h"
 #include "store/payload.h"

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * args.h
+ * api/args.h
  *	  From what a caller wrote to what the engine takes.
  *
  * Every function raises 22023, or a more exact SQLSTATE, for a malformed
@@ -9,8 +9,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_ARGS_H
-#define RSN_ARGS_H
+#ifndef RSN_API_ARGS_H
+#define RSN_API_ARGS_H
 
 #include "fmgr.h"
 #include "engine/engine.h"
@@ -79,4 +79,4 @@ extern void rsn_make_create_request(const RsnCreateArgs *args, int64 now_ms,
 extern void rsn_make_settle_request(const RsnSettleArgs *args,
 									RsnSettleRequest *request);
 
-#endif							/* RSN_ARGS_H */
+#endif							/* RSN_API_ARGS_H */

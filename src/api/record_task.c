@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * record_task.c
+ * api/record_task.c
  *	  Rows of the result types of the functions on tasks.
  *
  *-------------------------------------------------------------------------
@@ -10,8 +10,8 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 
-#include "record.h"
-#include "record_task.h"
+#include "api/record.h"
+#include "api/record_task.h"
 
 /* Columns of resonate.task_result before those of the promise. */
 #define TASK_NCOLUMNS 6

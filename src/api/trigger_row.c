@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * guard.c
+ * api/trigger_row.c
  *	  What the triggers on our tables share.
  *
  * Their functions read rows as the columns of our tables, and so must not be the
@@ -13,7 +13,7 @@
 #include "catalog/namespace.h"
 #include "utils/rel.h"
 
-#include "guard.h"
+#include "api/trigger_row.h"
 
 static bool
 is_ours(Relation rel, const char *table)

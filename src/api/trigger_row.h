@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * guard.h
+ * api/trigger_row.h
  *	  What the triggers on our tables share.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_GUARD_H
-#define RSN_GUARD_H
+#ifndef RSN_API_TRIGGER_ROW_H
+#define RSN_API_TRIGGER_ROW_H
 
 #include "commands/trigger.h"
 #include "fmgr.h"
@@ -30,4 +30,4 @@ typedef struct RsnGuardUse
 extern TriggerData *rsn_guard_get_trigger(FunctionCallInfo fcinfo,
 										  const RsnGuardUse *use);
 
-#endif							/* RSN_GUARD_H */
+#endif							/* RSN_API_TRIGGER_ROW_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * record.c
+ * api/record.c
  *	  Rows of the result types of the typed functions.
  *
  *-------------------------------------------------------------------------
@@ -13,7 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "record.h"
+#include "api/record.h"
 #include "server/clock.h"
 #include "server/compat.h"
 #include "store/payload.h"

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * search.c
+ * api/cursor.c
  *	  Patterns and cursors of searches.
  *
  * A cursor holds the whole request and the position of the last row of its
@@ -19,8 +19,8 @@
 #include "port/pg_crc32c.h"
 #include "utils/builtins.h"
 
-#include "args.h"
-#include "search.h"
+#include "api/args.h"
+#include "api/cursor.h"
 #include "server/compat.h"
 
 #define CURSOR_VERSION	2

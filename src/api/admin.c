@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * api_admin.c
+ * api/admin.c
  *	  SQL functions for operation and tests.
  *
  *-------------------------------------------------------------------------
@@ -17,9 +17,9 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "args.h"
+#include "api/args.h"
+#include "api/record.h"
 #include "engine/engine.h"
-#include "record.h"
 #include "server/clock.h"
 #include "signal/slot.h"
 #include "signal/wake.h"

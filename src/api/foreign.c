@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * api_foreign.c
+ * api/foreign.c
  *	  Triggers on our tables that do what follows from the writes of others.
  *
  * What the engine writes has its consequences already.  So has what arrives by logical
@@ -14,8 +14,8 @@
 #include "replication/logicalworker.h"
 #include "utils/rel.h"
 
+#include "api/trigger_row.h"
 #include "engine/engine.h"
-#include "guard.h"
 #include "signal/wake.h"
 
 PG_FUNCTION_INFO_V1(resonate_follow_promise);

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * search.h
+ * api/cursor.h
  *	  Patterns and cursors of searches.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_SEARCH_H
-#define RSN_SEARCH_H
+#ifndef RSN_API_CURSOR_H
+#define RSN_API_CURSOR_H
 
 #include "store/store.h"
 
@@ -45,4 +45,4 @@ extern text *rsn_cursor_encode(const RsnSearchRequest *request,
 							   const RsnPromiseRow *last);
 extern void rsn_cursor_decode(const text *cursor, RsnSearchRequest *request);
 
-#endif							/* RSN_SEARCH_H */
+#endif							/* RSN_API_CURSOR_H */

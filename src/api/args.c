@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * args.c
+ * api/args.c
  *	  From what a caller wrote to what the engine takes.
  *
  *-------------------------------------------------------------------------
@@ -12,7 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "args.h"
+#include "api/args.h"
 #include "core/address.h"
 #include "core/json.h"
 #include "server/clock.h"

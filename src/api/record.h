@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * record.h
+ * api/record.h
  *	  Rows of the result types of the typed functions.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_RECORD_H
-#define RSN_RECORD_H
+#ifndef RSN_API_RECORD_H
+#define RSN_API_RECORD_H
 
 #include "fmgr.h"
 #include "engine/engine.h"
@@ -46,4 +46,4 @@ extern void rsn_put_messages(FunctionCallInfo fcinfo,
 extern Datum rsn_record_form(FunctionCallInfo fcinfo, Datum *values,
 							 bool *nulls);
 
-#endif							/* RSN_RECORD_H */
+#endif							/* RSN_API_RECORD_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * api_guard.c
+ * api/guard.c
  *	  Triggers on our tables, for those who write to them directly.
  *
  * What the extension writes itself it checks before it writes.  Everybody else,
@@ -10,7 +10,7 @@
  *
  * They fire whatever session_replication_role says, so that nobody writes past them
  * without having disabled them.  What follows from the write of somebody else is
- * done in api_foreign.c.
+ * done in api/foreign.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +21,7 @@
 #include "utils/datum.h"
 #include "utils/rel.h"
 
-#include "guard.h"
+#include "api/trigger_row.h"
 #include "signal/wake.h"
 #include "store/store.h"
 

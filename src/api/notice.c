@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * notice.c
+ * api/notice.c
  *	  What a repeated call asked for and did not get.
  *
  * Whoever creates or settles a promise again with the same idempotency key is
@@ -16,8 +16,8 @@
 #include "lib/stringinfo.h"
 #include "utils/memutils.h"
 
-#include "args.h"
-#include "notice.h"
+#include "api/args.h"
+#include "api/notice.h"
 #include "server/id.h"
 #include "store/payload.h"
 

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * batch_args.c
+ * api/items.c
  *	  The items of a batch: a JSON array of objects, or one of them alone.
  *
  * The members of an item are the arguments of the function for one promise.  A
@@ -17,7 +17,7 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
-#include "batch_args.h"
+#include "api/items.h"
 #include "server/clock.h"
 
 /* Takes one member; false when there is no member of that name. */

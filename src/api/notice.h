@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * notice.h
+ * api/notice.h
  *	  What a repeated call asked for and did not get.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_NOTICE_H
-#define RSN_NOTICE_H
+#ifndef RSN_API_NOTICE_H
+#define RSN_API_NOTICE_H
 
 #include "engine/engine.h"
 
@@ -20,4 +20,4 @@ extern void rsn_notice_settle(const RsnSettleRequest *request,
 extern void rsn_notice_settle_many(const RsnSettleRequest *requests,
 								   const RsnOutcome *outcomes, int n);
 
-#endif							/* RSN_NOTICE_H */
+#endif							/* RSN_API_NOTICE_H */

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * batch_args.h
+ * api/items.h
  *	  The items of a batch: a JSON array of objects, or one of them alone.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_BATCH_ARGS_H
-#define RSN_BATCH_ARGS_H
+#ifndef RSN_API_ITEMS_H
+#define RSN_API_ITEMS_H
 
-#include "args.h"
+#include "api/args.h"
 
 extern RsnCreateRequest *rsn_create_requests_from_json(Jsonb *array,
 													   int64 now_ms, int *n);
@@ -20,4 +20,4 @@ extern void rsn_settle_request_from_json(Jsonb *object, const char *name,
 										 RsnSettleRequest *request);
 extern RsnPromiseState rsn_check_target(const text *state, int item);
 
-#endif							/* RSN_BATCH_ARGS_H */
+#endif							/* RSN_API_ITEMS_H */

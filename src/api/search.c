@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * api_search.c
+ * api/search.c
  *	  resonate.search_promises.
  *
  *-------------------------------------------------------------------------
@@ -11,9 +11,9 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 
-#include "args.h"
-#include "record.h"
-#include "search.h"
+#include "api/args.h"
+#include "api/cursor.h"
+#include "api/record.h"
 #include "server/id.h"
 #include "store/payload.h"
 
