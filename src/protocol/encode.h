@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * rpc_encode.h
+ * protocol/encode.h
  *	  Records of the wire protocol.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_RPC_ENCODE_H
-#define RSN_RPC_ENCODE_H
+#ifndef RSN_PROTOCOL_ENCODE_H
+#define RSN_PROTOCOL_ENCODE_H
 
 #include "engine/engine.h"
 
@@ -39,4 +39,4 @@ extern JsonbValue *rsn_json_execute(const text *id, int32 version);
 extern JsonbValue *rsn_json_unblock(const RsnPromiseRow *row);
 extern JsonbValue *rsn_json_schedule(const RsnScheduleRow *row);
 
-#endif							/* RSN_RPC_ENCODE_H */
+#endif							/* RSN_PROTOCOL_ENCODE_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * rpc_schedule.c
+ * protocol/schedule.c
  *	  Requests of the wire protocol on schedules.
  *
  *-------------------------------------------------------------------------
@@ -10,7 +10,7 @@
 #include "utils/builtins.h"
 
 #include "engine/occurrence.h"
-#include "rpc.h"
+#include "protocol/rpc.h"
 #include "server/clock.h"
 #include "store/payload.h"
 #include "store/sizes.h"

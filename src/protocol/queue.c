@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * api_protocol.c
+ * protocol/queue.c
  *	  SQL functions that the SDKs call beside resonate_rpc.
  *
  *-------------------------------------------------------------------------
@@ -15,7 +15,7 @@
 #include "api/record.h"
 #include "engine/engine.h"
 #include "core/address.h"
-#include "rpc_encode.h"
+#include "protocol/encode.h"
 #include "server/clock.h"
 #include "worker/step.h"
 

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * rpc.c
+ * protocol/rpc.c
  *	  The wire protocol: the envelope, and who handles what.
  *
  * A request is decoded completely before the engine is called, so one that is
@@ -17,8 +17,8 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 
-#include "privilege.h"
-#include "rpc.h"
+#include "protocol/privilege.h"
+#include "protocol/rpc.h"
 #include "server/clock.h"
 #include "server/guc.h"
 #include "store/sizes.h"

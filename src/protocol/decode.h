@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * rpc_decode.h
+ * protocol/decode.h
  *	  From the JSON of the wire protocol to what the engine takes.
  *
  * Nothing here raises for what a client has sent.  The first fault is kept, and
@@ -9,8 +9,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_RPC_DECODE_H
-#define RSN_RPC_DECODE_H
+#ifndef RSN_PROTOCOL_DECODE_H
+#define RSN_PROTOCOL_DECODE_H
 
 #include "engine/engine.h"
 
@@ -69,4 +69,4 @@ extern RsnCreateRequest rsn_decode_create(RsnDecoder *decoder,
 extern RsnSettleRequest rsn_decode_settle(RsnDecoder *decoder,
 										  JsonbContainer *data);
 
-#endif							/* RSN_RPC_DECODE_H */
+#endif							/* RSN_PROTOCOL_DECODE_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * rpc_promise.c
+ * protocol/promise.c
  *	  Requests of the wire protocol on promises.
  *
  *-------------------------------------------------------------------------
@@ -10,8 +10,8 @@
 #include "utils/builtins.h"
 
 #include "core/address.h"
-#include "rpc.h"
-#include "rpc_promise.h"
+#include "protocol/promise.h"
+#include "protocol/rpc.h"
 #include "server/clock.h"
 #include "server/guc.h"
 #include "server/id.h"

@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
- * privilege.h
+ * protocol/privilege.h
  *	  What the caller may do.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_PRIVILEGE_H
-#define RSN_PRIVILEGE_H
+#ifndef RSN_PROTOCOL_PRIVILEGE_H
+#define RSN_PROTOCOL_PRIVILEGE_H
 
 extern bool rsn_privilege_may_call(const char *function);
 
-#endif							/* RSN_PRIVILEGE_H */
+#endif							/* RSN_PROTOCOL_PRIVILEGE_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * rpc_decode.c
+ * protocol/decode.c
  *	  From the JSON of the wire protocol to what the engine takes.
  *
  * The rules are those of section 2.4 of the specification: what is missing,
@@ -16,7 +16,7 @@
 #include "utils/numeric.h"
 
 #include "api/args.h"
-#include "rpc_decode.h"
+#include "protocol/decode.h"
 #include "server/guc.h"
 #include "server/id.h"
 #include "store/payload.h"

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * rpc_debug.c
+ * protocol/debug.c
  *	  Requests of the wire protocol for tests.
  *
  * Whoever gets here has passed the check that resonate.debug is on.
@@ -11,7 +11,7 @@
 
 #include "miscadmin.h"
 
-#include "rpc.h"
+#include "protocol/rpc.h"
 #include "server/clock.h"
 #include "signal/slot.h"
 #include "store/debug.h"

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * rpc_encode.c
+ * protocol/encode.c
  *	  Records of the wire protocol.
  *
  * A member that has nothing to say is left out; none is ever null, which the
@@ -14,7 +14,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
-#include "rpc_encode.h"
+#include "protocol/encode.h"
 #include "store/payload.h"
 
 static JsonbValue

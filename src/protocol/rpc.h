@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
- * rpc.h
+ * protocol/rpc.h
  *	  The wire protocol: private to rpc*.c.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_RPC_H
-#define RSN_RPC_H
+#ifndef RSN_PROTOCOL_RPC_H
+#define RSN_PROTOCOL_RPC_H
 
-#include "rpc_decode.h"
-#include "rpc_encode.h"
+#include "protocol/decode.h"
+#include "protocol/encode.h"
 
 /* The statuses that are not those of the engine divided by ten. */
 #define RSN_HTTP_OK			200
@@ -62,4 +62,4 @@ extern bool rsn_is_malformed(const RsnDecoder *decoder);
 extern JsonbValue *rsn_rpc_envelope(const char *kind, const char *corr_id,
 									const RsnAnswer *answer);
 
-#endif							/* RSN_RPC_H */
+#endif							/* RSN_PROTOCOL_RPC_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * rpc_task.c
+ * protocol/task.c
  *	  Requests of the wire protocol on tasks.
  *
  *-------------------------------------------------------------------------
@@ -10,8 +10,8 @@
 #include "utils/builtins.h"
 
 #include "engine/branch.h"
-#include "rpc.h"
-#include "rpc_promise.h"
+#include "protocol/promise.h"
+#include "protocol/rpc.h"
 #include "server/clock.h"
 #include "server/guc.h"
 #include "server/id.h"

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * privilege.c
+ * protocol/privilege.c
  *	  What the caller may do: whatever the typed functions allow.
  *
  * A request of the wire protocol is refused to whom the function is refused that
@@ -20,7 +20,7 @@
 #include "utils/inval.h"
 #include "utils/syscache.h"
 
-#include "privilege.h"
+#include "protocol/privilege.h"
 #include "server/compat.h"
 
 /* What was found to be allowed, until anything changes that this depends on. */
