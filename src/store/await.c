@@ -16,7 +16,7 @@
 
 #include "server/clock.h"
 #include "store/await.h"
-#include "store/plan.h"
+#include "store/internal.h"
 
 static const char *const read_sql =
 "SELECT p.status, p.state, p.value, p.timeout_at"

@@ -20,7 +20,7 @@
 
 #include "server/compat.h"
 #include "server/id.h"
-#include "store/plan.h"
+#include "store/internal.h"
 #include "store/table_open.h"
 #include "store/tags.h"
 

@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "store/plan.h"
+#include "store/internal.h"
 
 /*
  * Locks tasks of which one of these holds, and nothing lies after until; skips what

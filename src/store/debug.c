@@ -10,7 +10,7 @@
 #include "utils/builtins.h"
 
 #include "store/debug.h"
-#include "store/plan.h"
+#include "store/internal.h"
 
 /* Deletes everything. */
 void

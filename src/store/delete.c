@@ -14,7 +14,7 @@
 #include "nodes/parsenodes.h"
 
 #include "server/failure.h"
-#include "store/plan.h"
+#include "store/internal.h"
 
 /*
  * How many promises are tried one by one that somebody has locked.  Each takes as

@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "server/clock.h"
-#include "store/plan.h"
+#include "store/internal.h"
 
 /*
  * The ids of what has become due from an instant on, and is at now, and since when;

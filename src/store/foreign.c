@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "store/plan.h"
+#include "store/internal.h"
 
 /* Deletes all that hangs on a promise that is gone. */
 void

@@ -13,7 +13,7 @@
 
 #include "utils/builtins.h"
 
-#include "store/plan.h"
+#include "store/internal.h"
 
 /* Keeps a key for longer than the store is open. */
 void

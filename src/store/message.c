@@ -13,7 +13,7 @@
 #include "core/address.h"
 #include "server/clock.h"
 #include "server/id.h"
-#include "store/plan.h"
+#include "store/internal.h"
 
 /* Columns before those of the promise in a row that describes a message. */
 #define MESSAGE_NCOLUMNS 8

@@ -29,7 +29,7 @@
 #include "utils/guc.h"
 #include "utils/selfuncs.h"
 
-#include "store/plan.h"
+#include "store/internal.h"
 
 /* Of each table, while a statement is planned; a tenth is in each partial index. */
 #define ASSUMED_TUPLES		100000000.0

@@ -15,7 +15,7 @@
 #include "server/clock.h"
 #include "server/id.h"
 #include "store/payload.h"
-#include "store/plan.h"
+#include "store/internal.h"
 #include "store/tags.h"
 
 /*

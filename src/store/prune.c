@@ -21,7 +21,7 @@
 
 #include "server/compat.h"
 #include "server/id.h"
-#include "store/plan.h"
+#include "store/internal.h"
 #include "store/table_open.h"
 
 #define HISTORY_INDEX "promises_state_idx"

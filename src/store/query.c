@@ -12,7 +12,7 @@
 
 #include "catalog/pg_type.h"
 
-#include "store/plan.h"
+#include "store/internal.h"
 
 /*
  * What a search reads depends on what it asks for, and what counts everything or

@@ -14,7 +14,7 @@
 #include "miscadmin.h"
 
 #include "server/clock.h"
-#include "store/plan.h"
+#include "store/internal.h"
 
 /* How many tasks ahead of the first a dequeue looks, to leave the way of others. */
 #define SPREAD_MIN	16

@@ -10,7 +10,7 @@
 #include "utils/builtins.h"
 
 #include "server/clock.h"
-#include "store/plan.h"
+#include "store/internal.h"
 
 /* The order of SCHEDULE_COLUMNS. */
 enum

@@ -21,7 +21,7 @@
 
 #include "server/clock.h"
 #include "server/id.h"
-#include "store/plan.h"
+#include "store/internal.h"
 
 /*
  * How much of the key is read at first, beside the page, and how much if that has

@@ -19,7 +19,7 @@
 #include "utils/datum.h"
 #include "utils/rel.h"
 
-#include "store/plan.h"
+#include "store/internal.h"
 #include "store/table_open.h"
 
 /* How often a row is inserted whose key somebody has, who has deleted it then. */

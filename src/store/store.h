@@ -479,7 +479,7 @@ extern bool rsn_store_delete_schedule(text *id);
 extern int	rsn_store_search_schedules(Jsonb *tags, text *after_id, int limit,
 									   RsnScheduleRow **rows);
 
-/* store/table.c */
+/* store/table_open.c */
 extern void rsn_store_check_columns(Relation rel);
 
 /* store/statement.c */

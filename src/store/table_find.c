@@ -3,7 +3,7 @@
  * store/table_find.c
  *	  Finding rows by their key, and locking them.
  *
- * With the functions and the rules of the executor: see store/table.c.
+ * With the functions and the rules of the executor: see store/table_open.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,7 +24,7 @@
 #include "utils/snapmgr.h"
 
 #include "server/compat.h"
-#include "store/plan.h"
+#include "store/internal.h"
 #include "store/table_open.h"
 
 /* The condition that the first column of an index is that text. */

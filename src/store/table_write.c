@@ -3,7 +3,7 @@
  * store/table_write.c
  *	  Writing rows that were found by their key, and new ones.
  *
- * With the functions and the rules of the executor: see store/table.c.
+ * With the functions and the rules of the executor: see store/table_open.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +22,7 @@
 
 #include "server/compat.h"
 #include "server/fault.h"
-#include "store/plan.h"
+#include "store/internal.h"
 #include "store/table_open.h"
 
 /*

@@ -13,7 +13,7 @@
 
 #include "core/address.h"
 #include "server/clock.h"
-#include "store/plan.h"
+#include "store/internal.h"
 
 /* Columns of resonate.tasks, in its order, and what statements add to it. */
 enum

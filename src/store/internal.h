@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * store/plan.h
- *	  The statements of the store; private to store*.c.
+ * store/internal.h
+ *	  What the files of the store share.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_STORE_PLAN_H
-#define RSN_STORE_PLAN_H
+#ifndef RSN_STORE_INTERNAL_H
+#define RSN_STORE_INTERNAL_H
 
 #include "executor/spi.h"
 
@@ -184,6 +184,9 @@ extern void rsn_store_planner_init(void);
 extern const RsnQueryDef *rsn_store_planned_once(void);
 extern int	rsn_store_pin_search_path(void);
 extern void rsn_store_note_failed(void);
+extern void rsn_store_connect(void);
+extern MemoryContext rsn_store_result_context(void);
+extern void rsn_store_set_running(const RsnQueryDef *def);
 extern uint64 rsn_store_exec(RsnQuery query, const RsnArgs *args);
 extern uint64 rsn_store_exec_text(const char *sql, int nargs, Oid *types,
 								  Datum *values, const char *nulls);
@@ -192,6 +195,8 @@ extern void *rsn_store_copy_varlena(HeapTuple tuple, int column,
 extern text *rsn_store_get_text(HeapTuple tuple, int column);
 extern text **rsn_store_sort_ids(text *const *ids, int *n);
 extern void *rsn_store_keep(Datum value, bool is_null);
+extern struct varlena *rsn_store_as_stored(Datum value, bool is_null);
+extern struct varlena *rsn_store_keep_stored(struct varlena *value);
 extern struct varlena *rsn_store_get_stored(HeapTuple tuple, int column);
 extern int64 rsn_store_get_int64(HeapTuple tuple, int column, int64 if_null);
 extern int32 rsn_store_get_int32(HeapTuple tuple, int column, int32 if_null);
@@ -208,4 +213,4 @@ extern RsnPromiseRow *rsn_store_rows_from_result(uint64 n);
 extern void rsn_store_task_from_tuple(const RsnTuple *tuple, RsnTaskRow *row);
 extern RsnTaskRow *rsn_store_tasks_from_result(uint64 n);
 
-#endif							/* RSN_STORE_PLAN_H */
+#endif							/* RSN_STORE_INTERNAL_H */

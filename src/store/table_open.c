@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * store/table.c
+ * store/table_open.c
  *	  Rows by their key, without the executor.
  *
  * Nearly all that the engine does is to find one row by its key, to lock it and
