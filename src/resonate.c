@@ -3,9 +3,7 @@
  * resonate.c
  *	  Durable promises in PostgreSQL: the library's start.
  *
- * From here: api_*.c decode a call, engine*.c locks and decides with
- * core/promise.c, store*.c reads and writes rows, signal/wake.c tells others at commit,
- * and worker/loop.c does in the background what worker/step.c and worker/deliver.c know.
+ * Each folder has a README.md, which says what belongs there and what it includes.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +12,7 @@
 #include "fmgr.h"
 
 #include "engine/engine.h"
+#include "server/fault.h"
 #include "server/guc.h"
 #include "signal/slot.h"
 #include "signal/start.h"
@@ -30,6 +29,7 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	rsn_fault_init();			/* before the prefix is reserved */
 	rsn_guc_init();
 	rsn_shared_init();
 	rsn_store_init();

@@ -34,7 +34,7 @@ typedef struct RsnDoubt
 /* Reads the stored task, or NULL, and may lock it. */
 typedef RsnTaskRow *(*RsnTaskLook) (text *id);
 
-/* engine/engine.c */
+/* engine/promise.c */
 extern RsnPromiseRow rsn_engine_new_row(const RsnCreateRequest *request,
 										const RsnDecision *decision);
 extern void rsn_engine_check_step(const char *violated, const char *what,

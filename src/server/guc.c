@@ -13,9 +13,7 @@
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 
-#include "server/clock.h"
 #include "server/compat.h"
-#include "server/fault.h"
 #include "server/guc.h"
 
 bool		rsn_guc_debug = false;
@@ -245,6 +243,5 @@ rsn_guc_init(void)
 							 &rsn_guc_worker, true,
 							 PGC_SUSET, 0, check_worker, NULL, NULL);
 
-	rsn_fault_init();
 	MarkGUCPrefixReserved("resonate");
 }

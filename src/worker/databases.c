@@ -16,7 +16,7 @@
 #include "catalog/pg_database.h"
 #include "utils/snapmgr.h"
 
-#include "worker/launcher_internal.h"
+#include "worker/launcher.h"
 #include "worker/settings.h"
 
 /*

@@ -36,8 +36,7 @@
 #include "server/clock.h"
 #include "server/compat.h"
 #include "signal/slot.h"
-#include "worker/launcher_internal.h"
-#include "worker/loop.h"
+#include "worker/launcher.h"
 #include "worker/settings.h"
 
 /* A new database, made from a template, is found after this. */

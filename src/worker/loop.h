@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker/loop.h
- *	  The background worker of a database, and the launcher.
+ *	  The background worker of a database.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,6 +9,5 @@
 #define RSN_WORKER_LOOP_H
 
 extern PGDLLEXPORT void resonate_worker_main(Datum main_arg);
-extern PGDLLEXPORT void resonate_launcher_main(Datum main_arg);
 
 #endif							/* RSN_WORKER_LOOP_H */

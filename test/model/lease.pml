@@ -622,7 +622,7 @@ end:
 }
 
 /*
- * A client that settles A: try_settle and settle_locked in src/engine/engine.c.
+ * A client that settles A: try_settle and settle_locked in src/engine/promise.c.
  */
 
 inline rsn_engine_settle()

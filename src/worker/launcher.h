@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * worker/launcher_internal.h
- *	  What the files of the launcher share.
+ * worker/launcher.h
+ *	  The launcher of workers, and what its files share.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RSN_WORKER_LAUNCHER_INTERNAL_H
-#define RSN_WORKER_LAUNCHER_INTERNAL_H
+#ifndef RSN_WORKER_LAUNCHER_H
+#define RSN_WORKER_LAUNCHER_H
 
 #include "utils/hsearch.h"
 
@@ -33,9 +33,11 @@ typedef struct RsnDatabase
 	int64		retry_ms;
 } RsnDatabase;
 
+extern PGDLLEXPORT void resonate_launcher_main(Datum main_arg);
+
 extern void rsn_launcher_init_databases(void);
 extern void rsn_launcher_each(HASH_SEQ_STATUS *status);
 extern bool rsn_launcher_is_seen(const RsnDatabase *database);
 extern bool rsn_launcher_scan(void);
 
-#endif							/* RSN_WORKER_LAUNCHER_INTERNAL_H */
+#endif							/* RSN_WORKER_LAUNCHER_H */

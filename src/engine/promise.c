@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * engine/engine.c
+ * engine/promise.c
  *	  Lock, read, decide, write: operations on one promise.
  *
  * The engine is where the pure rules (core/promise.c) meet the rows (store*.c) and
