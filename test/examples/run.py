@@ -39,7 +39,7 @@ from pathlib import Path
 NOT_RUN = [
     ("README.md", "sh", "sudo apt-get install make gcc postgresql "
      "postgresql-server-dev-all", "needs root; scripts/setup.sh installs these"),
-    ("README.md", "sh", "sudo apt-get install pkg-config libssl-dev",
+    ("docs/sdk.md", "sh", "sudo apt-get install pkg-config libssl-dev",
      "needs root; scripts/setup.sh installs these"),
     ("docs/architecture.md", "text", None, "a figure"),
     ("docs/reference.md", "sql", None,
