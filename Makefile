@@ -8,8 +8,11 @@
 #: unit          run the unit tests of the server-free files under sanitizers
 #: lint          check format, headers, symbols, layering, whitespace, install script and scripts
 #: format        update typedefs.list and indent the C files in place
+#: hooks         have each commit checked for format, includes and whitespace first
+#: compile_commands.json  tell clangd how each file is compiled (PG_CONFIG=...)
 #: format-check  show what format would change, and fail if that is anything
 #: demo          run the demonstration in a private cluster (DIR=... selects the directory whose files are hashed)
+#: play          start a private server with assertions, to connect to (RSN_LOG=debug1 prints its log)
 #: roots         try demo and check in fresh roots of Debian (ROOTS="trixie:bare:demo ..." for a part), as root
 #: asserts       check it on servers with assertions, built from Debian's sources (VERSIONS="15 18" SUITES="regress tap" ASSERTS=off for ordinary ones)
 #: bench         measure it against plain SQL in a private cluster (ONLY=paths,growth for a part, QUICK=1 to see that it runs)
@@ -28,7 +31,7 @@ EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).
 
 # These targets must work where there is no server to ask for PGXS yet, and
 # check has another meaning there, so PGXS is left out when one is asked for.
-DEV_GOALS   = check unit lint format format-check demo roots asserts bench dst \
+DEV_GOALS   = check unit lint format format-check hooks compile_commands.json demo play roots asserts bench dst \
 	linearizability defects mutants soak docs dist help
 OTHER_GOALS = $(filter-out $(DEV_GOALS),$(MAKECMDGOALS))
 
@@ -55,9 +58,19 @@ format-check:
 	@scripts/setup.sh lint
 	@scripts/format.sh --check
 
+hooks:
+	git config core.hooksPath scripts/hooks
+
+compile_commands.json:
+	@scripts/compile-commands.py
+
 demo:
 	@scripts/setup.sh demo
 	@demo/run.sh "$$DIR"
+
+play:
+	@scripts/setup.sh demo
+	@scripts/play.sh
 
 roots:
 	@scripts/roots.sh $(ROOTS)

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 #
-# format.sh [--check]
+# format.sh [--check [FILE...]]
 #
 # Indents the C files as the server's own sources are, with the options of its
-# pgindent.  With --check, prints what would change and fails if that is
-# anything.
+# pgindent.  With --check, prints what would change, in these files or in all, and
+# fails if that is anything.
 #
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -88,5 +88,6 @@ while read -r file; do
 	else
 		cp "$work/result.c" "$file"
 	fi
-done < <(find src test/unit test/fuzz -name '*.[ch]' | LC_ALL=C sort)
+done < <(if [[ $# -gt 1 ]]; then printf '%s\n' "${@:2}"; else
+	find src test/unit test/fuzz -name '*.[ch]' | LC_ALL=C sort; fi)
 exit "$status"

@@ -146,7 +146,7 @@ check_cppcheck()
 
 check_shell()
 {
-	local file files=(.ci/run)
+	local file files=(.ci/run scripts/hooks/pre-commit)
 
 	while read -r file; do
 		files+=("$file")

@@ -42,6 +42,7 @@ NOT_RUN = [
     ("docs/sdk.md", "sh", "sudo apt-get install pkg-config libssl-dev",
      "needs root; scripts/setup.sh installs these"),
     ("docs/architecture.md", "text", None, "a figure"),
+    ("docs/debugging.md", "sh", None, "needs a debugger and two terminals"),
     ("docs/reference.md", "sql", None,
      "signatures, which the suite \"docs\" compares with the database"),
     ("docs/search.md", "text", None, "plans of a database with 11 million rows"),
