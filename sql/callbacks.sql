@@ -10,7 +10,7 @@ RETURNS resonate.callback_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	AS 'MODULE_PATHNAME', 'resonate_create_callback';
 COMMENT ON FUNCTION resonate.create_callback(text, text, text) IS
-'Public. Asks for a message to address when the promise settles. Status 2010 recorded; 2000 known already (the first address stays) or the promise is settled and the answer is in this row, so no message will come: tell them apart by state; 4040 no such promise; 4220 the promise is internal. Addresses: notify://channel, poll://any@group[/id], poll://uni@group/id, http(s)://..., any other scheme://... A notification on a channel is a hint, which every role that can connect can forge: look with get_promise. Settles a promise whose deadline has passed. Errors: 22023 malformed address. Locks the promise row FOR NO KEY UPDATE. Spec: durable-promise 3.2.';
+'Public. Asks for a message to address when the promise settles. Status 2010 recorded; 2000 known already (the first address stays) or the promise is settled and the outcome is in this row, so no message will come: tell them apart by state; 4040 no such promise; 4220 the promise is internal. Addresses: notify://channel, poll://any@group[/id], poll://uni@group/id, http(s)://..., any other scheme://... A notification on a channel is a hint, which every role that can connect can forge: look with get_promise. Settles a promise whose deadline has passed. Errors: 22023 malformed address. Locks the promise row FOR NO KEY UPDATE. Spec: durable-promise 3.2.';
 
 CREATE FUNCTION resonate.create_promise_and_callback(
 	id text,

@@ -15,7 +15,7 @@ RETURNS resonate.promise_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	AS 'MODULE_PATHNAME', 'resonate_create_promise';
 COMMENT ON FUNCTION resonate.create_promise(text, interval, jsonb, jsonb, jsonb, text, boolean, timestamptz) IS
-'Public. Creates a promise, or answers with the one that has this id. Status 2010 created, 2000 same idempotency key (strict: and still pending), 4090 exists. The deadline is timeout after now, rounded up to a millisecond (NULL: resonate.default_timeout), or timeout_at (infinity: never), not both; one that has passed makes a promise that is born settled. param is the argument (NULL: none), headers and tags are objects of strings. Where 2000 answers for a promise with another param, headers, tags or deadline than this call asks for, a NOTICE (42710) says which; create_promises and the other functions that create raise the same, one a statement. Errors: 22023 or 22004 for malformed arguments, 54000 over a limit. Waits for a transaction that is creating or settling the promise; locks the row only when it settles a lapsed one. Spec: durable-promise 2.2.';
+'Public. Creates a promise, or returns the one that has this id. Status 2010 created, 2000 same idempotency key (strict: and still pending), 4090 exists. The deadline is timeout after now, rounded up to a millisecond (NULL: resonate.default_timeout), or timeout_at (infinity: never), not both; one that has passed makes a promise that is born settled. param is the argument (NULL: none), headers and tags are objects of strings. Where 2000 is returned for a promise with another param, headers, tags or deadline than this call asks for, a NOTICE (42710) says which; create_promises and the other functions that create raise the same, one a statement. Errors: 22023 or 22004 for malformed arguments, 54000 over a limit. Waits for a transaction that is creating or settling the promise; locks the row only when it settles a lapsed one. Spec: durable-promise 2.2.';
 
 CREATE FUNCTION resonate.get_promise(id text)
 RETURNS resonate.promise_result
@@ -34,7 +34,7 @@ RETURNS resonate.promise_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	AS 'MODULE_PATHNAME', 'resonate_resolve';
 COMMENT ON FUNCTION resonate.resolve(text, jsonb, jsonb, text, boolean) IS
-'Public. Resolves a pending promise with a value. Status 2010 resolved by this call; 2000 settled before with the same idempotency key (strict: and resolved), or timed out and not strict; 4030 to 4033 already resolved, rejected, canceled or timed out; 4040 no such promise. Look at state, not only at status. Where 2000 answers for the same idempotency key and another state, value or headers, a NOTICE (42710) says so, as for create_promise. Locks the row FOR NO KEY UPDATE until the transaction ends. Spec: durable-promise 2.2.';
+'Public. Resolves a pending promise with a value. Status 2010 resolved by this call; 2000 settled before with the same idempotency key (strict: and resolved), or timed out and not strict; 4030 to 4033 already resolved, rejected, canceled or timed out; 4040 no such promise. Look at state, not only at status. Where 2000 is returned for the same idempotency key and another state, value or headers, a NOTICE (42710) says so, as for create_promise. Locks the row FOR NO KEY UPDATE until the transaction ends. Spec: durable-promise 2.2.';
 
 CREATE FUNCTION resonate.reject(
 	id text,
@@ -65,14 +65,14 @@ RETURNS SETOF resonate.promise_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 1000 SECURITY DEFINER
 	AS 'MODULE_PATHNAME', 'resonate_create_promises';
 COMMENT ON FUNCTION resonate.create_promises(jsonb) IS
-'Public. Creates many promises in one statement. promises is an array of objects with the arguments of create_promise as members: id, timeout (an interval as text, or milliseconds), param, headers, tags, idempotency_key, strict, timeout_at (a timestamptz as text, or milliseconds since the epoch). One row per item, in the same order; the same id twice is answered as two calls one after the other. A malformed item is an error and nothing is written. A member that is null counts as absent. Locks ids in byte order. Spec: durable-promise 2.2.';
+'Public. Creates many promises in one statement. promises is an array of objects with the arguments of create_promise as members: id, timeout (an interval as text, or milliseconds), param, headers, tags, idempotency_key, strict, timeout_at (a timestamptz as text, or milliseconds since the epoch). One row per item, in the same order; the same id twice counts as two calls one after the other. A malformed item is an error and nothing is written. A member that is null counts as absent. Locks ids in byte order. Spec: durable-promise 2.2.';
 
 CREATE FUNCTION resonate.settle_promises(settlements jsonb)
 RETURNS SETOF resonate.promise_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 1000 SECURITY DEFINER
 	AS 'MODULE_PATHNAME', 'resonate_settle_promises';
 COMMENT ON FUNCTION resonate.settle_promises(jsonb) IS
-'Public. Settles many promises in one statement. settlements is an array of objects: id, state (resolved, rejected or rejected_canceled), value, headers, idempotency_key, strict. One row per item, in the same order; the same id twice is answered as two calls one after the other. A malformed item is an error and nothing is written. An id that has no promise is not locked: one that is created while the call waits for others is answered 4040 all the same. Locks ids in byte order. Spec: durable-promise 2.2.';
+'Public. Settles many promises in one statement. settlements is an array of objects: id, state (resolved, rejected or rejected_canceled), value, headers, idempotency_key, strict. One row per item, in the same order; the same id twice counts as two calls one after the other. A malformed item is an error and nothing is written. An id that has no promise is not locked: one that is created while the call waits for others has 4040 all the same. Locks ids in byte order. Spec: durable-promise 2.2.';
 
 CREATE FUNCTION resonate.search_promises(
 	pattern text DEFAULT '*',

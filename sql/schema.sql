@@ -24,7 +24,7 @@ BEGIN
 END
 $$;
 
--- As whom the functions and the worker act.  A role of this name that may do more
+-- The role that the functions and the worker act as.  A role of this name that may do more
 -- than own the tables is not what it is for; one that others can become gives them
 -- the tables of every database.
 DO $$
@@ -59,16 +59,16 @@ BEGIN
 		RAISE WARNING 'others can act as role "resonate_owner"'
 			USING DETAIL = coalesce('Its members are ' || others || '.',
 					'It has the attribute LOGIN.'),
-				HINT = 'Whoever does can read and change all promises.';
+				HINT = 'A role that can act as resonate_owner can read and change all promises.';
 	END IF;
 END
 $$;
 
--- Fails if somebody else owns a schema of this name, who could otherwise put
--- functions of his own beside ours.
+-- Fails if another role owns a schema of this name, which could otherwise put
+-- functions of its own beside ours.
 CREATE SCHEMA resonate;
 COMMENT ON SCHEMA resonate IS
-'Durable promises: created once, settled exactly once, awaited by anyone. GRANT resonate_client TO whoever shall call the functions.';
+'Durable promises: created once, settled exactly once, awaited by anyone. GRANT resonate_client TO the roles that are to call the functions.';
 
 --
 -- Tables.  Times are milliseconds since the Unix epoch, UTC.
@@ -120,7 +120,7 @@ CREATE INDEX promises_tags_idx
 
 -- The branches, for who takes a task: read directly by store/branch.c, never by a
 -- plan.  A hash, because a branch can be too long for an entry, and because equal
--- ones share theirs.  Whoever is a branch of its own, as all that has a target, has
+-- ones share theirs.  A promise that is a branch of its own, as all that has a target, has
 -- its id for a key already.
 CREATE INDEX promises_branch_idx
 	ON resonate.promises
@@ -271,7 +271,7 @@ COMMENT ON TYPE resonate.task_state IS
 COMMENT ON TABLE resonate.tasks IS
 'The obligations to execute the pending promises that have the tag resonate:target. clock_at is the next offer of a pending task, and the end of the lease of an acquired one; offers counts those that nobody has taken, NULL for none. The row is deleted when the promise settles, and cannot be deleted alone before.';
 COMMENT ON TABLE resonate.awaiters IS
-'Which tasks wait for a pending promise. The settlement of the promise deletes the row and resumes the task, or the worker does soon after, where there are many or the task is locked; whoever deletes the last row of a suspended task resumes it, too.';
+'Which tasks wait for a pending promise. The settlement of the promise deletes the row and resumes the task, or the worker does soon after, where there are many or the task is locked; deleting the last row of a suspended task resumes it, too.';
 COMMENT ON TYPE resonate.catch_up IS
 'Which of the occurrences that a schedule has missed are fired.';
 COMMENT ON TABLE resonate.schedules IS

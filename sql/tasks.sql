@@ -30,7 +30,7 @@ CREATE TYPE resonate.task_result AS (
 	lease_until timestamptz
 );
 COMMENT ON TYPE resonate.task_result IS
-'A four-digit status; the task as it is after the operation: task_state (pending, acquired, suspended, halted or fulfilled), version, resumes (promises that have woken it since it was acquired), and of an acquired one the pid and the length of its lease (ttl, NULL if longer than 292,000 years); then id, as asked for, and the promise where it is part of the answer. At the end, of the task again: setbacks (how often it was released, or its lease has ended, since it got further), of a pending one offers (those that nobody has taken) and next_offer_at, and of an acquired one lease_until. All others are NULL.';
+'A four-digit status; the task as it is after the operation: task_state (pending, acquired, suspended, halted or fulfilled), version, resumes (promises that have woken it since it was acquired), and of an acquired one the pid and the length of its lease (ttl, NULL if longer than 292,000 years); then id, as asked for, and the promise where it is part of the answer. At the end, of the task again: setbacks (how often it was released, or its lease has ended, since it got further), of a pending one offers (those that no process has taken) and next_offer_at, and of an acquired one lease_until. All others are NULL.';
 
 CREATE TYPE resonate.fence_result AS (
 	status integer,
@@ -52,7 +52,7 @@ CREATE TYPE resonate.fence_result AS (
 	timeout_at_ms bigint
 );
 COMMENT ON TYPE resonate.fence_result IS
-'status says whether the lease was held. If it was, inner_status is what the create or settlement under it answers, and the other columns are its promise; if not, all but status and id (of that promise) are NULL, and nothing was done.';
+'status says whether the lease was held. If it was, inner_status is the status of the create or settlement under it, and the other columns are its promise; if not, all but status and id (of that promise) are NULL, and nothing was done.';
 
 CREATE TYPE resonate.task_search_result AS (
 	cursor text,
@@ -106,7 +106,7 @@ RETURNS resonate.task_result
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	AS 'MODULE_PATHNAME', 'resonate_acquire_task';
 COMMENT ON FUNCTION resonate.acquire_task(text, integer, text, interval) IS
-'Public. Takes a pending task for the process pid, until ttl has passed without a heartbeat. version is the one that was offered; the answer has the next one, which the holder presents from then on. Status 2000 acquired, with the promise; 4090 the task is not pending, or of another version; 4040 no such task. Errors: 22023 or 22004. Locks the row of the task FOR NO KEY UPDATE. Spec: protocol 3.2.';
+'Public. Takes a pending task for the process pid, until ttl has passed without a heartbeat. version is the one that was offered; the result has the next one, which the holder presents from then on. Status 2000 acquired, with the promise; 4090 the task is not pending, or of another version; 4040 no such task. Errors: 22023 or 22004. Locks the row of the task FOR NO KEY UPDATE. Spec: protocol 3.2.';
 
 CREATE FUNCTION resonate.release_task(
 	id text,
@@ -158,7 +158,7 @@ RETURNS integer
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	AS 'MODULE_PATHNAME', 'resonate_heartbeat_tasks';
 COMMENT ON FUNCTION resonate.heartbeat_tasks(text, text[], integer[]) IS
-'Public. Extends leases of the process pid, each by its own ttl from now on: those of the tasks ids in the versions at the same places, or all of them if both are NULL. What the process does not hold is left alone. Answers how many were extended. A lease that has ended can be extended until the task is given back. Errors: 22023 or 22004, also for arrays that differ in length or have a null. Locks the rows of those tasks FOR NO KEY UPDATE. Spec: protocol 3.2.';
+'Public. Extends leases of the process pid, each by its own ttl from now on: those of the tasks ids in the versions at the same places, or all of them if both are NULL. What the process does not hold is left alone. Returns how many were extended. A lease that has ended can be extended until the task is given back. Errors: 22023 or 22004, also for arrays that differ in length or have a null. Locks the rows of those tasks FOR NO KEY UPDATE. Spec: protocol 3.2.';
 
 CREATE FUNCTION resonate.halt_task(id text)
 RETURNS resonate.task_result
