@@ -4,7 +4,8 @@
 #
 # Runs everything that is decided by a seed, with seeds that were not run before,
 # one round after the other until that many hours are over: the simulation in
-# every scenario, concurrent histories, crashes, and the fuzzers.  Stops at the
+# every scenario, concurrent histories, crashes, and the fuzzers.  Before that, the
+# suites that call the server most on servers with assertions.  Stops at the
 # first failure, which has printed how to repeat it.  In the environment:
 #
 #	SEED		the first seed; by default the time, so that no two soaks are the
@@ -50,6 +51,8 @@ summarize()
 	tail -n "$lines" "$log"
 	rm -f "$log"
 }
+
+summarize 2 scripts/asserts.sh regress isolation pgtap tap
 
 while [[ $SECONDS -lt $end_s ]]; do
 	seed=$((first + round * seeds))
