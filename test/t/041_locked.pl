@@ -21,17 +21,7 @@ my $holder = open_session($node);
 my $offset;
 
 wait_for_worker($node);
-$node->safe_psql('postgres', <<'END');
-CREATE TABLE settled (id text, late_ms float8);
-CREATE FUNCTION note_settled() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-	INSERT INTO public.settled VALUES (NEW.id,
-		extract(epoch FROM pg_catalog.clock_timestamp()) * 1000 - NEW.timeout_at);
-	RETURN NULL;
-END$$;
-CREATE TRIGGER note_settled AFTER UPDATE ON resonate.promises
-	FOR EACH ROW EXECUTE FUNCTION note_settled();
-END
+note_lateness($node);
 
 # Makes n promises, one due every 20 ms from a moment on.
 sub create_staggered

@@ -27,6 +27,8 @@ resonate.retention = -1
 autovacuum = off
 END
 
+count_reads($node);
+
 # Two thirds resolved; a third pending, a tenth of those past their deadlines, which
 # nobody has stored.  Ten rejected ones, spread; one canceled, the last in order.
 $node->safe_psql('postgres', <<"END");
@@ -35,14 +37,6 @@ LANGUAGE sql AS \$\$
 	SELECT (resonate.resonate_rpc(jsonb_build_object('kind', kind || '.search',
 		'data', data, 'head', jsonb_build_object('corrId', 'c', 'version', '2026-04-01'))))
 		-> 'data'
-\$\$;
-
-CREATE FUNCTION reads() RETURNS bigint LANGUAGE sql AS \$\$
-	SELECT sum(pg_stat_get_xact_tuples_returned(oid) +
-			   CASE relkind WHEN 'r' THEN pg_stat_get_xact_tuples_fetched(oid)
-			   ELSE 0 END)
-	FROM pg_class WHERE relnamespace = 'resonate'::regnamespace
-		AND relkind IN ('r', 'i')
 \$\$;
 
 CREATE PROCEDURE fill(n int) LANGUAGE sql AS \$\$

@@ -25,15 +25,8 @@ autovacuum = off
 END
 
 wait_for_worker($node);
+count_reads($node);
 $node->safe_psql('postgres', <<"END");
-CREATE FUNCTION reads() RETURNS bigint LANGUAGE sql AS \$\$
-	SELECT sum(pg_stat_get_xact_tuples_returned(oid) +
-			   CASE relkind WHEN 'r' THEN pg_stat_get_xact_tuples_fetched(oid)
-			   ELSE 0 END)
-	FROM pg_class WHERE relnamespace = 'resonate'::regnamespace
-		AND relkind IN ('r', 'i')
-\$\$;
-
 INSERT INTO resonate.promises (created_at, timeout_at, settled_at, state, timer,
 	external, targeted, id, tags)
 SELECT 1700000000000, 9000000000000, CASE WHEN i % 2 = 0 THEN 1700000001000 END,

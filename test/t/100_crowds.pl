@@ -28,19 +28,8 @@ my $mallory = become($node, 'client');
 my $probe = open_session($node);
 
 wait_for_worker($node);
+note_lateness($node);
 $node->safe_psql('postgres', <<'END');
-CREATE TABLE settled (id text, late_ms float8);
-CREATE FUNCTION note_settled() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-	IF NEW.id LIKE 'probe %' THEN
-		INSERT INTO public.settled VALUES (NEW.id,
-			extract(epoch FROM pg_catalog.clock_timestamp()) * 1000 - NEW.timeout_at);
-	END IF;
-	RETURN NULL;
-END$$;
-CREATE TRIGGER note_settled AFTER UPDATE ON resonate.promises
-	FOR EACH ROW EXECUTE FUNCTION note_settled();
-
 -- Suspended tasks that await a promise, as if each had called suspend_task.
 CREATE PROCEDURE await(awaited text, name text, n int) LANGUAGE sql AS $$
 	INSERT INTO resonate.promises (created_at, timeout_at, state, timer, external,

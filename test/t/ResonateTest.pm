@@ -50,6 +50,8 @@ our @EXPORT = qw(
   worker_pid
   wait_for_worker
   stop_worker
+  note_lateness
+  count_reads
 );
 
 my $test_dir = dirname(dirname(__FILE__));
@@ -304,6 +306,57 @@ sub stop_worker
 		usleep(5_000);
 	}
 	die "the worker with process id $pid was never idle";
+}
+
+=pod
+
+=item note_lateness($node, $dbname)
+
+Has a trigger note in the table settled (id, late_ms) how late each deadline is stored.
+
+=cut
+
+sub note_lateness
+{
+	my ($node, $dbname) = @_;
+
+	$node->safe_psql($dbname // 'postgres', <<'END');
+CREATE TABLE settled (id text, late_ms float8);
+CREATE FUNCTION note_settled() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+	INSERT INTO public.settled VALUES (NEW.id,
+		extract(epoch FROM pg_catalog.clock_timestamp()) * 1000 - NEW.timeout_at);
+	RETURN NULL;
+END$$;
+CREATE TRIGGER note_settled AFTER UPDATE ON resonate.promises
+	FOR EACH ROW EXECUTE FUNCTION note_settled();
+END
+	return;
+}
+
+=pod
+
+=item count_reads($node, $dbname)
+
+Makes a function reads(), which returns how many rows and index entries of the tables
+of the extension the transaction has read.
+
+=cut
+
+sub count_reads
+{
+	my ($node, $dbname) = @_;
+
+	$node->safe_psql($dbname // 'postgres', <<'END');
+CREATE FUNCTION reads() RETURNS bigint LANGUAGE sql AS $$
+	SELECT sum(pg_stat_get_xact_tuples_returned(oid) +
+			   CASE relkind WHEN 'r' THEN pg_stat_get_xact_tuples_fetched(oid)
+			   ELSE 0 END)
+	FROM pg_class WHERE relnamespace = 'resonate'::regnamespace
+		AND relkind IN ('r', 'i')
+$$;
+END
+	return;
 }
 
 =pod
