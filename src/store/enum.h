@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * store/enum.h
- *	  The labels of our enumerated types; private to store*.c.
+ *	  The labels of our enumerated types; private to store/.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * store/schedule.c
- *	  The statements on schedules.
+ *	  Schedules: their rows, read, locked and written.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,6 +11,16 @@
 
 #include "server/clock.h"
 #include "store/internal.h"
+#include "store/sql.h"
+
+/* In the order that schedule_from_tuple reads. */
+#define SCHEDULE_WITHOUT_PAYLOAD \
+	"s.created_at, s.next_run_at, s.last_run_at, s.promise_timeout, " \
+	"s.fired, s.missed, s.last_missed_at, s.next_civil, " \
+	"s.catch_up::pg_catalog.text, s.id, s.cron, s.time_zone, s.promise_id, " \
+	"s.promise_tags"
+#define SCHEDULE_COLUMNS \
+	SCHEDULE_WITHOUT_PAYLOAD ", s.param_headers, s.param_data, s.param_text"
 
 /* The order of SCHEDULE_COLUMNS. */
 enum
@@ -103,6 +113,19 @@ add_time(RsnArgs *args, int64 ms, int64 null_ms)
 		args->nulls[args->n - 1] = 'n';
 }
 
+static RsnStatement insert_schedule_stmt = {
+	.name = "insert_schedule",
+	.sql = "INSERT INTO resonate.schedules (created_at, next_run_at, next_civil,"
+	" promise_timeout, catch_up, id, cron, time_zone, promise_id,"
+	" promise_tags, param_headers, param_data, param_text)"
+	" VALUES ($1, $2, $3, $4, $5::resonate.catch_up, $6, $7, $8, $9, $10,"
+	" $11, $12, $13) ON CONFLICT (id) DO NOTHING",
+	.spi_result = SPI_OK_INSERT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID,
+		 TEXTOID, TEXTOID, JSONBOID, JSONBOID, BYTEAOID, TEXTOID)
+};
+
 /* Inserts a new schedule; false when the id exists already. */
 bool
 rsn_store_insert_schedule(const RsnScheduleRow *row)
@@ -120,30 +143,48 @@ rsn_store_insert_schedule(const RsnScheduleRow *row)
 	rsn_args_add_text(&args, row->promise_id);
 	rsn_args_add_varlena(&args, row->promise_tags);
 	rsn_args_add_payload(&args, &row->param);
-	return rsn_store_exec(RSN_QUERY_INSERT_SCHEDULE, &args) == 1;
+	return rsn_store_exec(&insert_schedule_stmt, &args) == 1;
 }
 
 static RsnScheduleRow *
-one_schedule(RsnQuery query, text *id)
+one_schedule(RsnStatement *statement, text *id)
 {
 	RsnArgs		args = {0};
 
 	rsn_args_add_text(&args, id);
-	return schedules_from_result(rsn_store_exec(query, &args));
+	return schedules_from_result(rsn_store_exec(statement, &args));
 }
+
+static RsnStatement read_schedule_stmt = {
+	.name = "read_schedule",
+	.sql = "SELECT " SCHEDULE_COLUMNS " FROM resonate.schedules s"
+	" WHERE s.id" EQ "$1",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID)
+};
 
 /* The stored schedule, or NULL; locks nothing. */
 RsnScheduleRow *
 rsn_store_read_schedule(text *id)
 {
-	return one_schedule(RSN_QUERY_READ_SCHEDULE, id);
+	return one_schedule(&read_schedule_stmt, id);
 }
+
+static RsnStatement lock_schedule_stmt = {
+	.name = "lock_schedule",
+	.sql = "SELECT " SCHEDULE_COLUMNS " FROM resonate.schedules s"
+	" WHERE s.id" EQ "$1 FOR NO KEY UPDATE SKIP LOCKED",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID)
+};
 
 /* The same, locked; NULL also when somebody else has it locked. */
 RsnScheduleRow *
 rsn_store_lock_schedule(text *id)
 {
-	return one_schedule(RSN_QUERY_LOCK_SCHEDULE, id);
+	return one_schedule(&lock_schedule_stmt, id);
 }
 
 /* The due schedules of the last statement, in its order. */
@@ -161,6 +202,17 @@ due_from_result(uint64 n, RsnDueSchedule **due)
 	return (int) n;
 }
 
+static RsnStatement lock_due_schedules_stmt = {
+	.name = "lock_due_schedules",
+	.sql = "SELECT s.next_run_at, s.id FROM resonate.schedules s"
+	" WHERE s.next_run_at" LE "$1 AND s.id" NE "ALL ($3)"
+	" ORDER BY s.next_run_at, s.id LIMIT $2"
+	" FOR NO KEY UPDATE SKIP LOCKED",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, INT8OID, TEXTARRAYOID)
+};
+
 /* Locks those that have been due for longest and that nobody works on. */
 int
 rsn_store_lock_due_schedules(int64 now_ms, int limit, text *const *set_aside,
@@ -171,9 +223,21 @@ rsn_store_lock_due_schedules(int64 now_ms, int limit, text *const *set_aside,
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_texts(&args, set_aside, nset_aside);
-	return due_from_result(rsn_store_exec(RSN_QUERY_LOCK_DUE_SCHEDULES, &args),
+	return due_from_result(rsn_store_exec(&lock_due_schedules_stmt, &args),
 						   due);
 }
+
+static RsnStatement lock_newest_schedules_stmt = {
+	.name = "lock_newest_schedules",
+	.sql = "SELECT s.next_run_at, s.id FROM resonate.schedules s"
+	" WHERE s.next_run_at" LE "$1 AND s.id" NE "ALL ($3)"
+	" AND ROW(s.next_run_at, s.id) OPERATOR(pg_catalog.>) ROW($4, $5)"
+	" ORDER BY s.next_run_at DESC, s.id DESC LIMIT $2"
+	" FOR NO KEY UPDATE SKIP LOCKED",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, INT8OID, TEXTARRAYOID, INT8OID, TEXTOID)
+};
 
 /* Locks those after one in this order that have become due last. */
 int
@@ -189,9 +253,20 @@ rsn_store_lock_newest_schedules(int64 now_ms, int limit,
 	rsn_args_add_texts(&args, set_aside, nset_aside);
 	rsn_args_add(&args, Int64GetDatum(after->next_run_at_ms));
 	rsn_args_add_text(&args, after->id);
-	return due_from_result(rsn_store_exec(RSN_QUERY_LOCK_NEWEST_SCHEDULES,
+	return due_from_result(rsn_store_exec(&lock_newest_schedules_stmt,
 										  &args), due);
 }
+
+static RsnStatement list_schedules_stmt = {
+	.name = "list_schedules",
+	.sql = "SELECT " SCHEDULE_WITHOUT_PAYLOAD ", NULL::pg_catalog.jsonb,"
+	" NULL::pg_catalog.bytea, NULL::pg_catalog.text"
+	" FROM resonate.schedules s"
+	" WHERE s.id OPERATOR(pg_catalog.>) $1 ORDER BY s.id LIMIT $2",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID, INT8OID)
+};
 
 /* Schedules in order of their ids, after one of them, without their params. */
 int
@@ -202,10 +277,26 @@ rsn_store_list_schedules(text *after_id, int limit, RsnScheduleRow **rows)
 
 	rsn_args_add_text(&args, after_id);
 	rsn_args_add(&args, Int64GetDatum(limit));
-	count = rsn_store_exec(RSN_QUERY_LIST_SCHEDULES, &args);
+	count = rsn_store_exec(&list_schedules_stmt, &args);
 	*rows = schedules_from_result(count);
 	return (int) count;
 }
+
+/* As schedules_clock_idx has it. */
+#define SCHEDULE_CLOCK \
+	"GREATEST(s.created_at, s.last_run_at, s.last_missed_at)"
+
+static RsnStatement lock_schedules_ahead_stmt = {
+	.name = "lock_schedules_ahead",
+	.sql = "SELECT " SCHEDULE_WITHOUT_PAYLOAD ", NULL::pg_catalog.jsonb,"
+	" NULL::pg_catalog.bytea, NULL::pg_catalog.text"
+	" FROM resonate.schedules s"
+	" WHERE " SCHEDULE_CLOCK GT "$1 AND " SCHEDULE_CLOCK LE "$2"
+	" ORDER BY " SCHEDULE_CLOCK " LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, INT8OID, INT8OID)
+};
 
 /*
  * Locks schedules that were created, have run or have missed a run after an instant
@@ -221,10 +312,21 @@ rsn_store_lock_schedules_ahead(int64 now_ms, int64 until_ms, int limit,
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(until_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
-	count = rsn_store_exec(RSN_QUERY_LOCK_SCHEDULES_AHEAD, &args);
+	count = rsn_store_exec(&lock_schedules_ahead_stmt, &args);
 	*rows = schedules_from_result(count);
 	return (int) count;
 }
+
+static RsnStatement update_schedule_stmt = {
+	.name = "update_schedule",
+	.sql = "UPDATE resonate.schedules SET next_run_at = $2, last_run_at = $3,"
+	" next_civil = $4, fired = $5, missed = $6, last_missed_at = $7,"
+	" created_at = $8 WHERE id" EQ "$1",
+	.spi_result = SPI_OK_UPDATE,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
+		 INT8OID)
+};
 
 /* Stores what has become of a locked schedule. */
 void
@@ -240,9 +342,17 @@ rsn_store_update_schedule(const RsnScheduleRow *row)
 	rsn_args_add(&args, Int64GetDatum(row->missed));
 	add_time(&args, row->last_missed_at_ms, -1);
 	rsn_args_add(&args, Int64GetDatum(row->created_at_ms));
-	if (rsn_store_exec(RSN_QUERY_UPDATE_SCHEDULE, &args) != 1)
+	if (rsn_store_exec(&update_schedule_stmt, &args) != 1)
 		rsn_store_refuse_left_out("schedules");
 }
+
+static RsnStatement delete_schedule_stmt = {
+	.name = "delete_schedule",
+	.sql = "DELETE FROM resonate.schedules WHERE id" EQ "$1",
+	.spi_result = SPI_OK_DELETE,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID)
+};
 
 /* Deletes a schedule; false when there is none. */
 bool
@@ -251,8 +361,19 @@ rsn_store_delete_schedule(text *id)
 	RsnArgs		args = {0};
 
 	rsn_args_add_text(&args, id);
-	return rsn_store_exec(RSN_QUERY_DELETE_SCHEDULE, &args) > 0;
+	return rsn_store_exec(&delete_schedule_stmt, &args) > 0;
 }
+
+static RsnStatement search_schedules_stmt = {
+	.name = "search_schedules",
+	.sql = "SELECT " SCHEDULE_COLUMNS " FROM resonate.schedules s"
+	" WHERE s.id OPERATOR(pg_catalog.>) $2"
+	" AND ($1 IS NULL OR s.promise_tags OPERATOR(pg_catalog.@>) $1)"
+	" ORDER BY s.id LIMIT $3",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_EACH,
+	ARGS(JSONBOID, TEXTOID, INT8OID)
+};
 
 /* Schedules in order of their ids, after one of them; NULL tags: any. */
 int
@@ -265,7 +386,7 @@ rsn_store_search_schedules(Jsonb *tags, text *after_id, int limit,
 	rsn_args_add_varlena(&args, tags);
 	rsn_args_add_text(&args, after_id);
 	rsn_args_add(&args, Int64GetDatum(limit));
-	count = rsn_store_exec(RSN_QUERY_SEARCH_SCHEDULES, &args);
+	count = rsn_store_exec(&search_schedules_stmt, &args);
 	*rows = schedules_from_result(count);
 	return (int) count;
 }

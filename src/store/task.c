@@ -1,19 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * store/task.c
- *	  The statements on tasks and on who awaits what.
+ *	  Tasks: their rows, read, locked and written.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
 #include "core/address.h"
 #include "server/clock.h"
 #include "store/internal.h"
+#include "store/sql.h"
 
 /* Columns of resonate.tasks, in its order, and what statements add to it. */
 enum
@@ -300,6 +300,22 @@ rsn_store_try_lock_tasks(text *const *ids, int n, RsnTaskRow **rows,
 }
 
 /*
+ * All that a settlement of promises touches, and perhaps one more, in one
+ * go and in byte order.
+ */
+static RsnStatement lock_tasks_and_awaiters_stmt = {
+	.name = "lock_tasks_and_awaiters",
+	.sql = "SELECT " TASK_COLUMNS " FROM resonate.tasks t"
+	" WHERE t.id" EQ "ANY (ARRAY(SELECT a.awaiter_id"
+	" FROM resonate.awaiters a WHERE a.awaited_id" EQ "ANY ($1))"
+	" OPERATOR(pg_catalog.||) $2)"
+	" ORDER BY t.id FOR NO KEY UPDATE",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTARRAYOID, TEXTARRAYOID)
+};
+
+/*
  * The tasks of these ids and those that await these promises, which are locked.
  * Locked and answered in byte order.
  */
@@ -313,10 +329,23 @@ rsn_store_lock_tasks_and_awaiters(text *const *ids, int n,
 
 	rsn_args_add_texts(&args, awaited_ids, nawaited);
 	rsn_args_add_texts(&args, ids, n);
-	count = rsn_store_exec(RSN_QUERY_LOCK_TASKS_AND_AWAITERS, &args);
+	count = rsn_store_exec(&lock_tasks_and_awaiters_stmt, &args);
 	*rows = rsn_store_tasks_from_result(count);
 	return (int) count;
 }
+
+static RsnStatement lock_tasks_of_pid_stmt = {
+	.name = "lock_tasks_of_pid",
+	.sql = "SELECT " TASK_COLUMNS " FROM resonate.tasks t"
+	" WHERE t.id" EQ "ANY (ARRAY(SELECT h.id FROM resonate.tasks h"
+	" WHERE h.state" EQ TASK_STATE("acquired")
+	" AND h.clock_at IS NOT NULL AND h.pid" EQ "$1))"
+	" AND t.pid" EQ "$1"
+	" ORDER BY t.id FOR NO KEY UPDATE",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID)
+};
 
 /* The tasks that a process holds, locked and answered in byte order. */
 int
@@ -326,10 +355,22 @@ rsn_store_lock_tasks_of_pid(text *pid, RsnTaskRow **rows)
 	uint64		count;
 
 	rsn_args_add_text(&args, pid);
-	count = rsn_store_exec(RSN_QUERY_LOCK_TASKS_OF_PID, &args);
+	count = rsn_store_exec(&lock_tasks_of_pid_stmt, &args);
 	*rows = rsn_store_tasks_from_result(count);
 	return (int) count;
 }
+
+static RsnStatement lock_ended_leases_stmt = {
+	.name = "lock_ended_leases",
+	.sql = "SELECT " TASK_COLUMNS " FROM resonate.tasks t"
+	" WHERE t.state" EQ TASK_STATE("acquired")
+	" AND t.clock_at" GE "$4 AND t.clock_at" LE "$1"
+	" AND " ALIVE_AT("$1") " AND t.id" NE "ALL ($3)"
+	" ORDER BY t.clock_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, INT8OID, TEXTARRAYOID, INT8OID)
+};
 
 /*
  * Locks live tasks whose lease has ended, not before from, the longest ended first; skips those
@@ -347,7 +388,7 @@ rsn_store_lock_ended_leases(int64 from_ms, int64 now_ms, int limit,
 	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_texts(&args, set_aside, nset_aside);
 	rsn_args_add(&args, Int64GetDatum(from_ms));
-	count = rsn_store_exec(RSN_QUERY_LOCK_ENDED_LEASES, &args);
+	count = rsn_store_exec(&lock_ended_leases_stmt, &args);
 	*rows = rsn_store_tasks_from_result(count);
 	return (int) count;
 }
@@ -370,6 +411,20 @@ rsn_store_delete_task(const RsnTaskRow *row)
 	rsn_table_delete(RSN_TABLE_TASKS, &row->tid);
 }
 
+static RsnStatement delete_stale_tasks_stmt = {
+	.name = "delete_stale_tasks",
+	.sql = "DELETE FROM resonate.tasks d"
+	" WHERE d.ctid" EQ "ANY (ARRAY(SELECT t.ctid FROM resonate.tasks t"
+	" CROSS JOIN LATERAL (SELECT p.state FROM resonate.promises p"
+	" WHERE p.id" EQ "t.id OFFSET 0) AS p"
+	" WHERE " IN_RANGE("t.id", "$2", "$3")
+	" AND p.state" NE STATE("pending")
+	" LIMIT $1 FOR UPDATE OF t SKIP LOCKED))",
+	.spi_result = SPI_OK_DELETE,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, TEXTOID, TEXTOID)
+};
+
 /*
  * Deletes tasks in a range whose promise is settled, as a restore can leave them.
  */
@@ -381,77 +436,5 @@ rsn_store_delete_stale_tasks(const RsnKeyRange *range, int limit)
 	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_text(&args, range->after);
 	rsn_args_add_text(&args, range->last);
-	return (int) rsn_store_exec(RSN_QUERY_DELETE_STALE_TASKS, &args);
-}
-
-/* False when no task awaits a locked promise; true when one may. */
-bool
-rsn_store_may_be_awaited(text *promise_id)
-{
-	return rsn_table_may_have(RSN_TABLE_AWAITERS, promise_id);
-}
-
-/* Records that a task awaits a locked promise; false when it was known. */
-bool
-rsn_store_insert_awaiter(text *awaited_id, text *awaiter_id)
-{
-	RsnArgs		args = {0};
-
-	rsn_args_add_text(&args, awaited_id);
-	rsn_args_add_text(&args, awaiter_id);
-	if (rsn_store_exec(RSN_QUERY_INSERT_AWAITER, &args) == 1)
-		return true;
-	if (rsn_store_exec(RSN_QUERY_FIND_AWAITER, &args) != 1)
-		rsn_store_refuse_left_out("awaiters");
-	return false;
-}
-
-/* Columns of resonate.awaiters, in its order. */
-enum
-{
-	AWAITER_AWAITED_ID, AWAITER_ID
-};
-
-/* The id of the task in a row of resonate.awaiters. */
-text *
-rsn_store_awaiter_id(HeapTuple tuple, TupleDesc desc)
-{
-	bool		is_null;
-
-	return DatumGetTextPP(heap_getattr(tuple, AWAITER_ID + 1, desc, &is_null));
-}
-
-/* Who awaits these promises. */
-int
-rsn_store_list_awaiters(text *const *awaited_ids, int n, RsnAwaiterRow **rows)
-{
-	RsnArgs		args = {0};
-	uint64		count;
-
-	rsn_args_add_texts(&args, awaited_ids, n);
-	count = rsn_store_exec(RSN_QUERY_AWAITERS, &args);
-	*rows = rsn_store_alloc(Max(count, 1) * sizeof(RsnAwaiterRow));
-	for (uint64 i = 0; i < count; i++)
-	{
-		(*rows)[i].awaited_id = rsn_store_get_text(SPI_tuptable->vals[i], 1);
-		(*rows)[i].awaiter_id = rsn_store_get_text(SPI_tuptable->vals[i], 2);
-	}
-	return (int) count;
-}
-
-/*
- * Deletes the awaiters of locked promises but for those that are busy, and returns
- * them, with repetitions.
- */
-int
-rsn_store_take_awaiters(text *const *awaited_ids, int n, text *const *busy,
-						int nbusy, text ***awaiter_ids)
-{
-	RsnArgs		args = {0};
-	uint64		count;
-
-	rsn_args_add_texts(&args, awaited_ids, n);
-	rsn_args_add_texts(&args, busy, nbusy);
-	count = rsn_store_exec(RSN_QUERY_TAKE_AWAITERS, &args);
-	return rsn_store_texts_from_result(count, awaiter_ids);
+	return (int) rsn_store_exec(&delete_stale_tasks_stmt, &args);
 }
