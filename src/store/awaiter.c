@@ -12,19 +12,13 @@
 #include "store/internal.h"
 #include "store/sql.h"
 
-/* Columns of resonate.awaiters, in its order. */
-enum
-{
-	AWAITER_AWAITED_ID, AWAITER_ID
-};
-
 /* The id of the task in a row of resonate.awaiters. */
 text *
 rsn_store_awaiter_id(HeapTuple tuple, TupleDesc desc)
 {
 	bool		is_null;
 
-	return DatumGetTextPP(heap_getattr(tuple, AWAITER_ID + 1, desc, &is_null));
+	return DatumGetTextPP(heap_getattr(tuple, RSN_AWAITER_COL_ID + 1, desc, &is_null));
 }
 
 /* False when no task awaits a locked promise; true when one may. */

@@ -78,20 +78,6 @@ rsn_store_may_have_callbacks(text *promise_id)
 	return rsn_table_may_have(RSN_TABLE_CALLBACKS, promise_id);
 }
 
-/* Columns of resonate.callbacks, in its order. */
-enum
-{
-	CALLBACK_CREATED_AT, CALLBACK_KIND, CALLBACK_PROMISE_ID, CALLBACK_ID,
-	CALLBACK_ADDRESS
-};
-
-/* Columns of resonate.messages, in its order. */
-enum
-{
-	MESSAGE_CREATED_AT, MESSAGE_DUE_AT, MESSAGE_ATTEMPT, MESSAGE_KIND,
-	MESSAGE_PROMISE_ID, MESSAGE_CALLBACK_ID, MESSAGE_ADDRESS, MESSAGE_RECEIVED_AT
-};
-
 static bool
 is_notify(Datum address)
 {
@@ -113,7 +99,7 @@ add_notification(const RsnTuple *callback, void *arg)
 	NotificationList *list = arg;
 
 	if (list->n == list->limit ||
-		!is_notify(callback->values[CALLBACK_ADDRESS]))
+		!is_notify(callback->values[RSN_CALLBACK_COL_ADDRESS]))
 		return false;
 	list->tids[list->n++] = *callback->tid;
 	return true;
@@ -147,7 +133,7 @@ find_notification(const ItemPointerData *tid, text *promise_id,
 {
 	if (rsn_table_fetch(RSN_TABLE_CALLBACKS, tid, callback) &&
 		rsn_id_compare(promise_id,
-					   DatumGetTextPP(callback->values[CALLBACK_PROMISE_ID])) == 0)
+					   DatumGetTextPP(callback->values[RSN_CALLBACK_COL_PROMISE_ID])) == 0)
 		return true;
 	return rsn_table_find(RSN_TABLE_CALLBACKS, promise_id, callback);
 }
@@ -169,8 +155,8 @@ rsn_store_take_notification(const ItemPointerData *tid, text *promise_id,
 	found = *callback.tid;
 	row->kind = RSN_CALLBACK_NAMED;
 	row->promise_id = promise_id;
-	row->callback_id = rsn_store_keep(callback.values[CALLBACK_ID], false);
-	row->address = rsn_store_keep(callback.values[CALLBACK_ADDRESS], false);
+	row->callback_id = rsn_store_keep(callback.values[RSN_CALLBACK_COL_ID], false);
+	row->address = rsn_store_keep(callback.values[RSN_CALLBACK_COL_ADDRESS], false);
 	return rsn_table_try_delete(RSN_TABLE_CALLBACKS, &found);
 }
 
@@ -180,17 +166,17 @@ insert_message(const RsnTuple *callback, int64 now_ms)
 {
 	RsnNewTuple message = {0};
 
-	rsn_tuple_set(&message, MESSAGE_CREATED_AT, Int64GetDatum(now_ms), false);
-	rsn_tuple_set(&message, MESSAGE_DUE_AT, Int64GetDatum(now_ms), false);
-	rsn_tuple_set(&message, MESSAGE_RECEIVED_AT, (Datum) 0, true);
-	rsn_tuple_set(&message, MESSAGE_ATTEMPT, Int32GetDatum(0), false);
-	rsn_tuple_set(&message, MESSAGE_KIND, callback->values[CALLBACK_KIND],
+	rsn_tuple_set(&message, RSN_MESSAGE_COL_CREATED_AT, Int64GetDatum(now_ms), false);
+	rsn_tuple_set(&message, RSN_MESSAGE_COL_DUE_AT, Int64GetDatum(now_ms), false);
+	rsn_tuple_set(&message, RSN_MESSAGE_COL_RECEIVED_AT, (Datum) 0, true);
+	rsn_tuple_set(&message, RSN_MESSAGE_COL_ATTEMPT, Int32GetDatum(0), false);
+	rsn_tuple_set(&message, RSN_MESSAGE_COL_KIND, callback->values[RSN_CALLBACK_COL_KIND],
 				  false);
-	rsn_tuple_set(&message, MESSAGE_PROMISE_ID,
-				  callback->values[CALLBACK_PROMISE_ID], false);
-	rsn_tuple_set(&message, MESSAGE_CALLBACK_ID, callback->values[CALLBACK_ID],
+	rsn_tuple_set(&message, RSN_MESSAGE_COL_PROMISE_ID,
+				  callback->values[RSN_CALLBACK_COL_PROMISE_ID], false);
+	rsn_tuple_set(&message, RSN_MESSAGE_COL_CALLBACK_ID, callback->values[RSN_CALLBACK_COL_ID],
 				  false);
-	rsn_tuple_set(&message, MESSAGE_ADDRESS, callback->values[CALLBACK_ADDRESS],
+	rsn_tuple_set(&message, RSN_MESSAGE_COL_ADDRESS, callback->values[RSN_CALLBACK_COL_ADDRESS],
 				  false);
 	(void) rsn_table_insert(RSN_TABLE_MESSAGES, &message, false);
 }
@@ -212,7 +198,7 @@ fire_few(text *promise_id, int64 now_ms, RsnNoteAddress note)
 		if (!rsn_table_find(RSN_TABLE_CALLBACKS, promise_id, &callback))
 			return true;
 		tid = *callback.tid;
-		note(DatumGetTextPP(callback.values[CALLBACK_ADDRESS]));
+		note(DatumGetTextPP(callback.values[RSN_CALLBACK_COL_ADDRESS]));
 		insert_message(&callback, now_ms);
 		rsn_table_delete(RSN_TABLE_CALLBACKS, &tid);
 	}

@@ -10,6 +10,7 @@
 
 #include "executor/spi.h"
 
+#include "store/columns.h"
 #include "store/enum.h"
 #include "store/store.h"
 #include "store/table.h"
@@ -54,51 +55,6 @@ typedef struct RsnStatePart
 	int64		until_ms;
 } RsnStatePart;
 
-/* Columns of resonate.promises, in its order, and what statements add to it. */
-typedef enum RsnPromiseColumn
-{
-	RSN_COL_CREATED_AT,
-	RSN_COL_TIMEOUT_AT,
-	RSN_COL_SETTLED_AT,
-	RSN_COL_STATE,
-	RSN_COL_TIMER,
-	RSN_COL_EXTERNAL,
-	RSN_COL_TARGETED,
-	RSN_COL_TASK_VERSION,
-	RSN_COL_ID,
-	RSN_COL_KEY_FOR_CREATE,
-	RSN_COL_KEY_FOR_COMPLETE,
-	RSN_COL_TAGS,
-	RSN_COL_PARAM_HEADERS,
-	RSN_COL_PARAM_DATA,
-	RSN_COL_PARAM_TEXT,
-	RSN_COL_VALUE_HEADERS,
-	RSN_COL_VALUE_DATA,
-	RSN_COL_VALUE_TEXT,
-	RSN_COL_CTID
-} RsnPromiseColumn;
-
-#define RSN_PROMISE_NSTORED	RSN_COL_CTID
-
-#define RSN_PROMISE_CORE_COLUMNS \
-	"p.created_at, p.timeout_at, p.settled_at, p.state, p.timer, p.external, " \
-	"p.targeted, p.task_version, p.id, p.idempotency_key_for_create, " \
-	"p.idempotency_key_for_complete"
-
-#define RSN_PROMISE_COLUMNS \
-	RSN_PROMISE_CORE_COLUMNS ", p.tags, p.param_headers, p.param_data, " \
-	"p.param_text, p.value_headers, p.value_data, p.value_text, p.ctid"
-
-/*
- * The same columns for who only settles what is pending, and so has no value, at
- * its deadline.
- */
-#define RSN_PROMISE_WITHOUT_PAYLOAD \
-	RSN_PROMISE_CORE_COLUMNS ", NULL::pg_catalog.jsonb, " \
-	"NULL::pg_catalog.jsonb, NULL::pg_catalog.bytea, NULL::pg_catalog.text, " \
-	"NULL::pg_catalog.jsonb, NULL::pg_catalog.bytea, NULL::pg_catalog.text, " \
-	"p.ctid"
-
 extern void rsn_args_add(RsnArgs *args, Datum value);
 extern void rsn_args_add_text(RsnArgs *args, text *value);
 extern void rsn_args_add_varlena(RsnArgs *args, void *value);
@@ -122,11 +78,12 @@ extern text **rsn_store_sort_ids(text *const *ids, int *n);
 extern void *rsn_store_keep(Datum value, bool is_null);
 extern struct varlena *rsn_store_as_stored(Datum value, bool is_null);
 extern struct varlena *rsn_store_keep_stored(struct varlena *value);
-extern struct varlena *rsn_store_get_stored(HeapTuple tuple, int column);
 extern int64 rsn_store_get_int64(HeapTuple tuple, int column, int64 if_null);
 extern int32 rsn_store_get_int32(HeapTuple tuple, int column, int32 if_null);
-extern void rsn_store_get_payload(HeapTuple tuple, int column,
-								  RsnPayload *payload);
+extern void rsn_store_payload_from_values(const Datum *values,
+										  const bool *nulls,
+										  RsnPayload *payload);
+extern void rsn_store_keep_payload(RsnPayload *payload);
 extern void rsn_args_add_payload(RsnArgs *args, const RsnPayload *payload);
 extern void rsn_args_add_kind(RsnArgs *args, RsnCallbackKind kind);
 extern int	rsn_store_texts_from_result(uint64 n, text ***values);

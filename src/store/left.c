@@ -59,7 +59,7 @@ add_awaiter(const RsnTuple *awaiter, void *arg)
 
 	if (list->n == list->limit)
 		return false;
-	list->ids[list->n++] = rsn_store_keep(awaiter->values[1], false);
+	list->ids[list->n++] = rsn_store_keep(awaiter->values[RSN_AWAITER_COL_ID], false);
 	return true;
 }
 

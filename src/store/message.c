@@ -17,6 +17,9 @@
 /* Columns before those of the promise in a row that describes a message. */
 #define MESSAGE_NCOLUMNS 8
 
+StaticAssertDecl(MESSAGE_NCOLUMNS + RSN_COL_CTID < RSN_STORE_MAX_COLUMNS,
+				 "the widest row of a statement has room");
+
 /* The messages of the last statement, in its order, with their promises. */
 RsnMessageRow *
 rsn_store_messages_from_result(uint64 n)
@@ -50,7 +53,7 @@ rsn_store_messages_from_result(uint64 n)
 
 static RsnStatement lock_notifications_stmt = {
 	.name = "lock_notifications",
-	.sql = "SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_WITHOUT_PAYLOAD
+	.sql = "SELECT " MESSAGE_COLUMNS ", " PROMISE_WITHOUT_PAYLOAD
 	" FROM resonate.messages m"
 	PROMISE_OF_MESSAGE
 	" WHERE m." IS_NOTIFY("address") " AND m.due_at" LE "$1"
@@ -82,7 +85,7 @@ rsn_store_lock_notifications(int64 now_ms, int limit, text *const *set_aside,
 
 static RsnStatement lock_notifications_of_stmt = {
 	.name = "lock_notifications_of",
-	.sql = "SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_WITHOUT_PAYLOAD
+	.sql = "SELECT " MESSAGE_COLUMNS ", " PROMISE_WITHOUT_PAYLOAD
 	" FROM resonate.messages m"
 	PROMISE_OF_MESSAGE
 	" WHERE m.promise_id" EQ "$3 AND m." IS_NOTIFY("address")
@@ -149,7 +152,7 @@ static RsnStatement lock_messages_stmt = {
 	" WHERE t.address" EQ "$1 AND t." NOT_NOTIFY("address")
 	" AND t.due_at" LE "$2"
 	" ORDER BY t.due_at LIMIT $3 FOR UPDATE SKIP LOCKED)"
-	" SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_COLUMNS
+	" SELECT " MESSAGE_COLUMNS ", " PROMISE_COLUMNS
 	" FROM m" PROMISE_OF_MESSAGE
 	" ORDER BY m.created_at, m.promise_id, m.callback_id",
 	.spi_result = SPI_OK_SELECT,
@@ -209,7 +212,7 @@ rsn_store_hide_messages(RsnMessageRow *rows, int n, int64 now_ms,
 
 static RsnStatement lock_listener_messages_stmt = {
 	.name = "lock_listener_messages",
-	.sql = "SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_COLUMNS
+	.sql = "SELECT " MESSAGE_COLUMNS ", " PROMISE_COLUMNS
 	" FROM resonate.messages m"
 	PROMISE_OF_MESSAGE
 	" WHERE m.address" EQ "$1 AND m." NOT_NOTIFY("address")
@@ -238,7 +241,7 @@ rsn_store_lock_listener_messages(text *address, int limit, int64 now_ms,
 
 static RsnStatement debug_messages_stmt = {
 	.name = "debug_messages",
-	.sql = "SELECT " MESSAGE_COLUMNS ", " RSN_PROMISE_COLUMNS
+	.sql = "SELECT " MESSAGE_COLUMNS ", " PROMISE_COLUMNS
 	" FROM resonate.messages m"
 	PROMISE_OF_MESSAGE
 	" WHERE m.kind" EQ KIND("true")

@@ -329,7 +329,7 @@ rsn_store_lock_promises(text *const *ids, int n, RsnPromiseRow **rows)
 
 static RsnStatement lock_due_stmt = {
 	.name = "lock_due",
-	.sql = "SELECT " RSN_PROMISE_WITHOUT_PAYLOAD
+	.sql = "SELECT " PROMISE_WITHOUT_PAYLOAD
 	" FROM resonate.promises p"
 	" WHERE p.state" EQ STATE("pending") " AND p.external" EQ "$4"
 	" AND p.timeout_at" GE "$5 AND p.timeout_at" LE "$1"
@@ -378,7 +378,7 @@ rsn_store_delete_promise(text *id)
 
 static RsnStatement try_lock_promises_stmt = {
 	.name = "try_lock_promises",
-	.sql = "SELECT " RSN_PROMISE_COLUMNS " FROM resonate.promises p"
+	.sql = "SELECT " PROMISE_COLUMNS " FROM resonate.promises p"
 	" WHERE p.id" EQ "ANY ($1) FOR NO KEY UPDATE SKIP LOCKED",
 	.spi_result = SPI_OK_SELECT,
 	.cursor_options = PLAN_ONCE,

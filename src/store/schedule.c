@@ -7,31 +7,12 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "utils/builtins.h"
 
 #include "server/clock.h"
 #include "store/internal.h"
 #include "store/sql.h"
-
-/* In the order that schedule_from_tuple reads. */
-#define SCHEDULE_WITHOUT_PAYLOAD \
-	"s.created_at, s.next_run_at, s.last_run_at, s.promise_timeout, " \
-	"s.fired, s.missed, s.last_missed_at, s.next_civil, " \
-	"s.catch_up::pg_catalog.text, s.id, s.cron, s.time_zone, s.promise_id, " \
-	"s.promise_tags"
-#define SCHEDULE_COLUMNS \
-	SCHEDULE_WITHOUT_PAYLOAD ", s.param_headers, s.param_data, s.param_text"
-
-/* The order of SCHEDULE_COLUMNS. */
-enum
-{
-	SCHEDULE_CREATED_AT = 1, SCHEDULE_NEXT_RUN_AT, SCHEDULE_LAST_RUN_AT,
-	SCHEDULE_PROMISE_TIMEOUT, SCHEDULE_FIRED, SCHEDULE_MISSED,
-	SCHEDULE_LAST_MISSED_AT, SCHEDULE_NEXT_CIVIL, SCHEDULE_CATCH_UP,
-	SCHEDULE_ID, SCHEDULE_CRON,
-	SCHEDULE_TIME_ZONE, SCHEDULE_PROMISE_ID, SCHEDULE_PROMISE_TAGS,
-	SCHEDULE_PARAM
-};
 
 static const char *const catch_up_names[] = {
 	[RSN_CATCH_UP_ALL] = "all",
@@ -61,34 +42,52 @@ rsn_catch_up_from_name(const char *name, RsnCatchUp *catch_up)
 	return false;
 }
 
-static void
-schedule_from_tuple(HeapTuple tuple, RsnScheduleRow *row)
+static int64
+get_int64(const Datum *values, const bool *nulls, RsnScheduleColumn column,
+		  int64 if_null)
 {
-	char	   *catch_up = SPI_getvalue(tuple, SPI_tuptable->tupdesc,
-										SCHEDULE_CATCH_UP);
+	return nulls[column] ? if_null : DatumGetInt64(values[column]);
+}
 
-	row->id = rsn_store_get_text(tuple, SCHEDULE_ID);
-	row->cron = rsn_store_get_text(tuple, SCHEDULE_CRON);
-	row->time_zone = rsn_store_get_text(tuple, SCHEDULE_TIME_ZONE);
-	row->promise_id = rsn_store_get_text(tuple, SCHEDULE_PROMISE_ID);
-	row->promise_tags = rsn_store_get_stored(tuple, SCHEDULE_PROMISE_TAGS);
-	rsn_store_get_payload(tuple, SCHEDULE_PARAM, &row->param);
-	row->promise_timeout_ms = rsn_store_get_int64(tuple,
-												  SCHEDULE_PROMISE_TIMEOUT, 0);
-	row->created_at_ms = rsn_store_get_int64(tuple, SCHEDULE_CREATED_AT, 0);
-	row->next_run_at_ms = rsn_store_get_int64(tuple, SCHEDULE_NEXT_RUN_AT, 0);
-	row->last_run_at_ms = rsn_store_get_int64(tuple, SCHEDULE_LAST_RUN_AT, -1);
-	row->next_civil_ms = rsn_store_get_int64(tuple, SCHEDULE_NEXT_CIVIL,
-											 RSN_CIVIL_NONE);
-	row->fired = rsn_store_get_int64(tuple, SCHEDULE_FIRED, 0);
-	row->missed = rsn_store_get_int64(tuple, SCHEDULE_MISSED, 0);
-	row->last_missed_at_ms = rsn_store_get_int64(tuple,
-												 SCHEDULE_LAST_MISSED_AT, -1);
-	if (catch_up == NULL || !rsn_catch_up_from_name(catch_up, &row->catch_up))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("unrecognized catch_up of schedule \"%s\"",
-						text_to_cstring(row->id))));
+static text *
+get_text(const Datum *values, const bool *nulls, RsnScheduleColumn column)
+{
+	return rsn_store_keep(values[column], nulls[column]);
+}
+
+/* Reads a schedule from its columns. */
+static void
+schedule_from_values(const Datum *values, const bool *nulls,
+					 RsnScheduleRow *row)
+{
+	row->id = get_text(values, nulls, RSN_SCHEDULE_COL_ID);
+	row->cron = get_text(values, nulls, RSN_SCHEDULE_COL_CRON);
+	row->time_zone = get_text(values, nulls, RSN_SCHEDULE_COL_TIME_ZONE);
+	row->promise_id = get_text(values, nulls, RSN_SCHEDULE_COL_PROMISE_ID);
+	row->promise_tags =
+		rsn_store_keep_stored(rsn_store_as_stored(values[RSN_SCHEDULE_COL_PROMISE_TAGS],
+												  nulls[RSN_SCHEDULE_COL_PROMISE_TAGS]));
+	rsn_store_payload_from_values(values + RSN_SCHEDULE_COL_PARAM_HEADERS,
+								  nulls + RSN_SCHEDULE_COL_PARAM_HEADERS,
+								  &row->param);
+	rsn_store_keep_payload(&row->param);
+	row->catch_up = (RsnCatchUp)
+		rsn_enum_index(RSN_ENUM_CATCH_UP,
+					   DatumGetObjectId(values[RSN_SCHEDULE_COL_CATCH_UP]));
+	row->promise_timeout_ms =
+		get_int64(values, nulls, RSN_SCHEDULE_COL_PROMISE_TIMEOUT, 0);
+	row->created_at_ms =
+		get_int64(values, nulls, RSN_SCHEDULE_COL_CREATED_AT, 0);
+	row->next_run_at_ms =
+		get_int64(values, nulls, RSN_SCHEDULE_COL_NEXT_RUN_AT, 0);
+	row->last_run_at_ms =
+		get_int64(values, nulls, RSN_SCHEDULE_COL_LAST_RUN_AT, -1);
+	row->next_civil_ms =
+		get_int64(values, nulls, RSN_SCHEDULE_COL_NEXT_CIVIL, RSN_CIVIL_NONE);
+	row->fired = get_int64(values, nulls, RSN_SCHEDULE_COL_FIRED, 0);
+	row->missed = get_int64(values, nulls, RSN_SCHEDULE_COL_MISSED, 0);
+	row->last_missed_at_ms =
+		get_int64(values, nulls, RSN_SCHEDULE_COL_LAST_MISSED_AT, -1);
 }
 
 /* The schedules of the last statement, in its order; NULL for none. */
@@ -100,7 +99,14 @@ schedules_from_result(uint64 n)
 	if (n > 0)
 		rows = rsn_store_alloc(n * sizeof(RsnScheduleRow));
 	for (uint64 i = 0; i < n; i++)
-		schedule_from_tuple(SPI_tuptable->vals[i], &rows[i]);
+	{
+		Datum		values[RSN_STORE_MAX_COLUMNS];
+		bool		nulls[RSN_STORE_MAX_COLUMNS];
+
+		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values,
+						  nulls);
+		schedule_from_values(values, nulls, &rows[i]);
+	}
 	return rows;
 }
 
@@ -259,8 +265,7 @@ rsn_store_lock_newest_schedules(int64 now_ms, int limit,
 
 static RsnStatement list_schedules_stmt = {
 	.name = "list_schedules",
-	.sql = "SELECT " SCHEDULE_WITHOUT_PAYLOAD ", NULL::pg_catalog.jsonb,"
-	" NULL::pg_catalog.bytea, NULL::pg_catalog.text"
+	.sql = "SELECT " SCHEDULE_WITHOUT_PARAM
 	" FROM resonate.schedules s"
 	" WHERE s.id OPERATOR(pg_catalog.>) $1 ORDER BY s.id LIMIT $2",
 	.spi_result = SPI_OK_SELECT,
@@ -288,8 +293,7 @@ rsn_store_list_schedules(text *after_id, int limit, RsnScheduleRow **rows)
 
 static RsnStatement lock_schedules_ahead_stmt = {
 	.name = "lock_schedules_ahead",
-	.sql = "SELECT " SCHEDULE_WITHOUT_PAYLOAD ", NULL::pg_catalog.jsonb,"
-	" NULL::pg_catalog.bytea, NULL::pg_catalog.text"
+	.sql = "SELECT " SCHEDULE_WITHOUT_PARAM
 	" FROM resonate.schedules s"
 	" WHERE " SCHEDULE_CLOCK GT "$1 AND " SCHEDULE_CLOCK LE "$2"
 	" ORDER BY " SCHEDULE_CLOCK " LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",

@@ -80,13 +80,13 @@ static RsnStatement search_stmt = {
 	.name = "search",
 	.sql = "SELECT f.* FROM (SELECT w.*"
 	" FROM pg_catalog.unnest($3::resonate.promise_state[]) AS s (state)"
-	" CROSS JOIN LATERAL (SELECT " RSN_PROMISE_COLUMNS
+	" CROSS JOIN LATERAL (SELECT " PROMISE_COLUMNS
 	" FROM resonate.promises p"
 	" WHERE p.state" EQ "s.state"
 	" AND ($11 OR p.state" NE STATE("pending")
 	" OR p.timeout_at OPERATOR(pg_catalog.>) $4)"
 	SEARCH_FILTER ") AS w"
-	" UNION ALL (SELECT " RSN_PROMISE_COLUMNS
+	" UNION ALL (SELECT " PROMISE_COLUMNS
 	" FROM (SELECT p.*, p.ctid FROM resonate.promises p"
 	" WHERE ($1 OR $2) AND p.state" EQ STATE("pending")
 	" AND p.external" EQ "ANY ($12)"

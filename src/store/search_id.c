@@ -126,7 +126,7 @@ static RsnStatement pass_ids_stmt = {
 
 static RsnStatement search_walk_stmt = {
 	.name = "search_walk",
-	.sql = "SELECT " RSN_PROMISE_COLUMNS " FROM resonate.promises p"
+	.sql = "SELECT " PROMISE_COLUMNS " FROM resonate.promises p"
 	" WHERE " ID_SEARCH_FILTER " AND p.id" LE "$6"
 	" ORDER BY p.id LIMIT $5",
 	.spi_result = SPI_OK_SELECT,
@@ -152,7 +152,7 @@ search_walk(const RsnIdSearch *search, int64 now_ms, int nrows, text **last_id,
 
 static RsnStatement search_in_state_stmt = {
 	.name = "search_in_state",
-	.sql = "SELECT " RSN_PROMISE_COLUMNS " FROM ((SELECT p.*, p.ctid"
+	.sql = "SELECT " PROMISE_COLUMNS " FROM ((SELECT p.*, p.ctid"
 	" FROM resonate.promises p"
 	" WHERE p.state" EQ "$6::resonate.promise_state OFFSET 0)"
 	" UNION ALL (SELECT p.*, p.ctid FROM resonate.promises p"
@@ -204,7 +204,7 @@ are_few_tagged(Jsonb *tags, int few)
 
 static RsnStatement search_tagged_stmt = {
 	.name = "search_tagged",
-	.sql = "SELECT " RSN_PROMISE_COLUMNS " FROM (SELECT p.*, p.ctid"
+	.sql = "SELECT " PROMISE_COLUMNS " FROM (SELECT p.*, p.ctid"
 	" FROM resonate.promises p WHERE " IS_TAGGED("$4") " OFFSET 0) AS p"
 	" WHERE " ID_SEARCH_FILTER " ORDER BY p.id LIMIT $5",
 	.spi_result = SPI_OK_SELECT,
@@ -303,11 +303,6 @@ end_of_task_part(text *after_id, int nrows, bool wants_fulfilled)
 	return rsn_id_compare(task_id, promise_id) < 0 ? task_id : promise_id;
 }
 
-/* The last of TASK_COLUMNS but one, where there is no task that is pending. */
-#define NO_OFFERS \
-	"NULL::pg_catalog.int4, NULL::pg_catalog.int8, NULL::pg_catalog.text, " \
-	"NULL::pg_catalog.text[]"
-
 /*
  * In order of ids, after $4 and up to $7: if $3 live tasks in state $1
  * (NULL: any), and if $2 fulfilled ones, which are read off their
@@ -319,16 +314,14 @@ static RsnStatement search_tasks_stmt = {
 	" WHERE $3 AND " IN_RANGE("t.id", "$4", "$7") " AND " ALIVE_AT("$5")
 	" AND ($1 IS NULL OR t.state" EQ "$1::resonate.task_state)"
 	" ORDER BY t.id LIMIT $6)"
-	" UNION ALL (SELECT NULL::pg_catalog.int8, t.timeout_at,"
-	" NULL::pg_catalog.int8, t.version, 0, 0, NULL::resonate.task_state,"
-	" t.id, t.address, NULL::pg_catalog.text, " NO_OFFERS ", t.ctid"
+	" UNION ALL (SELECT "
+	FULFILLED_TASK("t.timeout_at", "t.version", "t.id", "t.address", "t.ctid")
 	" FROM resonate.tasks t"
 	" WHERE $2 AND " IN_RANGE("t.id", "$4", "$7")
 	" AND t.timeout_at" LE "$5 ORDER BY t.id LIMIT $6)"
-	" UNION ALL (SELECT NULL::pg_catalog.int8, p.timeout_at,"
-	" NULL::pg_catalog.int8, p.task_version, 0, 0,"
-	" NULL::resonate.task_state, p.id, '', NULL::pg_catalog.text,"
-	" " NO_OFFERS ", p.ctid FROM resonate.promises p"
+	" UNION ALL (SELECT "
+	FULFILLED_TASK("p.timeout_at", "p.task_version", "p.id", "''", "p.ctid")
+	" FROM resonate.promises p"
 	" WHERE $2 AND " IN_RANGE("p.id", "$4", "$7")
 	" AND p.task_version IS NOT NULL ORDER BY p.id LIMIT $6)) AS f"
 	" ORDER BY f.id LIMIT $6",

@@ -41,7 +41,26 @@
 #define IN_RANGE(column, after, last) \
 	column " OPERATOR(pg_catalog.>) " after " AND " column LE last
 
+/* The columns of store/columns.h, each with a comma after it. */
+#define OF_P(constant, name, type) "p." #name ", "
+#define OF_T(constant, name, type) "t." #name ", "
+#define OF_S(constant, name, type) "s." #name ", "
+#define AS_NULL(constant, name, type) "NULL::" SQL_##type ", "
+#define SQL_BYTEAOID	"pg_catalog.bytea"
+#define SQL_JSONBOID	"pg_catalog.jsonb"
+#define SQL_TEXTOID		"pg_catalog.text"
+
 /* Promises, as p. */
+
+/* What rsn_store_row_from_tuple reads. */
+#define PROMISE_COLUMNS	RSN_PROMISE_COLUMNS(OF_P) "p.ctid"
+
+/*
+ * The same for who only settles what is pending, and so has no value, at its
+ * deadline.
+ */
+#define PROMISE_WITHOUT_PAYLOAD \
+	RSN_PROMISE_CORE_COLUMNS(OF_P) RSN_PROMISE_PAYLOAD_COLUMNS(AS_NULL) "p.ctid"
 
 #define STATE(x) "'" x "'::resonate.promise_state"
 
@@ -89,11 +108,15 @@
 
 #define TASK_STATE(x) "'" x "'::resonate.task_state"
 
-/* In the order that rsn_store_tasks_from_result reads. */
-#define TASK_COLUMNS \
-	"t.clock_at, t.timeout_at, t.ttl, t.version, t.resumes, t.setbacks, " \
-	"t.state, t.id, t.address, t.pid, t.offers, t.others_at, " \
-	"t.others_address, t.given_back_by, t.ctid"
+/* What rsn_store_tasks_from_result reads. */
+#define TASK_COLUMNS	RSN_TASK_COLUMNS(OF_T) "t.ctid"
+
+/* The same of a task that is fulfilled, which has no state then. */
+#define FULFILLED_TASK(timeout_at, version, id, address, ctid) \
+	"NULL::pg_catalog.int8, " timeout_at ", NULL::pg_catalog.int8, " version \
+	", 0, 0, NULL::resonate.task_state, " id ", " address \
+	", NULL::pg_catalog.text, NULL::pg_catalog.int4, NULL::pg_catalog.int8," \
+	" NULL::pg_catalog.text, NULL::pg_catalog.text[], " ctid
 
 #define ALIVE_AT(now)	"t.timeout_at OPERATOR(pg_catalog.>) " now
 
@@ -108,5 +131,13 @@
 	"((SELECT true FROM resonate.tasks t WHERE t.id" EQ "a.awaiter_id)" \
 	" IS NOT NULL OR (SELECT p.settled_at IS NULL FROM resonate.promises p" \
 	" WHERE p.id" EQ "a.awaiter_id) IS NOT TRUE)"
+
+/* Schedules, as s. */
+
+/* What schedule.c reads, and the place of the row, as of the others. */
+#define SCHEDULE_COLUMNS \
+	RSN_SCHEDULE_CORE_COLUMNS(OF_S) RSN_SCHEDULE_PARAM_COLUMNS(OF_S) "s.ctid"
+#define SCHEDULE_WITHOUT_PARAM \
+	RSN_SCHEDULE_CORE_COLUMNS(OF_S) RSN_SCHEDULE_PARAM_COLUMNS(AS_NULL) "s.ctid"
 
 #endif							/* RSN_STORE_SQL_H */

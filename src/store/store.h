@@ -128,6 +128,8 @@ typedef enum RsnCatchUp
 	RSN_CATCH_UP_NONE
 } RsnCatchUp;
 
+#define RSN_NCATCH_UPS (RSN_CATCH_UP_NONE + 1)
+
 typedef struct RsnScheduleRow
 {
 	text	   *id;

@@ -15,19 +15,11 @@
 #include "store/internal.h"
 #include "store/sql.h"
 
-/* Columns of resonate.tasks, in its order, and what statements add to it. */
-enum
-{
-	TASK_CLOCK_AT, TASK_TIMEOUT_AT, TASK_TTL, TASK_VERSION, TASK_RESUMES,
-	TASK_SETBACKS, TASK_STATE, TASK_ID, TASK_ADDRESS, TASK_PID, TASK_OFFERS,
-	TASK_OTHERS_AT, TASK_OTHERS_ADDRESS, TASK_GIVEN_BACK_BY, TASK_CTID
-};
-
 /* True for a column, counted from zero, that a task keeps for as long as it lives. */
 bool
 rsn_store_is_task_birth_column(int column)
 {
-	return column == TASK_ID || column == TASK_TIMEOUT_AT;
+	return column == RSN_TASK_COL_ID || column == RSN_TASK_COL_TIMEOUT_AT;
 }
 
 /* The id in a row of resonate.tasks. */
@@ -36,7 +28,7 @@ rsn_store_task_id(HeapTuple tuple, TupleDesc desc)
 {
 	bool		is_null;
 
-	return DatumGetTextPP(heap_getattr(tuple, TASK_ID + 1, desc, &is_null));
+	return DatumGetTextPP(heap_getattr(tuple, RSN_TASK_COL_ID + 1, desc, &is_null));
 }
 
 static const char *
@@ -67,10 +59,10 @@ check_row(const RsnTaskRow *row, int sqlstate)
 static RsnTaskState
 get_state(const Datum *values, const bool *nulls)
 {
-	if (nulls[TASK_STATE])
+	if (nulls[RSN_TASK_COL_STATE])
 		return RSN_TASK_FULFILLED;
 	return (RsnTaskState) rsn_enum_index(RSN_ENUM_TASK_STATE,
-										 DatumGetObjectId(values[TASK_STATE]));
+										 DatumGetObjectId(values[RSN_TASK_COL_STATE]));
 }
 
 static int64
@@ -87,24 +79,24 @@ row_from_values(const Datum *values, const bool *nulls,
 	RsnTask    *core = &row->core;
 
 	row->tid = *tid;
-	row->id = rsn_store_keep(values[TASK_ID], nulls[TASK_ID]);
-	row->address = rsn_store_keep(values[TASK_ADDRESS], nulls[TASK_ADDRESS]);
-	row->pid = rsn_store_keep(values[TASK_PID], nulls[TASK_PID]);
+	row->id = rsn_store_keep(values[RSN_TASK_COL_ID], nulls[RSN_TASK_COL_ID]);
+	row->address = rsn_store_keep(values[RSN_TASK_COL_ADDRESS], nulls[RSN_TASK_COL_ADDRESS]);
+	row->pid = rsn_store_keep(values[RSN_TASK_COL_PID], nulls[RSN_TASK_COL_PID]);
 	core->state = get_state(values, nulls);
 	core->has_pid = row->pid != NULL;
-	core->version = DatumGetInt32(values[TASK_VERSION]);
-	core->resumes = DatumGetInt32(values[TASK_RESUMES]);
-	core->setbacks = DatumGetInt32(values[TASK_SETBACKS]);
-	core->ttl_ms = get_int64(values, nulls, TASK_TTL);
-	core->clock_at_ms = get_int64(values, nulls, TASK_CLOCK_AT);
-	core->timeout_at_ms = DatumGetInt64(values[TASK_TIMEOUT_AT]);
-	core->offers = nulls[TASK_OFFERS] ? 0 : DatumGetInt32(values[TASK_OFFERS]);
-	core->others_at_ms = get_int64(values, nulls, TASK_OTHERS_AT);
-	row->others_address = rsn_store_keep(values[TASK_OTHERS_ADDRESS],
-										 nulls[TASK_OTHERS_ADDRESS]);
+	core->version = DatumGetInt32(values[RSN_TASK_COL_VERSION]);
+	core->resumes = DatumGetInt32(values[RSN_TASK_COL_RESUMES]);
+	core->setbacks = DatumGetInt32(values[RSN_TASK_COL_SETBACKS]);
+	core->ttl_ms = get_int64(values, nulls, RSN_TASK_COL_TTL);
+	core->clock_at_ms = get_int64(values, nulls, RSN_TASK_COL_CLOCK_AT);
+	core->timeout_at_ms = DatumGetInt64(values[RSN_TASK_COL_TIMEOUT_AT]);
+	core->offers = nulls[RSN_TASK_COL_OFFERS] ? 0 : DatumGetInt32(values[RSN_TASK_COL_OFFERS]);
+	core->others_at_ms = get_int64(values, nulls, RSN_TASK_COL_OTHERS_AT);
+	row->others_address = rsn_store_keep(values[RSN_TASK_COL_OTHERS_ADDRESS],
+										 nulls[RSN_TASK_COL_OTHERS_ADDRESS]);
 	row->given_back_by = (ArrayType *)
-		rsn_store_keep(values[TASK_GIVEN_BACK_BY],
-					   nulls[TASK_GIVEN_BACK_BY]);
+		rsn_store_keep(values[RSN_TASK_COL_GIVEN_BACK_BY],
+					   nulls[RSN_TASK_COL_GIVEN_BACK_BY]);
 }
 
 static void
@@ -125,8 +117,8 @@ rsn_store_check_task_values(const Datum *values, const bool *nulls)
 	RsnTaskRow	row;
 
 	row_from_values(values, nulls, &nowhere, &row);
-	if (nulls[TASK_CLOCK_AT] != (row.core.state != RSN_TASK_PENDING &&
-								 row.core.state != RSN_TASK_ACQUIRED))
+	if (nulls[RSN_TASK_COL_CLOCK_AT] != (row.core.state != RSN_TASK_PENDING &&
+										 row.core.state != RSN_TASK_ACQUIRED))
 		return "clock_only_while_pending_or_acquired";
 	return check_task(&row);
 }
@@ -147,7 +139,7 @@ rsn_store_tasks_from_result(uint64 n)
 		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values,
 						  nulls);
 		task_from_values(values, nulls,
-						 (ItemPointer) DatumGetPointer(values[TASK_CTID]),
+						 (ItemPointer) DatumGetPointer(values[RSN_TASK_COL_CTID]),
 						 &rows[i]);
 	}
 	return rows;
@@ -158,27 +150,27 @@ static void
 set_progress(RsnNewTuple *new, const RsnTaskRow *row)
 {
 	const RsnTask *core = &row->core;
-	Oid			type = rsn_table_column_type(RSN_TABLE_TASKS, TASK_STATE);
+	Oid			type = rsn_table_column_type(RSN_TABLE_TASKS, RSN_TASK_COL_STATE);
 
-	rsn_tuple_set(new, TASK_CLOCK_AT, Int64GetDatum(core->clock_at_ms),
+	rsn_tuple_set(new, RSN_TASK_COL_CLOCK_AT, Int64GetDatum(core->clock_at_ms),
 				  core->state != RSN_TASK_PENDING &&
 				  core->state != RSN_TASK_ACQUIRED);
-	rsn_tuple_set(new, TASK_TTL, Int64GetDatum(core->ttl_ms),
+	rsn_tuple_set(new, RSN_TASK_COL_TTL, Int64GetDatum(core->ttl_ms),
 				  core->state != RSN_TASK_ACQUIRED);
-	rsn_tuple_set(new, TASK_VERSION, Int32GetDatum(core->version), false);
-	rsn_tuple_set(new, TASK_RESUMES, Int32GetDatum(core->resumes), false);
-	rsn_tuple_set(new, TASK_SETBACKS, Int32GetDatum(core->setbacks), false);
-	rsn_tuple_set(new, TASK_STATE,
+	rsn_tuple_set(new, RSN_TASK_COL_VERSION, Int32GetDatum(core->version), false);
+	rsn_tuple_set(new, RSN_TASK_COL_RESUMES, Int32GetDatum(core->resumes), false);
+	rsn_tuple_set(new, RSN_TASK_COL_SETBACKS, Int32GetDatum(core->setbacks), false);
+	rsn_tuple_set(new, RSN_TASK_COL_STATE,
 				  ObjectIdGetDatum(rsn_enum_value(RSN_ENUM_TASK_STATE, type,
 												  core->state)),
 				  false);
-	rsn_tuple_set_varlena(new, TASK_PID, row->pid);
-	rsn_tuple_set(new, TASK_OFFERS, Int32GetDatum(core->offers),
+	rsn_tuple_set_varlena(new, RSN_TASK_COL_PID, row->pid);
+	rsn_tuple_set(new, RSN_TASK_COL_OFFERS, Int32GetDatum(core->offers),
 				  core->offers == 0);
-	rsn_tuple_set(new, TASK_OTHERS_AT, Int64GetDatum(core->others_at_ms),
+	rsn_tuple_set(new, RSN_TASK_COL_OTHERS_AT, Int64GetDatum(core->others_at_ms),
 				  core->others_at_ms == 0);
-	rsn_tuple_set_varlena(new, TASK_OTHERS_ADDRESS, row->others_address);
-	rsn_tuple_set_varlena(new, TASK_GIVEN_BACK_BY, row->given_back_by);
+	rsn_tuple_set_varlena(new, RSN_TASK_COL_OTHERS_ADDRESS, row->others_address);
+	rsn_tuple_set_varlena(new, RSN_TASK_COL_GIVEN_BACK_BY, row->given_back_by);
 }
 
 /* Inserts the task of a promise that this transaction has inserted. */
@@ -189,10 +181,10 @@ rsn_store_insert_task(const RsnTaskRow *row)
 
 	check_row(row, ERRCODE_INTERNAL_ERROR);
 	set_progress(&new, row);
-	rsn_tuple_set(&new, TASK_TIMEOUT_AT,
+	rsn_tuple_set(&new, RSN_TASK_COL_TIMEOUT_AT,
 				  Int64GetDatum(row->core.timeout_at_ms), false);
-	rsn_tuple_set_varlena(&new, TASK_ID, row->id);
-	rsn_tuple_set_varlena(&new, TASK_ADDRESS, row->address);
+	rsn_tuple_set_varlena(&new, RSN_TASK_COL_ID, row->id);
+	rsn_tuple_set_varlena(&new, RSN_TASK_COL_ADDRESS, row->address);
 	(void) rsn_table_insert(RSN_TABLE_TASKS, &new, false);
 }
 

@@ -171,26 +171,6 @@ rsn_store_get_int32(HeapTuple tuple, int column, int32 if_null)
 	return is_null ? if_null : DatumGetInt32(value);
 }
 
-/* A column that is a varlena as it is stored, in the result context, or NULL. */
-struct varlena *
-rsn_store_get_stored(HeapTuple tuple, int column)
-{
-	bool		is_null;
-	Datum		value = SPI_getbinval(tuple, SPI_tuptable->tupdesc, column,
-									  &is_null);
-
-	return rsn_store_keep_stored(rsn_store_as_stored(value, is_null));
-}
-
-/* Three columns in a row: headers, data and text. */
-void
-rsn_store_get_payload(HeapTuple tuple, int column, RsnPayload *payload)
-{
-	payload->headers = rsn_store_get_stored(tuple, column);
-	payload->data = rsn_store_get_stored(tuple, column + 1);
-	payload->text = rsn_store_get_stored(tuple, column + 2);
-}
-
 /* The texts in the first column of the last result, in the result context. */
 int
 rsn_store_texts_from_result(uint64 n, text ***values)
