@@ -15,6 +15,7 @@
 
 #include "server/failure.h"
 #include "store/internal.h"
+#include "store/sql.h"
 
 /*
  * How many promises are tried one by one that somebody has locked.  Each takes as
@@ -30,6 +31,24 @@ typedef struct Deletion
 	int			n;
 } Deletion;
 
+static RsnStatement delete_promises_stmt = {
+	.name = "delete_promises",
+	.sql = "DELETE FROM resonate.promises WHERE id" EQ "ANY ($1)",
+	.spi_result = SPI_OK_DELETE,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTARRAYOID)
+};
+
+static RsnStatement delete_held_stmt = {
+	.name = "delete_held",
+	.sql = "WITH a AS (DELETE FROM resonate.awaiters w"
+	" WHERE w.awaiter_id" EQ "ANY ($1))"
+	" DELETE FROM resonate.messages m WHERE m.promise_id" EQ "ANY ($1)",
+	.spi_result = SPI_OK_DELETE,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTARRAYOID)
+};
+
 /* With what is kept for them, which is locked. */
 static void
 delete_promises(void *arg)
@@ -38,10 +57,10 @@ delete_promises(void *arg)
 	RsnArgs		args = {0};
 
 	rsn_args_add_texts(&args, deletion->ids, deletion->n);
-	if (rsn_store_exec(RSN_QUERY_DELETE_PROMISES, &args) !=
+	if (rsn_store_exec(&delete_promises_stmt, &args) !=
 		(uint64) deletion->n)
 		rsn_store_refuse_left_out("promises");
-	rsn_store_exec(RSN_QUERY_DELETE_HELD, &args);
+	rsn_store_exec(&delete_held_stmt, &args);
 }
 
 /* Deletes all of these, or none; false for none, which may be for a lock. */

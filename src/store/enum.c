@@ -14,15 +14,15 @@
 #include "catalog/pg_enum.h"
 #include "utils/syscache.h"
 
-#include "core/promise.h"
-#include "core/task.h"
 #include "store/enum.h"
+#include "store/store.h"
 
 /* Tasks that are stored are not fulfilled, which is the last state. */
 #define NTASK_LABELS	RSN_TASK_FULFILLED
 #define NLABELS_MAX		RSN_PROMISE_NSTATES
 
-StaticAssertDecl(NTASK_LABELS <= NLABELS_MAX, "all labels have room");
+StaticAssertDecl(NTASK_LABELS <= NLABELS_MAX &&
+				 RSN_NCATCH_UPS <= NLABELS_MAX, "all labels have room");
 
 typedef struct EnumLabels
 {
@@ -30,20 +30,33 @@ typedef struct EnumLabels
 	Oid			values[NLABELS_MAX];
 } EnumLabels;
 
-static EnumLabels known[RSN_ENUM_TASK_STATE + 1];
+static EnumLabels known[RSN_NENUMS];
 
 static int
 count_labels(RsnEnum kind)
 {
-	return kind == RSN_ENUM_PROMISE_STATE ? RSN_PROMISE_NSTATES : NTASK_LABELS;
+	static const int counts[RSN_NENUMS] = {
+		[RSN_ENUM_PROMISE_STATE] = RSN_PROMISE_NSTATES,
+		[RSN_ENUM_TASK_STATE] = NTASK_LABELS,
+		[RSN_ENUM_CATCH_UP] = RSN_NCATCH_UPS
+	};
+
+	return counts[kind];
 }
 
 static const char *
 label_name(RsnEnum kind, int index)
 {
-	if (kind == RSN_ENUM_PROMISE_STATE)
-		return rsn_promise_state_name((RsnPromiseState) index);
-	return rsn_task_state_name((RsnTaskState) index);
+	switch (kind)
+	{
+		case RSN_ENUM_PROMISE_STATE:
+			return rsn_promise_state_name((RsnPromiseState) index);
+		case RSN_ENUM_TASK_STATE:
+			return rsn_task_state_name((RsnTaskState) index);
+		case RSN_ENUM_CATCH_UP:
+			break;
+	}
+	return rsn_catch_up_name((RsnCatchUp) index);
 }
 
 static Oid
@@ -87,7 +100,7 @@ type_of_value(Oid value)
 	return type;
 }
 
-/* The number of a stored value: a state of a promise or of a task. */
+/* The number of a stored value, which is that of the enum in C. */
 int
 rsn_enum_index(RsnEnum kind, Oid value)
 {

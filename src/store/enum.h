@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * store/enum.h
- *	  The labels of our enumerated types; private to store*.c.
+ *	  The labels of our enumerated types; private to store/.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,8 +11,11 @@
 typedef enum RsnEnum
 {
 	RSN_ENUM_PROMISE_STATE,
-	RSN_ENUM_TASK_STATE
+	RSN_ENUM_TASK_STATE,
+	RSN_ENUM_CATCH_UP
 } RsnEnum;
+
+#define RSN_NENUMS (RSN_ENUM_CATCH_UP + 1)
 
 extern int	rsn_enum_index(RsnEnum kind, Oid value);
 extern Oid	rsn_enum_value(RsnEnum kind, Oid type, int index);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * store/left.c
- *	  The statements on those who still wait for a promise that has settled.
+ *	  Those who still wait for a promise that has settled.
  *
  * A settlement leaves them to the worker where they are many, and a restore can.
  * They are read in the order of their keys, a bounded number at a time, so one
@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 
 #include "store/internal.h"
+#include "store/sql.h"
 
 /* Keeps a key for longer than the store is open. */
 void
@@ -27,16 +28,6 @@ static text *
 text_of_mark(const RsnKeyMark *mark)
 {
 	return cstring_to_text_with_len(mark->key, mark->len);
-}
-
-/* A key that is longer than any, and after all. */
-static text *
-last_key(void)
-{
-	char		end[RSN_PROMISE_ID_MAX + 1];
-
-	memset(end, 0xff, sizeof(end));
-	return cstring_to_text_with_len(end, sizeof(end));
 }
 
 static bool
@@ -68,7 +59,7 @@ add_awaiter(const RsnTuple *awaiter, void *arg)
 
 	if (list->n == list->limit)
 		return false;
-	list->ids[list->n++] = rsn_store_keep(awaiter->values[1], false);
+	list->ids[list->n++] = rsn_store_keep(awaiter->values[RSN_AWAITER_COL_ID], false);
 	return true;
 }
 
@@ -87,6 +78,42 @@ rsn_store_list_few_awaiters(text *promise_id, int limit, text **ids, int *n)
 	return true;
 }
 
+#define IS_SETTLED(id) \
+	"((SELECT p.settled_at FROM resonate.promises p WHERE p.id" EQ id ")" \
+	" IS NOT NULL)"
+
+/*
+ * Those who wait, for whatever, after a place and up to a last promise;
+ * and whether they wait for what is settled, but for what is set aside.
+ */
+static RsnStatement left_callbacks_stmt = {
+	.name = "left_callbacks",
+	.sql = "SELECT c.promise_id, c.kind" EQ LISTENER ", c.callback_id, c.ctid,"
+	" " IS_SETTLED("c.promise_id") " AND c.promise_id" NE "ALL ($6),"
+	" c.address"
+	" FROM resonate.callbacks c"
+	" WHERE ROW(c.promise_id, c.kind, c.callback_id)" GT
+	"ROW($1, " KIND("$2") ", $3) AND c.promise_id" LE "$4"
+	" ORDER BY c.promise_id, c.kind, c.callback_id LIMIT $5",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID, BOOLOID, TEXTOID, TEXTOID, INT8OID, TEXTARRAYOID)
+};
+
+static RsnStatement left_awaiters_stmt = {
+	.name = "left_awaiters",
+	.sql = "SELECT a.awaited_id, $2, a.awaiter_id, a.ctid,"
+	" " IS_SETTLED("a.awaited_id") " AND a.awaited_id" NE "ALL ($6)"
+	" AND " IS_AWAITER_COMPLETE ", NULL::pg_catalog.text"
+	" FROM resonate.awaiters a"
+	" WHERE ROW(a.awaited_id, a.awaiter_id)" GT "ROW($1, $3)"
+	" AND a.awaited_id" LE "$4"
+	" ORDER BY a.awaited_id, a.awaiter_id LIMIT $5",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID, BOOLOID, TEXTOID, TEXTOID, INT8OID, TEXTARRAYOID)
+};
+
 /*
  * At most limit of those who wait, after a mark and for no promise after the last one,
  * NULL for any.  Fewer are all there are.
@@ -102,11 +129,11 @@ rsn_store_read_left(RsnLeftKind kind, const RsnLeftMark *mark, text *last_id,
 	rsn_args_add_text(&args, text_of_mark(&mark->promise));
 	rsn_args_add(&args, BoolGetDatum(mark->is_listener));
 	rsn_args_add_text(&args, text_of_mark(&mark->id));
-	rsn_args_add_text(&args, last_id != NULL ? last_id : last_key());
+	rsn_args_add_text(&args, last_id != NULL ? last_id : rsn_store_last_key());
 	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_texts(&args, set_aside, nset_aside);
-	count = rsn_store_exec(kind == RSN_LEFT_CALLBACKS ? RSN_QUERY_LEFT_CALLBACKS
-						   : RSN_QUERY_LEFT_AWAITERS, &args);
+	count = rsn_store_exec(kind == RSN_LEFT_CALLBACKS ? &left_callbacks_stmt
+						   : &left_awaiters_stmt, &args);
 	*rows = rsn_store_alloc(sizeof(RsnLeftRow) * Max(count, 1));
 	for (uint64 i = 0; i < count; i++)
 	{
@@ -136,6 +163,21 @@ add_tids(RsnArgs *args, RsnLeftRow *rows, int n)
 	rsn_args_add_tids(args, tids, n);
 }
 
+static RsnStatement fire_left_stmt = {
+	.name = "fire_left",
+	.sql = "WITH fired AS (DELETE FROM resonate.callbacks c"
+	" WHERE c.ctid" EQ "ANY (ARRAY(SELECT l.ctid FROM resonate.callbacks l"
+	" WHERE l.ctid" EQ "ANY ($1) FOR UPDATE SKIP LOCKED))"
+	" RETURNING c.kind, c.promise_id, c.callback_id, c.address)"
+	" INSERT INTO resonate.messages"
+	" (created_at, due_at, attempt, kind, promise_id, callback_id, address)"
+	" SELECT $2, $2, 0, f.kind, f.promise_id, f.callback_id, f.address"
+	" FROM fired f",
+	.spi_result = SPI_OK_INSERT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TIDARRAYOID, INT8OID)
+};
+
 /*
  * Turns these callbacks into messages, but for those that somebody has locked;
  * returns how many.
@@ -147,8 +189,19 @@ rsn_store_fire_left(RsnLeftRow *rows, int n, int64 now_ms)
 
 	add_tids(&args, rows, n);
 	rsn_args_add(&args, Int64GetDatum(now_ms));
-	return (int) rsn_store_exec(RSN_QUERY_FIRE_LEFT, &args);
+	return (int) rsn_store_exec(&fire_left_stmt, &args);
 }
+
+static RsnStatement take_left_awaiters_stmt = {
+	.name = "take_left_awaiters",
+	.sql = "DELETE FROM resonate.awaiters a"
+	" WHERE a.ctid" EQ "ANY (ARRAY(SELECT l.ctid FROM resonate.awaiters l"
+	" WHERE l.ctid" EQ "ANY ($1) FOR UPDATE SKIP LOCKED))"
+	" RETURNING a.awaiter_id",
+	.spi_result = SPI_OK_DELETE_RETURNING,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TIDARRAYOID)
+};
 
 /*
  * Deletes these awaiters, but for those that somebody has locked, and returns them,
@@ -161,7 +214,7 @@ rsn_store_take_left_awaiters(RsnLeftRow *rows, int n, text ***awaiter_ids)
 	uint64		count;
 
 	add_tids(&args, rows, n);
-	count = rsn_store_exec(RSN_QUERY_TAKE_LEFT_AWAITERS, &args);
+	count = rsn_store_exec(&take_left_awaiters_stmt, &args);
 	return rsn_store_texts_from_result(count, awaiter_ids);
 }
 
@@ -175,6 +228,6 @@ rsn_store_next_tasks(const RsnKeyMark *mark, int limit)
 	range.last = range.after;
 	range.is_end = rsn_table_pass(RSN_TABLE_TASKS, &range.last, limit) < limit;
 	if (range.is_end)
-		range.last = last_key();
+		range.last = rsn_store_last_key();
 	return range;
 }

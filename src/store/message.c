@@ -1,239 +1,28 @@
 /*-------------------------------------------------------------------------
  *
  * store/message.c
- *	  The statements on callbacks and messages.
+ *	  Messages: what callbacks have become, to be received or sent.
+ *
+ * The worker sends a message to a notify:// address.  All others are dequeued at their
+ * address, and hidden from then on until they are received again or acknowledged.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "utils/builtins.h"
-
-#include "core/address.h"
 #include "server/clock.h"
-#include "server/id.h"
 #include "store/internal.h"
+#include "store/sql.h"
 
 /* Columns before those of the promise in a row that describes a message. */
 #define MESSAGE_NCOLUMNS 8
 
-/* How many callbacks of a promise are taken one by one. */
-#define FIRE_FEW_MAX 4
+StaticAssertDecl(MESSAGE_NCOLUMNS + RSN_COL_CTID < RSN_STORE_MAX_COLUMNS,
+				 "the widest row of a statement has room");
 
-static void
-add_kind(RsnArgs *args, RsnCallbackKind kind)
-{
-	rsn_args_add(args, BoolGetDatum(kind == RSN_CALLBACK_LISTENER));
-}
-
-/* True when the promise has a callback of that id. */
-static bool
-has_callback(const RsnCallbackRow *row)
-{
-	RsnArgs		args = {0};
-
-	add_kind(&args, row->kind);
-	rsn_args_add_text(&args, row->promise_id);
-	rsn_args_add_text(&args, row->callback_id);
-	return rsn_store_exec(RSN_QUERY_FIND_CALLBACK, &args) == 1;
-}
-
-/* Records a callback; false when the promise has one of that id already. */
-bool
-rsn_store_insert_callback(const RsnCallbackRow *row)
-{
-	RsnArgs		args = {0};
-
-	rsn_args_add(&args, Int64GetDatum(row->created_at_ms));
-	add_kind(&args, row->kind);
-	rsn_args_add_text(&args, row->promise_id);
-	rsn_args_add_text(&args, row->callback_id);
-	rsn_args_add_text(&args, row->address);
-	if (rsn_store_exec(RSN_QUERY_INSERT_CALLBACK, &args) == 1)
-		return true;
-
-	/* The promise is locked, so nobody else can have taken it away. */
-	if (!has_callback(row))
-		rsn_store_refuse_left_out("callbacks");
-	return false;
-}
-
-/* False when a locked promise has no callback; true when it may have one. */
-bool
-rsn_store_may_have_callbacks(text *promise_id)
-{
-	return rsn_table_may_have(RSN_TABLE_CALLBACKS, promise_id);
-}
-
-/* Columns of resonate.callbacks, in its order. */
-enum
-{
-	CALLBACK_CREATED_AT, CALLBACK_KIND, CALLBACK_PROMISE_ID, CALLBACK_ID,
-	CALLBACK_ADDRESS
-};
-
-/* Columns of resonate.messages, in its order. */
-enum
-{
-	MESSAGE_CREATED_AT, MESSAGE_DUE_AT, MESSAGE_ATTEMPT, MESSAGE_KIND,
-	MESSAGE_PROMISE_ID, MESSAGE_CALLBACK_ID, MESSAGE_ADDRESS, MESSAGE_RECEIVED_AT
-};
-
-static bool
-is_notify(Datum address)
-{
-	text	   *value = DatumGetTextPP(address);
-
-	return rsn_address_is_notify(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
-}
-
-/* Inserts the message that a callback becomes. */
-static void
-insert_message(const RsnTuple *callback, int64 now_ms)
-{
-	RsnNewTuple message = {0};
-
-	rsn_tuple_set(&message, MESSAGE_CREATED_AT, Int64GetDatum(now_ms), false);
-	rsn_tuple_set(&message, MESSAGE_DUE_AT, Int64GetDatum(now_ms), false);
-	rsn_tuple_set(&message, MESSAGE_RECEIVED_AT, (Datum) 0, true);
-	rsn_tuple_set(&message, MESSAGE_ATTEMPT, Int32GetDatum(0), false);
-	rsn_tuple_set(&message, MESSAGE_KIND, callback->values[CALLBACK_KIND],
-				  false);
-	rsn_tuple_set(&message, MESSAGE_PROMISE_ID,
-				  callback->values[CALLBACK_PROMISE_ID], false);
-	rsn_tuple_set(&message, MESSAGE_CALLBACK_ID, callback->values[CALLBACK_ID],
-				  false);
-	rsn_tuple_set(&message, MESSAGE_ADDRESS, callback->values[CALLBACK_ADDRESS],
-				  false);
-	(void) rsn_table_insert(RSN_TABLE_MESSAGES, &message, false);
-}
-
-typedef struct NotificationList
-{
-	ItemPointerData *tids;
-	int			n;
-	int			limit;
-} NotificationList;
-
-static bool
-add_notification(const RsnTuple *callback, void *arg)
-{
-	NotificationList *list = arg;
-
-	if (list->n == list->limit ||
-		!is_notify(callback->values[CALLBACK_ADDRESS]))
-		return false;
-	list->tids[list->n++] = *callback->tid;
-	return true;
-}
-
-/*
- * Where the callbacks of a promise are that nobody else can settle, and how many.
- * False when there are more than the limit, or some that are not to a notify://
- * address.
- */
-bool
-rsn_store_list_notifications(text *promise_id, int limit,
-							 ItemPointerData *tids, int *n)
-{
-	NotificationList list = {.tids = tids,.limit = limit};
-
-	if (!rsn_table_visit(RSN_TABLE_CALLBACKS, promise_id, add_notification,
-						 &list))
-		return false;
-	*n = list.n;
-	return true;
-}
-
-/*
- * The callback of a promise that is at that place or, if a command has rewritten
- * the table, some callback of it; false when it has none any more.
- */
-static bool
-find_notification(const ItemPointerData *tid, text *promise_id,
-				  RsnTuple *callback)
-{
-	if (rsn_table_fetch(RSN_TABLE_CALLBACKS, tid, callback) &&
-		rsn_id_compare(promise_id,
-					   DatumGetTextPP(callback->values[CALLBACK_PROMISE_ID])) == 0)
-		return true;
-	return rsn_table_find(RSN_TABLE_CALLBACKS, promise_id, callback);
-}
-
-/*
- * Deletes a callback of a settled promise, for who sends it, and describes the
- * message that it is, without the promise.  False when somebody else has done so.
- */
-bool
-rsn_store_take_notification(const ItemPointerData *tid, text *promise_id,
-							RsnMessageRow *row)
-{
-	RsnTuple	callback;
-	ItemPointerData found;
-
-	memset(row, 0, sizeof(RsnMessageRow));
-	if (!find_notification(tid, promise_id, &callback))
-		return false;
-	found = *callback.tid;
-	row->kind = RSN_CALLBACK_NAMED;
-	row->promise_id = promise_id;
-	row->callback_id = rsn_store_keep(callback.values[CALLBACK_ID], false);
-	row->address = rsn_store_keep(callback.values[CALLBACK_ADDRESS], false);
-	return rsn_table_try_delete(RSN_TABLE_CALLBACKS, &found);
-}
-
-/*
- * The same as RSN_QUERY_FIRE for the first few callbacks of a promise, since most
- * have one; true when there are none left.  Each look has to step over those that
- * were taken, so it is not for many.
- */
-static bool
-fire_few(text *promise_id, int64 now_ms, RsnNoteAddress note)
-{
-	RsnTuple	callback;
-
-	for (int i = 0; i < FIRE_FEW_MAX; i++)
-	{
-		ItemPointerData tid;
-
-		if (!rsn_table_find(RSN_TABLE_CALLBACKS, promise_id, &callback))
-			return true;
-		tid = *callback.tid;
-		note(DatumGetTextPP(callback.values[CALLBACK_ADDRESS]));
-		insert_message(&callback, now_ms);
-		rsn_table_delete(RSN_TABLE_CALLBACKS, &tid);
-	}
-	return false;
-}
-
-/* Turns the callbacks of promises into messages; says which, zero for none. */
-int
-rsn_store_fire_callbacks(text *const *promise_ids, int n, int64 now_ms)
-{
-	RsnArgs		args = {0};
-
-	rsn_args_add_texts(&args, promise_ids, n);
-	rsn_args_add(&args, Int64GetDatum(now_ms));
-	return rsn_store_exec(RSN_QUERY_FIRE, &args) > 0
-		? RSN_FIRED_NOTIFY | RSN_FIRED_OTHER : 0;
-}
-
-/*
- * The same for a promise that is locked, so that nobody else takes its callbacks.
- * The addresses of the first few are told, and those of the others not.  With a snapshot of the transaction, only a statement that must see all rows
- * tells whether it does.
- */
-int
-rsn_store_fire_locked(text *promise_id, int64 now_ms, RsnNoteAddress note)
-{
-	if (!IsolationUsesXactSnapshot() && fire_few(promise_id, now_ms, note))
-		return 0;
-	return rsn_store_fire_callbacks(&promise_id, 1, now_ms);
-}
-
-static RsnMessageRow *
-messages_from_result(uint64 n)
+/* The messages of the last statement, in its order, with their promises. */
+RsnMessageRow *
+rsn_store_messages_from_result(uint64 n)
 {
 	RsnMessageRow *rows = rsn_store_alloc(Max(n, 1) * sizeof(RsnMessageRow));
 
@@ -262,6 +51,19 @@ messages_from_result(uint64 n)
 	return rows;
 }
 
+static RsnStatement lock_notifications_stmt = {
+	.name = "lock_notifications",
+	.sql = "SELECT " MESSAGE_COLUMNS ", " PROMISE_WITHOUT_PAYLOAD
+	" FROM resonate.messages m"
+	PROMISE_OF_MESSAGE
+	" WHERE m." IS_NOTIFY("address") " AND m.due_at" LE "$1"
+	" AND m.promise_id" NE "ALL ($3)"
+	" ORDER BY m.due_at LIMIT $2 FOR UPDATE OF m SKIP LOCKED",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, INT8OID, TEXTARRAYOID)
+};
+
 /*
  * Locks messages to notify:// addresses that are due, oldest first, but for those of
  * promises that are set aside; without the payload of their promises.
@@ -276,10 +78,22 @@ rsn_store_lock_notifications(int64 now_ms, int limit, text *const *set_aside,
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_texts(&args, set_aside, nset_aside);
-	count = rsn_store_exec(RSN_QUERY_LOCK_NOTIFICATIONS, &args);
-	*rows = messages_from_result(count);
+	count = rsn_store_exec(&lock_notifications_stmt, &args);
+	*rows = rsn_store_messages_from_result(count);
 	return (int) count;
 }
+
+static RsnStatement lock_notifications_of_stmt = {
+	.name = "lock_notifications_of",
+	.sql = "SELECT " MESSAGE_COLUMNS ", " PROMISE_WITHOUT_PAYLOAD
+	" FROM resonate.messages m"
+	PROMISE_OF_MESSAGE
+	" WHERE m.promise_id" EQ "$3 AND m." IS_NOTIFY("address")
+	" AND m.due_at" LE "$1 LIMIT $2 FOR UPDATE OF m SKIP LOCKED",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, INT8OID, TEXTOID)
+};
 
 /* The same for one promise, in no order. */
 int
@@ -292,8 +106,8 @@ rsn_store_lock_notifications_of(text *promise_id, int64 now_ms, int limit,
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_text(&args, promise_id);
-	count = rsn_store_exec(RSN_QUERY_LOCK_NOTIFICATIONS_OF, &args);
-	*rows = messages_from_result(count);
+	count = rsn_store_exec(&lock_notifications_of_stmt, &args);
+	*rows = rsn_store_messages_from_result(count);
 	return (int) count;
 }
 
@@ -304,6 +118,18 @@ rsn_store_delete_message(const RsnMessageRow *row)
 	rsn_table_delete(RSN_TABLE_MESSAGES, &row->tid);
 }
 
+static RsnStatement postpone_message_stmt = {
+	.name = "postpone_message",
+	.sql = "UPDATE resonate.messages"
+	" SET due_at = $4, received_at = $5,"
+	" attempt = attempt OPERATOR(pg_catalog.+) 1"
+	" WHERE kind" EQ KIND("$1")
+	" AND promise_id" EQ "$2 AND callback_id" EQ "$3",
+	.spi_result = SPI_OK_UPDATE,
+	.cursor_options = PLAN_ONCE,
+	ARGS(BOOLOID, TEXTOID, TEXTOID, INT8OID, INT8OID)
+};
+
 /* Has a message tried again at due_at, and counts the attempt that was made now. */
 void
 rsn_store_postpone_message(const RsnMessageRow *row, int64 due_at_ms,
@@ -311,14 +137,28 @@ rsn_store_postpone_message(const RsnMessageRow *row, int64 due_at_ms,
 {
 	RsnArgs		args = {0};
 
-	add_kind(&args, row->kind);
+	rsn_args_add_kind(&args, row->kind);
 	rsn_args_add_text(&args, row->promise_id);
 	rsn_args_add_text(&args, row->callback_id);
 	rsn_args_add(&args, Int64GetDatum(due_at_ms));
 	rsn_args_add(&args, Int64GetDatum(now_ms));
-	if (rsn_store_exec(RSN_QUERY_POSTPONE_MESSAGE, &args) != 1)
+	if (rsn_store_exec(&postpone_message_stmt, &args) != 1)
 		rsn_store_refuse_left_out("messages");
 }
+
+static RsnStatement lock_messages_stmt = {
+	.name = "lock_messages",
+	.sql = "WITH m AS (SELECT t.*, t.ctid FROM resonate.messages t"
+	" WHERE t.address" EQ "$1 AND t." NOT_NOTIFY("address")
+	" AND t.due_at" LE "$2"
+	" ORDER BY t.due_at LIMIT $3 FOR UPDATE SKIP LOCKED)"
+	" SELECT " MESSAGE_COLUMNS ", " PROMISE_COLUMNS
+	" FROM m" PROMISE_OF_MESSAGE
+	" ORDER BY m.created_at, m.promise_id, m.callback_id",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID, INT8OID, INT8OID)
+};
 
 /* Locks messages of an address that are due longest; oldest first. */
 int
@@ -331,10 +171,21 @@ rsn_store_lock_messages(text *address, int limit, int64 now_ms,
 	rsn_args_add_text(&args, address);
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
-	count = rsn_store_exec(RSN_QUERY_LOCK_MESSAGES, &args);
-	*rows = messages_from_result(count);
+	count = rsn_store_exec(&lock_messages_stmt, &args);
+	*rows = rsn_store_messages_from_result(count);
 	return (int) count;
 }
+
+static RsnStatement hide_messages_stmt = {
+	.name = "hide_messages",
+	.sql = "UPDATE resonate.messages m"
+	" SET due_at = $2, received_at = $3,"
+	" attempt = m.attempt OPERATOR(pg_catalog.+) 1"
+	" WHERE m.ctid" EQ "ANY ($1)",
+	.spi_result = SPI_OK_UPDATE,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TIDARRAYOID, INT8OID, INT8OID)
+};
 
 /* Hides locked messages until visible_at, and counts the attempt. */
 void
@@ -355,9 +206,22 @@ rsn_store_hide_messages(RsnMessageRow *rows, int n, int64 now_ms,
 	rsn_args_add_tids(&args, tids, n);
 	rsn_args_add(&args, Int64GetDatum(visible_at_ms));
 	rsn_args_add(&args, Int64GetDatum(now_ms));
-	if (rsn_store_exec(RSN_QUERY_HIDE_MESSAGES, &args) != (uint64) n)
+	if (rsn_store_exec(&hide_messages_stmt, &args) != (uint64) n)
 		rsn_store_refuse_left_out("messages");
 }
+
+static RsnStatement lock_listener_messages_stmt = {
+	.name = "lock_listener_messages",
+	.sql = "SELECT " MESSAGE_COLUMNS ", " PROMISE_COLUMNS
+	" FROM resonate.messages m"
+	PROMISE_OF_MESSAGE
+	" WHERE m.address" EQ "$1 AND m." NOT_NOTIFY("address")
+	" AND m.kind" EQ KIND("true") " AND m.due_at" LE "$2"
+	" ORDER BY m.due_at LIMIT $3 FOR UPDATE OF m SKIP LOCKED",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID, INT8OID, INT8OID)
+};
 
 /* Locks messages of an address that came from listeners, oldest first. */
 int
@@ -370,20 +234,43 @@ rsn_store_lock_listener_messages(text *address, int limit, int64 now_ms,
 	rsn_args_add_text(&args, address);
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
-	count = rsn_store_exec(RSN_QUERY_LOCK_LISTENER_MESSAGES, &args);
-	*rows = messages_from_result(count);
+	count = rsn_store_exec(&lock_listener_messages_stmt, &args);
+	*rows = rsn_store_messages_from_result(count);
 	return (int) count;
 }
+
+static RsnStatement debug_messages_stmt = {
+	.name = "debug_messages",
+	.sql = "SELECT " MESSAGE_COLUMNS ", " PROMISE_COLUMNS
+	" FROM resonate.messages m"
+	PROMISE_OF_MESSAGE
+	" WHERE m.kind" EQ KIND("true")
+	" ORDER BY m.promise_id, m.callback_id",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_EACH,
+	.reads_only = true
+};
 
 /* All messages that came from listeners, in order of promises; for tests. */
 int
 rsn_store_read_listener_messages(RsnMessageRow **rows)
 {
-	uint64		count = rsn_store_exec(RSN_QUERY_DEBUG_MESSAGES, NULL);
+	uint64		count = rsn_store_exec(&debug_messages_stmt, NULL);
 
-	*rows = messages_from_result(count);
+	*rows = rsn_store_messages_from_result(count);
 	return (int) count;
 }
+
+static RsnStatement acknowledge_stmt = {
+	.name = "acknowledge",
+	.sql = "DELETE FROM resonate.messages"
+	" WHERE kind" EQ KIND("$1")
+	" AND promise_id" EQ "$2 AND callback_id" EQ "$3"
+	" AND " NOT_NOTIFY("address"),
+	.spi_result = SPI_OK_DELETE,
+	.cursor_options = PLAN_ONCE,
+	ARGS(BOOLOID, TEXTOID, TEXTOID)
+};
 
 /* Deletes a message that was received; false when there is none. */
 bool
@@ -392,11 +279,24 @@ rsn_store_acknowledge(RsnCallbackKind kind, text *promise_id,
 {
 	RsnArgs		args = {0};
 
-	add_kind(&args, kind);
+	rsn_args_add_kind(&args, kind);
 	rsn_args_add_text(&args, promise_id);
 	rsn_args_add_text(&args, callback_id);
-	return rsn_store_exec(RSN_QUERY_ACKNOWLEDGE, &args) > 0;
+	return rsn_store_exec(&acknowledge_stmt, &args) > 0;
 }
+
+static RsnStatement expire_messages_stmt = {
+	.name = "expire_messages",
+	.sql = "DELETE FROM resonate.messages d"
+	" WHERE d.ctid" EQ "ANY (ARRAY(SELECT m.ctid FROM resonate.messages m"
+	" WHERE m." NOT_NOTIFY("address") " AND " IS_DELIVERED EQ "$1"
+	" AND m.due_at" LE "$2"
+	" ORDER BY " IS_DELIVERED ", m.due_at LIMIT $3 FOR UPDATE SKIP LOCKED))"
+	" RETURNING d.kind" EQ LISTENER,
+	.spi_result = SPI_OK_DELETE_RETURNING,
+	.cursor_options = PLAN_ONCE,
+	ARGS(BOOLOID, INT8OID, INT8OID)
+};
 
 /*
  * Deletes messages that have waited since an instant for who takes them, the longest
@@ -413,7 +313,7 @@ rsn_store_expire_messages(bool is_delivered, int64 due_by_ms, int limit,
 	rsn_args_add(&args, BoolGetDatum(is_delivered));
 	rsn_args_add(&args, Int64GetDatum(due_by_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
-	count = rsn_store_exec(RSN_QUERY_EXPIRE_MESSAGES, &args);
+	count = rsn_store_exec(&expire_messages_stmt, &args);
 	*nlisteners = 0;
 	for (uint64 i = 0; i < count; i++)
 	{
@@ -424,11 +324,4 @@ rsn_store_expire_messages(bool is_delivered, int64 due_by_ms, int limit,
 			(*nlisteners)++;
 	}
 	return (int) count;
-}
-
-/* True when this database has prepared transactions. */
-bool
-rsn_store_has_prepared_transactions(void)
-{
-	return rsn_store_exec(RSN_QUERY_PREPARED, NULL) > 0;
 }

@@ -21,25 +21,23 @@
 #include "server/fault.h"
 #include "store/internal.h"
 
-static SPIPlanPtr plans[RSN_NQUERIES];
-
 static SPIPlanPtr
-get_plan(RsnQuery query)
+get_plan(RsnStatement *statement)
 {
-	const RsnQueryDef *def = &rsn_queries[query];
-	SPIPlanPtr	plan = plans[query];
+	SPIPlanPtr	plan = statement->plan;
 
 	if (plan != NULL)
 		return plan;
 
-	plan = SPI_prepare_cursor(def->sql, def->nargs, (Oid *) def->argtypes,
-							  def->cursor_options);
+	plan = SPI_prepare_cursor(statement->sql, statement->nargs,
+							  statement->argtypes, statement->cursor_options);
 	if (plan == NULL)
-		elog(ERROR, "could not prepare statement %d: %s", (int) query,
+		elog(ERROR, "could not prepare statement \"%s\": %s", statement->name,
 			 SPI_result_code_string(SPI_result));
 	if (SPI_keepplan(plan) != 0)
-		elog(ERROR, "could not keep the plan of statement %d", (int) query);
-	plans[query] = plan;
+		elog(ERROR, "could not keep the plan of statement \"%s\"",
+			 statement->name);
+	statement->plan = plan;
 	return plan;
 }
 
@@ -51,11 +49,11 @@ get_plan(RsnQuery query)
  * meanwhile, and raises 40001 for it, as foreign keys do (ri_triggers.c).
  */
 static int
-execute_plan(RsnQuery query, const RsnArgs *args)
+execute_plan(RsnStatement *statement, const RsnArgs *args)
 {
-	SPIPlanPtr	plan = get_plan(query);
+	SPIPlanPtr	plan = get_plan(statement);
 
-	if (!rsn_queries[query].must_see_all || !IsolationUsesXactSnapshot())
+	if (!statement->must_see_all || !IsolationUsesXactSnapshot())
 		return SPI_execute_plan(plan, (Datum *) args->values, args->nulls,
 								false, 0);
 
@@ -67,7 +65,7 @@ execute_plan(RsnQuery query, const RsnArgs *args)
 
 /*
  * Has no name resolved but to what PostgreSQL itself provides, until the caller
- * ends the nest level that is answered.  The functions run with the rights of
+ * ends the nest level that is returned.  The functions run with the rights of
  * their owner.  A SET clause of the functions would do the same, for 5 % of all
  * that a create_promise costs, where nothing has a name that is looked up.
  */
@@ -83,9 +81,9 @@ rsn_store_pin_search_path(void)
 }
 
 static bool
-is_write(RsnQuery query)
+is_write(const RsnStatement *statement)
 {
-	return rsn_queries[query].spi_result != SPI_OK_SELECT;
+	return statement->spi_result != SPI_OK_SELECT;
 }
 
 /* Locks the tables of a statement that may be followed by writes to them. */
@@ -103,46 +101,45 @@ lock_relations(SPIPlanPtr plan)
 }
 
 static int
-run_query(RsnQuery query, const RsnArgs *args)
+run_statement(RsnStatement *statement, const RsnArgs *args)
 {
 	int			nest_level = rsn_store_pin_search_path();
 	int			result;
 
-	if (!rsn_queries[query].reads_only)
-		lock_relations(get_plan(query));
-	if (is_write(query))
+	if (!statement->reads_only)
+		lock_relations(get_plan(statement));
+	if (is_write(statement))
 		rsn_fault_before_write();
-	rsn_store_set_running(&rsn_queries[query]);
-	result = execute_plan(query, args);
+	rsn_store_set_running(statement);
+	result = execute_plan(statement, args);
 	rsn_store_set_running(NULL);
 	AtEOXact_GUC(true, nest_level);
-	if (is_write(query))
+	if (is_write(statement))
 		rsn_fault_after_write();
 	return result;
 }
 
-/* Runs a statement and answers how many rows it processed. */
+/* Runs a statement and returns how many rows it processed. */
 uint64
-rsn_store_exec(RsnQuery query, const RsnArgs *args)
+rsn_store_exec(RsnStatement *statement, const RsnArgs *args)
 {
 	static const RsnArgs none = {0};
-	const RsnQueryDef *def = &rsn_queries[query];
 	MemoryContext caller = CurrentMemoryContext;
 	int			result;
 
 	if (args == NULL)
 		args = &none;
-	if (args->n != def->nargs)
-		elog(ERROR, "statement %d takes %d arguments, not %d", (int) query,
-			 def->nargs, args->n);
+	if (args->n != statement->nargs)
+		elog(ERROR, "statement \"%s\" takes %d arguments, not %d",
+			 statement->name, statement->nargs, args->n);
 
 	rsn_store_connect();
-	result = run_query(query, args);
+	result = run_statement(statement, args);
 
 	/* SPI leaves its own context behind, which ends with rsn_store_end. */
 	MemoryContextSwitchTo(caller);
-	if (result != def->spi_result)
-		elog(ERROR, "statement %d failed: %s", (int) query,
+	if (result != statement->spi_result)
+		elog(ERROR, "statement \"%s\" failed: %s", statement->name,
 			 SPI_result_code_string(result));
 	return SPI_processed;
 }
@@ -152,7 +149,7 @@ uint64
 rsn_store_exec_text(const char *sql, int nargs, Oid *types, Datum *values,
 					const char *nulls)
 {
-	static const RsnQueryDef one_row = {0};
+	static const RsnStatement one_row = {0};
 	MemoryContext caller = CurrentMemoryContext;
 	int			nest_level = rsn_store_pin_search_path();
 	int			result;

@@ -134,7 +134,7 @@ static PlannedStmt *
 plan(Query *parse, const char *query_string, int cursor_options,
 	 ParamListInfo params)
 {
-	const RsnQueryDef *ours = rsn_store_planned_once();
+	const RsnStatement *ours = rsn_store_planned_once();
 
 	if (ours != NULL && query_string != NULL &&
 		strcmp(query_string, ours->sql) == 0)

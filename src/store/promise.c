@@ -1,21 +1,20 @@
 /*-------------------------------------------------------------------------
  *
  * store/promise.c
- *	  The statements on promises.
+ *	  Promises: their rows, read, locked and written.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "server/clock.h"
 #include "server/id.h"
 #include "store/payload.h"
 #include "store/internal.h"
+#include "store/sql.h"
 #include "store/tags.h"
 
 /*
@@ -328,6 +327,20 @@ rsn_store_lock_promises(text *const *ids, int n, RsnPromiseRow **rows)
 	return count;
 }
 
+static RsnStatement lock_due_stmt = {
+	.name = "lock_due",
+	.sql = "SELECT " PROMISE_WITHOUT_PAYLOAD
+	" FROM resonate.promises p"
+	" WHERE p.state" EQ STATE("pending") " AND p.external" EQ "$4"
+	" AND p.timeout_at" GE "$5 AND p.timeout_at" LE "$1"
+	" AND p.id" NE "ALL ($3)"
+	" ORDER BY p.external, p.timeout_at LIMIT $2"
+	" FOR NO KEY UPDATE SKIP LOCKED",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, INT8OID, TEXTARRAYOID, BOOLOID, INT8OID)
+};
+
 /*
  * Locks external or internal promises whose deadline is not before from and not
  * after now, earliest first; skips those that others have locked, and those set
@@ -346,39 +359,9 @@ rsn_store_lock_due_promises(int64 from_ms, int64 now_ms, int limit,
 	rsn_args_add_texts(&args, set_aside, nset_aside);
 	rsn_args_add(&args, BoolGetDatum(is_external));
 	rsn_args_add(&args, Int64GetDatum(from_ms));
-	count = rsn_store_exec(RSN_QUERY_LOCK_DUE, &args);
+	count = rsn_store_exec(&lock_due_stmt, &args);
 	*rows = rsn_store_rows_from_result(count);
 	return (int) count;
-}
-
-/* Counts rows by stored state, and what is due at now. */
-void
-rsn_store_count(int64 now_ms, RsnStateCounts *counts)
-{
-	RsnArgs		args = {0};
-	uint64		n = rsn_store_exec(RSN_QUERY_COUNT_STATES, NULL);
-
-	memset(counts, 0, sizeof(RsnStateCounts));
-	for (uint64 i = 0; i < n; i++)
-	{
-		HeapTuple	tuple = SPI_tuptable->vals[i];
-		RsnPromiseState state;
-
-		if (rsn_promise_state_from_name(SPI_getvalue(tuple,
-													 SPI_tuptable->tupdesc, 1),
-										&state))
-			counts->states[state] = rsn_store_get_int64(tuple, 2, 0);
-	}
-
-	rsn_args_add(&args, Int64GetDatum(now_ms));
-	rsn_store_exec(RSN_QUERY_COUNT_REST, &args);
-	counts->due = rsn_store_get_int64(SPI_tuptable->vals[0], 1, 0);
-	counts->oldest_due_ms = rsn_store_get_int64(SPI_tuptable->vals[0], 2, 0);
-	counts->callbacks = rsn_store_get_int64(SPI_tuptable->vals[0], 3, 0);
-	counts->messages = rsn_store_get_int64(SPI_tuptable->vals[0], 4, 0);
-	counts->schedules = rsn_store_get_int64(SPI_tuptable->vals[0], 5, 0);
-	for (int i = 0; i < RSN_TASK_FULFILLED; i++)
-		counts->tasks[i] = rsn_store_get_int64(SPI_tuptable->vals[0], 6 + i, 0);
 }
 
 /* Deletes a promise that this very transaction has inserted. */
@@ -393,6 +376,15 @@ rsn_store_delete_promise(text *id)
 	rsn_table_delete(RSN_TABLE_PROMISES, tuple.tid);
 }
 
+static RsnStatement try_lock_promises_stmt = {
+	.name = "try_lock_promises",
+	.sql = "SELECT " PROMISE_COLUMNS " FROM resonate.promises p"
+	" WHERE p.id" EQ "ANY ($1) FOR NO KEY UPDATE SKIP LOCKED",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTARRAYOID)
+};
+
 /* Like rsn_store_lock_promises, but never waits: leaves out what is locked. */
 int
 rsn_store_try_lock_promises(text *const *ids, int n, RsnPromiseRow **rows)
@@ -401,7 +393,7 @@ rsn_store_try_lock_promises(text *const *ids, int n, RsnPromiseRow **rows)
 	uint64		count;
 
 	rsn_args_add_texts(&args, ids, n);
-	count = rsn_store_exec(RSN_QUERY_TRY_LOCK_PROMISES, &args);
+	count = rsn_store_exec(&try_lock_promises_stmt, &args);
 	*rows = rsn_store_rows_from_result(count);
 	return (int) count;
 }

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * store/prune.c
- *	  How far one part of pruning goes.
+ *	  Which promises of history go, a bounded part of it at a time.
  *
- * The statement that prunes is given a range of the index of history to look at.
+ * The statement that locks them is given a range of the index of history to look at.
  * Its end is found here, by the entries themselves: they are counted whatever
  * they point to, rows that are kept, rows that are dead and not vacuumed yet, and
  * so one part never reads more than it is meant to.
@@ -22,6 +22,7 @@
 #include "server/compat.h"
 #include "server/id.h"
 #include "store/internal.h"
+#include "store/sql.h"
 #include "store/table_open.h"
 
 #define HISTORY_INDEX "promises_state_idx"
@@ -160,14 +161,60 @@ move_to_last(RsnPruneMark *mark, int n)
 }
 
 static int
-trim(RsnQuery query, text *id, int limit)
+trim(RsnStatement *statement, text *id, int limit)
 {
 	RsnArgs		args = {0};
 
 	rsn_args_add_text(&args, id);
 	rsn_args_add(&args, Int64GetDatum(limit));
-	return (int) rsn_store_exec(query, &args);
+	return (int) rsn_store_exec(statement, &args);
 }
+
+/* True where so many rows have that promise that they do not go with it at once. */
+#define IS_CROWDED(table, column) \
+	"((SELECT pg_catalog.count(*) FROM (SELECT FROM resonate." table " l" \
+	" WHERE l." column EQ "p.id LIMIT 101) AS k) OPERATOR(pg_catalog.>) 100)"
+
+/* Of the same range, a promise that goes bit by bit. */
+static RsnStatement long_held_stmt = {
+	.name = "long_held",
+	.sql = "SELECT p.id FROM resonate.promises p"
+	" WHERE p.state" EQ "$1::resonate.promise_state"
+	" AND ROW(p.created_at, " HIDDEN_ID ") OPERATOR(pg_catalog.>) ROW($3, $4)"
+	" AND ROW(p.created_at, " HIDDEN_ID ")" LE "ROW($5, $6)"
+	" AND p.settled_at" LE "$2"
+	" AND NOT EXISTS (SELECT FROM resonate.callbacks c"
+	" WHERE c.promise_id" EQ "p.id)"
+	" AND NOT EXISTS (SELECT FROM resonate.awaiters a"
+	" WHERE a.awaited_id" EQ "p.id)"
+	" AND (" IS_CROWDED("messages", "promise_id")
+	" OR " IS_CROWDED("awaiters", "awaiter_id") ")"
+	" ORDER BY p.created_at, " HIDDEN_ID " LIMIT 1",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID, INT8OID, INT8OID, TEXTOID, INT8OID, TEXTOID)
+};
+
+static RsnStatement trim_messages_stmt = {
+	.name = "trim_messages",
+	.sql = "DELETE FROM resonate.messages d"
+	" WHERE d.ctid" EQ "ANY (ARRAY(SELECT m.ctid FROM resonate.messages m"
+	" WHERE m.promise_id" EQ "$1 AND m." NOT_NOTIFY("address")
+	" LIMIT $2 FOR UPDATE SKIP LOCKED))",
+	.spi_result = SPI_OK_DELETE,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID, INT8OID)
+};
+
+static RsnStatement trim_awaiters_stmt = {
+	.name = "trim_awaiters",
+	.sql = "DELETE FROM resonate.awaiters d"
+	" WHERE d.ctid" EQ "ANY (ARRAY(SELECT a.ctid FROM resonate.awaiters a"
+	" WHERE a.awaiter_id" EQ "$1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
+	.spi_result = SPI_OK_DELETE,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID, INT8OID)
+};
 
 /*
  * Anybody can have a promise with any number of messages, or a task that has awaited
@@ -186,18 +233,62 @@ trim_first(RsnPromiseState state, int64 settled_by_ms, int limit,
 	rsn_args_add(&args, Int64GetDatum(settled_by_ms));
 	add_mark(&args, from);
 	add_mark(&args, to);
-	if (rsn_store_exec(RSN_QUERY_LONG_HELD, &args) == 0)
+	if (rsn_store_exec(&long_held_stmt, &args) == 0)
 		return 0;
 	id = rsn_store_get_text(SPI_tuptable->vals[0], 1);
-	n = trim(RSN_QUERY_TRIM_MESSAGES, id, limit);
-	return n + trim(RSN_QUERY_TRIM_AWAITERS, id, limit);
+	n = trim(&trim_messages_stmt, id, limit);
+	return n + trim(&trim_awaiters_stmt, id, limit);
 }
+
+/*
+ * True for a row that somebody else has locked; if not, it is locked now, so that it
+ * can be deleted later on without a wait.
+ */
+#define IS_TAKEN(table, alias) \
+	"NOT EXISTS (SELECT FROM (SELECT FROM resonate." table " l" \
+	" WHERE l.ctid" EQ alias ".ctid FOR UPDATE SKIP LOCKED) AS k)"
+
+/*
+ * Of the range of history after ($4, $5) and up to ($6, $7).  A settled
+ * promise can have callbacks left by a restore.  They turn into messages
+ * without changing the promise, and every snapshot sees the one or the
+ * other.  Messages do not hold a promise, nor does what its task has
+ * awaited: they go with it, unless somebody has locked them.
+ */
+static RsnStatement lock_prunable_stmt = {
+	.name = "lock_prunable",
+	.sql = "SELECT p.id, p.created_at FROM resonate.promises p"
+	" WHERE p.state" EQ "$1::resonate.promise_state"
+	" AND ROW(p.created_at, " HIDDEN_ID ") OPERATOR(pg_catalog.>) ROW($4, $5)"
+	" AND ROW(p.created_at, " HIDDEN_ID ")" LE "ROW($6, $7)"
+	" AND p.settled_at" LE "$2"
+	" AND NOT " IS_CROWDED("messages", "promise_id")
+	" AND NOT " IS_CROWDED("awaiters", "awaiter_id")
+	" AND NOT EXISTS (SELECT FROM resonate.messages m"
+	" WHERE m.promise_id" EQ "p.id"
+	" AND (m." IS_NOTIFY("address") " OR " IS_TAKEN("messages", "m") "))"
+	" AND NOT EXISTS (SELECT FROM resonate.callbacks c"
+	" WHERE c.promise_id" EQ "p.id)"
+	" AND NOT EXISTS (SELECT FROM resonate.awaiters a"
+	" WHERE a.awaited_id" EQ "p.id)"
+	" AND NOT EXISTS (SELECT FROM resonate.awaiters a"
+	" WHERE a.awaiter_id" EQ "p.id AND " IS_TAKEN("awaiters", "a") ")"
+	" AND NOT EXISTS (SELECT FROM resonate.promises r"
+	" WHERE r.id" EQ "(p.tags OPERATOR(pg_catalog.->>) 'resonate:origin')"
+	" AND r.settled_at IS NULL"
+	" AND (r.external OR r.timeout_at OPERATOR(pg_catalog.>) $2))"
+	" ORDER BY p.created_at, " HIDDEN_ID
+	" LIMIT $3 FOR UPDATE SKIP LOCKED",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID, INT8OID, INT8OID, INT8OID, TEXTOID, INT8OID, TEXTOID)
+};
 
 /*
  * Deletes promises of one settled state that were settled by an instant, of those
  * after one mark and not after another, which is so many entries, and returns how
- * many.  Finds at most limit,
- * and then there may be more.  The first mark moves to where the next call goes on.
+ * many.  Finds at most limit, and then there may be more.  The first mark moves to
+ * where the next call goes on.
  */
 int
 rsn_store_prune_promises(RsnPromiseState state, int64 settled_by_ms, int limit,
@@ -215,7 +306,7 @@ rsn_store_prune_promises(RsnPromiseState state, int64 settled_by_ms, int limit,
 	rsn_args_add(&args, Int64GetDatum(limit));
 	add_mark(&args, from);
 	add_mark(&args, to);
-	n = (int) rsn_store_exec(RSN_QUERY_LOCK_PRUNABLE, &args);
+	n = (int) rsn_store_exec(&lock_prunable_stmt, &args);
 	*has_more = n >= limit;
 	if (*has_more)
 		move_to_last(from, n);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * store/queue.c
- *	  The statements that find and lock tasks to be handed out.
+ *	  Tasks that are to be handed out, and where something waits for that.
  *
  * Many look at the head of one queue at the same time.  What is due is read without
  * a lock, and the rows are locked one after the other where they are.
@@ -15,6 +15,7 @@
 
 #include "server/clock.h"
 #include "store/internal.h"
+#include "store/sql.h"
 
 /* How many tasks ahead of the first a dequeue looks, to leave the way of others. */
 #define SPREAD_MIN	16
@@ -73,13 +74,24 @@ clocks_from_result(int n)
 
 /* The same of a statement that is run for it; returns how many. */
 static int
-list_tids(RsnQuery query, const RsnArgs *args, ItemPointerData **tids)
+list_tids(RsnStatement *statement, const RsnArgs *args, ItemPointerData **tids)
 {
-	int			n = (int) rsn_store_exec(query, args);
+	int			n = (int) rsn_store_exec(statement, args);
 
 	*tids = tids_from_result(n);
 	return n;
 }
+
+static RsnStatement due_tasks_stmt = {
+	.name = "due_tasks",
+	.sql = "SELECT t.ctid, t.clock_at FROM resonate.tasks t"
+	" WHERE t.state" EQ TASK_STATE("pending") " AND t.address" EQ "$1"
+	" AND t.clock_at" LE "$2 AND " ALIVE_AT("$2")
+	" ORDER BY t.clock_at LIMIT $3",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID, INT8OID, INT8OID)
+};
 
 /* The rows of live pending tasks of an address that are due, the longest due first. */
 static int
@@ -90,7 +102,7 @@ list_due_tasks(text *address, int64 now_ms, int limit, ItemPointerData **tids)
 	rsn_args_add_text(&args, address);
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
-	return list_tids(RSN_QUERY_DUE_TASKS, &args, tids);
+	return list_tids(&due_tasks_stmt, &args, tids);
 }
 
 /*
@@ -136,6 +148,25 @@ rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,
 }
 
 /*
+ * Among the $3 that wait longest, those that $4 has not given back; who
+ * is not known may have given back any, unless others have not wanted it
+ * since $5.
+ */
+static RsnStatement tasks_for_others_stmt = {
+	.name = "tasks_for_others",
+	.sql = "SELECT o.ctid FROM (SELECT t.ctid, t.given_back_by, t.others_at"
+	" FROM resonate.tasks t"
+	" WHERE t.others_address" EQ "$1 AND t.others_at" LE "$2"
+	" AND " ALIVE_AT("$2")
+	" ORDER BY t.others_at LIMIT $3) AS o"
+	" WHERE o.given_back_by IS NULL OR $4" NE "ALL (o.given_back_by)"
+	" OR ($4 IS NULL AND o.others_at" LE "$5)",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID, INT8OID, INT8OID, TEXTOID, INT8OID)
+};
+
+/*
  * Locks at most limit tasks that others may have at an address, but none that was
  * given back by the process; skips those that others have locked.  Who is not known,
  * NULL, gets only what the others have left until an earlier instant.  Looks at a
@@ -156,7 +187,7 @@ rsn_store_lock_tasks_for_others(text *address, text *pid, int64 left_ms,
 	rsn_args_add(&args, Int64GetDatum((int64) limit + SPREAD_MAX));
 	rsn_args_add_text(&args, pid);
 	rsn_args_add(&args, Int64GetDatum(left_ms));
-	n = list_tids(RSN_QUERY_TASKS_FOR_OTHERS, &args, &tids);
+	n = list_tids(&tasks_for_others_stmt, &args, &tids);
 	return lock_candidates(tids, n, 0, limit, rows, &ntaken);
 }
 
@@ -208,22 +239,46 @@ rsn_store_lock_due_notify_tasks(text *address, int64 now_ms, int limit,
 }
 
 static int64
-next_after(RsnQuery query, int64 after_ms)
+next_after(RsnStatement *statement, int64 after_ms)
 {
 	RsnArgs		args = {0};
 
 	rsn_args_add(&args, Int64GetDatum(after_ms));
-	if (rsn_store_exec(query, &args) == 0)
+	if (rsn_store_exec(statement, &args) == 0)
 		return RSN_TIME_NEVER;
 	return rsn_store_get_int64(SPI_tuptable->vals[0], 1, RSN_TIME_NEVER);
 }
+
+/*
+ * With those that will not be offered, because their promises end before:
+ * to pass over any number of them would cost more than to find that none
+ * is due.
+ */
+static RsnStatement next_offer_stmt = {
+	.name = "next_offer",
+	.sql = "SELECT t.clock_at FROM resonate.tasks t"
+	" WHERE t.state" EQ TASK_STATE("pending") " AND t.clock_at" GT "$1"
+	" ORDER BY t.clock_at LIMIT 1",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID)
+};
+
+static RsnStatement next_others_stmt = {
+	.name = "next_others",
+	.sql = "SELECT t.others_at FROM resonate.tasks t"
+	" WHERE t.others_at" GT "$1 ORDER BY t.others_at LIMIT 1",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID)
+};
 
 /* When the first task after an instant becomes due, or RSN_TIME_NEVER. */
 int64
 rsn_store_next_offer(int64 after_ms)
 {
-	return Min(next_after(RSN_QUERY_NEXT_OFFER, after_ms),
-			   next_after(RSN_QUERY_NEXT_OTHERS, after_ms));
+	return Min(next_after(&next_offer_stmt, after_ms),
+			   next_after(&next_others_stmt, after_ms));
 }
 
 static int
@@ -248,32 +303,40 @@ waiting_from_result(RsnWaitingKind kind, uint64 count, bool has_tid,
 	return (int) count;
 }
 
-/* What waits at which addresses, at most so many, the longest waits first. */
-int
-rsn_store_count_queues(int64 now_ms, int limit, RsnQueueRow **rows)
-{
-	RsnArgs		args = {0};
-	uint64		count;
+/*
+ * What has become due from an instant on, by the clock, for whoever it
+ * is.
+ */
+static RsnStatement offers_since_stmt = {
+	.name = "offers_since",
+	.sql = "SELECT t.address, t.clock_at, t.ctid FROM resonate.tasks t"
+	" WHERE t.state" EQ TASK_STATE("pending") " AND t.clock_at" GE "$1"
+	" AND t.clock_at" LE "$2 ORDER BY t.clock_at LIMIT $3",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, INT8OID, INT8OID)
+};
 
-	rsn_args_add(&args, Int64GetDatum(now_ms));
-	rsn_args_add(&args, Int64GetDatum(limit));
-	count = rsn_store_exec(RSN_QUERY_COUNT_QUEUES, &args);
-	*rows = rsn_store_alloc(Max(count, 1) * sizeof(RsnQueueRow));
-	for (uint64 i = 0; i < count; i++)
-	{
-		HeapTuple	tuple = SPI_tuptable->vals[i];
-		RsnQueueRow *row = &(*rows)[i];
+static RsnStatement others_since_stmt = {
+	.name = "others_since",
+	.sql = "SELECT t.others_address, t.others_at, t.ctid FROM resonate.tasks t"
+	" WHERE t.others_at" GE "$1 AND t.others_at" LE "$2"
+	" ORDER BY t.others_at LIMIT $3",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, INT8OID, INT8OID)
+};
 
-		row->address = rsn_store_get_text(tuple, 1);
-		row->tasks = rsn_store_get_int64(tuple, 2, 0);
-		row->tasks_due = rsn_store_get_int64(tuple, 3, 0);
-		row->due_since_ms = rsn_store_get_int64(tuple, 4, -1);
-		row->tasks_offered = rsn_store_get_int64(tuple, 5, 0);
-		row->messages = rsn_store_get_int64(tuple, 6, 0);
-		row->messages_since_ms = rsn_store_get_int64(tuple, 7, -1);
-	}
-	return (int) count;
-}
+static RsnStatement messages_since_stmt = {
+	.name = "messages_since",
+	.sql = "SELECT m.address, m.due_at, m.ctid FROM resonate.messages m"
+	" WHERE m." NOT_NOTIFY("address") " AND " IS_DELIVERED EQ "$4"
+	" AND m.due_at" GE "$1 AND m.due_at" LE "$2"
+	" ORDER BY " IS_DELIVERED ", m.due_at LIMIT $3",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, INT8OID, INT8OID, BOOLOID)
+};
 
 /*
  * What has become due between two instants, the longest due first, at most limit of a
@@ -283,10 +346,10 @@ int
 rsn_store_waiting_since(RsnWaitingKind kind, bool is_delivered, int64 from_ms,
 						int64 now_ms, int limit, RsnWaiting **rows)
 {
-	static const RsnQuery queries[] = {
-		[RSN_WAITING_TASK] = RSN_QUERY_OFFERS_SINCE,
-		[RSN_WAITING_OTHERS] = RSN_QUERY_OTHERS_SINCE,
-		[RSN_WAITING_MESSAGE] = RSN_QUERY_MESSAGES_SINCE
+	static RsnStatement *const statements[] = {
+		[RSN_WAITING_TASK] = &offers_since_stmt,
+		[RSN_WAITING_OTHERS] = &others_since_stmt,
+		[RSN_WAITING_MESSAGE] = &messages_since_stmt
 	};
 	RsnArgs		args = {0};
 
@@ -295,9 +358,52 @@ rsn_store_waiting_since(RsnWaitingKind kind, bool is_delivered, int64 from_ms,
 	rsn_args_add(&args, Int64GetDatum(limit));
 	if (kind == RSN_WAITING_MESSAGE)
 		rsn_args_add(&args, BoolGetDatum(is_delivered));
-	return waiting_from_result(kind, rsn_store_exec(queries[kind], &args), true,
+	return waiting_from_result(kind, rsn_store_exec(statements[kind], &args), true,
 							   rows);
 }
+
+/*
+ * The next $3 addresses after $2 at which rows wait, and since when the newest of them
+ * that is due by $1 has been, NULL for none: two probes of their queue for each.
+ */
+#define NEXT_ADDRESSES(table, column, waits, clock, is_due) \
+	"WITH RECURSIVE a AS ((SELECT t." column " AS address" \
+	" FROM resonate." table " t WHERE " waits " AND t." column GT "$2" \
+	" ORDER BY t." column " LIMIT 1)" \
+	" UNION ALL SELECT (SELECT t." column " FROM resonate." table " t" \
+	" WHERE " waits " AND t." column GT "a.address" \
+	" ORDER BY t." column " LIMIT 1) FROM a WHERE a.address IS NOT NULL)" \
+	" SELECT b.address, (SELECT t." clock " FROM resonate." table " t" \
+	" WHERE " waits " AND t." column EQ "b.address AND t." clock LE "$1" \
+	is_due " ORDER BY t." clock " DESC LIMIT 1)" \
+	" FROM (SELECT a.address FROM a WHERE a.address IS NOT NULL LIMIT $3) AS b"
+
+static RsnStatement task_addresses_stmt = {
+	.name = "task_addresses",
+	.sql = NEXT_ADDRESSES("tasks", "address", "t.state" EQ TASK_STATE("pending"),
+						  "clock_at", " AND " ALIVE_AT("$1")),
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, TEXTOID, INT8OID)
+};
+
+static RsnStatement others_addresses_stmt = {
+	.name = "others_addresses",
+	.sql = NEXT_ADDRESSES("tasks", "others_address", "t.others_at IS NOT NULL",
+						  "others_at", " AND " ALIVE_AT("$1")),
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, TEXTOID, INT8OID)
+};
+
+static RsnStatement message_addresses_stmt = {
+	.name = "message_addresses",
+	.sql = NEXT_ADDRESSES("messages", "address", "t." NOT_NOTIFY("address"),
+						  "due_at", ""),
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, TEXTOID, INT8OID)
+};
 
 /*
  * The next addresses after one of them where something waits, at most limit, and
@@ -307,16 +413,16 @@ int
 rsn_store_waiting_addresses(RsnWaitingKind kind, text *after, int64 now_ms,
 							int limit, RsnWaiting **rows)
 {
-	static const RsnQuery queries[] = {
-		[RSN_WAITING_TASK] = RSN_QUERY_TASK_ADDRESSES,
-		[RSN_WAITING_OTHERS] = RSN_QUERY_OTHERS_ADDRESSES,
-		[RSN_WAITING_MESSAGE] = RSN_QUERY_MESSAGE_ADDRESSES
+	static RsnStatement *const statements[] = {
+		[RSN_WAITING_TASK] = &task_addresses_stmt,
+		[RSN_WAITING_OTHERS] = &others_addresses_stmt,
+		[RSN_WAITING_MESSAGE] = &message_addresses_stmt
 	};
 	RsnArgs		args = {0};
 
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add_text(&args, after);
 	rsn_args_add(&args, Int64GetDatum(limit));
-	return waiting_from_result(kind, rsn_store_exec(queries[kind], &args), false,
+	return waiting_from_result(kind, rsn_store_exec(statements[kind], &args), false,
 							   rows);
 }

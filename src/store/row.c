@@ -49,17 +49,19 @@ rsn_store_sort_ids(text *const *ids, int *n)
 	return sorted;
 }
 
-static void
-payload_from_values(const Datum *values, const bool *nulls,
-					RsnPayload *payload)
+/* Reads headers, data and text, without a copy of them. */
+void
+rsn_store_payload_from_values(const Datum *values, const bool *nulls,
+							  RsnPayload *payload)
 {
 	payload->headers = rsn_store_as_stored(values[0], nulls[0]);
 	payload->data = rsn_store_as_stored(values[1], nulls[1]);
 	payload->text = rsn_store_as_stored(values[2], nulls[2]);
 }
 
-static void
-keep_payload(RsnPayload *payload)
+/* Copies them. */
+void
+rsn_store_keep_payload(RsnPayload *payload)
 {
 	payload->headers = rsn_store_keep_stored(payload->headers);
 	payload->data = rsn_store_keep_stored(payload->data);
@@ -112,10 +114,10 @@ row_from_values(const Datum *values, const bool *nulls,
 	row->key_for_complete = rsn_store_keep(values[RSN_COL_KEY_FOR_COMPLETE],
 										   nulls[RSN_COL_KEY_FOR_COMPLETE]);
 	row->tags = rsn_store_as_stored(values[RSN_COL_TAGS], nulls[RSN_COL_TAGS]);
-	payload_from_values(values + RSN_COL_PARAM_HEADERS,
-						nulls + RSN_COL_PARAM_HEADERS, &row->param);
-	payload_from_values(values + RSN_COL_VALUE_HEADERS,
-						nulls + RSN_COL_VALUE_HEADERS, &row->value);
+	rsn_store_payload_from_values(values + RSN_COL_PARAM_HEADERS,
+								  nulls + RSN_COL_PARAM_HEADERS, &row->param);
+	rsn_store_payload_from_values(values + RSN_COL_VALUE_HEADERS,
+								  nulls + RSN_COL_VALUE_HEADERS, &row->value);
 	row->task_version = nulls[RSN_COL_TASK_VERSION] ? -1
 		: DatumGetInt32(values[RSN_COL_TASK_VERSION]);
 	core_from_values(values, nulls, row);
@@ -139,8 +141,8 @@ rsn_store_row_from_values(const Datum *values, const bool *nulls,
 				 errmsg("stored promise \"%s\" violates invariant \"%s\"",
 						text_to_cstring(row->id), violated)));
 	row->tags = rsn_store_keep_stored(row->tags);
-	keep_payload(&row->param);
-	keep_payload(&row->value);
+	rsn_store_keep_payload(&row->param);
+	rsn_store_keep_payload(&row->value);
 }
 
 /*

@@ -1,27 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * store/schedule.c
- *	  The statements on schedules.
+ *	  Schedules: their rows, read, locked and written.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "utils/builtins.h"
 
 #include "server/clock.h"
 #include "store/internal.h"
-
-/* The order of SCHEDULE_COLUMNS. */
-enum
-{
-	SCHEDULE_CREATED_AT = 1, SCHEDULE_NEXT_RUN_AT, SCHEDULE_LAST_RUN_AT,
-	SCHEDULE_PROMISE_TIMEOUT, SCHEDULE_FIRED, SCHEDULE_MISSED,
-	SCHEDULE_LAST_MISSED_AT, SCHEDULE_NEXT_CIVIL, SCHEDULE_CATCH_UP,
-	SCHEDULE_ID, SCHEDULE_CRON,
-	SCHEDULE_TIME_ZONE, SCHEDULE_PROMISE_ID, SCHEDULE_PROMISE_TAGS,
-	SCHEDULE_PARAM
-};
+#include "store/sql.h"
 
 static const char *const catch_up_names[] = {
 	[RSN_CATCH_UP_ALL] = "all",
@@ -51,34 +42,52 @@ rsn_catch_up_from_name(const char *name, RsnCatchUp *catch_up)
 	return false;
 }
 
-static void
-schedule_from_tuple(HeapTuple tuple, RsnScheduleRow *row)
+static int64
+get_int64(const Datum *values, const bool *nulls, RsnScheduleColumn column,
+		  int64 if_null)
 {
-	char	   *catch_up = SPI_getvalue(tuple, SPI_tuptable->tupdesc,
-										SCHEDULE_CATCH_UP);
+	return nulls[column] ? if_null : DatumGetInt64(values[column]);
+}
 
-	row->id = rsn_store_get_text(tuple, SCHEDULE_ID);
-	row->cron = rsn_store_get_text(tuple, SCHEDULE_CRON);
-	row->time_zone = rsn_store_get_text(tuple, SCHEDULE_TIME_ZONE);
-	row->promise_id = rsn_store_get_text(tuple, SCHEDULE_PROMISE_ID);
-	row->promise_tags = rsn_store_get_stored(tuple, SCHEDULE_PROMISE_TAGS);
-	rsn_store_get_payload(tuple, SCHEDULE_PARAM, &row->param);
-	row->promise_timeout_ms = rsn_store_get_int64(tuple,
-												  SCHEDULE_PROMISE_TIMEOUT, 0);
-	row->created_at_ms = rsn_store_get_int64(tuple, SCHEDULE_CREATED_AT, 0);
-	row->next_run_at_ms = rsn_store_get_int64(tuple, SCHEDULE_NEXT_RUN_AT, 0);
-	row->last_run_at_ms = rsn_store_get_int64(tuple, SCHEDULE_LAST_RUN_AT, -1);
-	row->next_civil_ms = rsn_store_get_int64(tuple, SCHEDULE_NEXT_CIVIL,
-											 RSN_CIVIL_NONE);
-	row->fired = rsn_store_get_int64(tuple, SCHEDULE_FIRED, 0);
-	row->missed = rsn_store_get_int64(tuple, SCHEDULE_MISSED, 0);
-	row->last_missed_at_ms = rsn_store_get_int64(tuple,
-												 SCHEDULE_LAST_MISSED_AT, -1);
-	if (catch_up == NULL || !rsn_catch_up_from_name(catch_up, &row->catch_up))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("unrecognized catch_up of schedule \"%s\"",
-						text_to_cstring(row->id))));
+static text *
+get_text(const Datum *values, const bool *nulls, RsnScheduleColumn column)
+{
+	return rsn_store_keep(values[column], nulls[column]);
+}
+
+/* Reads a schedule from its columns. */
+static void
+schedule_from_values(const Datum *values, const bool *nulls,
+					 RsnScheduleRow *row)
+{
+	row->id = get_text(values, nulls, RSN_SCHEDULE_COL_ID);
+	row->cron = get_text(values, nulls, RSN_SCHEDULE_COL_CRON);
+	row->time_zone = get_text(values, nulls, RSN_SCHEDULE_COL_TIME_ZONE);
+	row->promise_id = get_text(values, nulls, RSN_SCHEDULE_COL_PROMISE_ID);
+	row->promise_tags =
+		rsn_store_keep_stored(rsn_store_as_stored(values[RSN_SCHEDULE_COL_PROMISE_TAGS],
+												  nulls[RSN_SCHEDULE_COL_PROMISE_TAGS]));
+	rsn_store_payload_from_values(values + RSN_SCHEDULE_COL_PARAM_HEADERS,
+								  nulls + RSN_SCHEDULE_COL_PARAM_HEADERS,
+								  &row->param);
+	rsn_store_keep_payload(&row->param);
+	row->catch_up = (RsnCatchUp)
+		rsn_enum_index(RSN_ENUM_CATCH_UP,
+					   DatumGetObjectId(values[RSN_SCHEDULE_COL_CATCH_UP]));
+	row->promise_timeout_ms =
+		get_int64(values, nulls, RSN_SCHEDULE_COL_PROMISE_TIMEOUT, 0);
+	row->created_at_ms =
+		get_int64(values, nulls, RSN_SCHEDULE_COL_CREATED_AT, 0);
+	row->next_run_at_ms =
+		get_int64(values, nulls, RSN_SCHEDULE_COL_NEXT_RUN_AT, 0);
+	row->last_run_at_ms =
+		get_int64(values, nulls, RSN_SCHEDULE_COL_LAST_RUN_AT, -1);
+	row->next_civil_ms =
+		get_int64(values, nulls, RSN_SCHEDULE_COL_NEXT_CIVIL, RSN_CIVIL_NONE);
+	row->fired = get_int64(values, nulls, RSN_SCHEDULE_COL_FIRED, 0);
+	row->missed = get_int64(values, nulls, RSN_SCHEDULE_COL_MISSED, 0);
+	row->last_missed_at_ms =
+		get_int64(values, nulls, RSN_SCHEDULE_COL_LAST_MISSED_AT, -1);
 }
 
 /* The schedules of the last statement, in its order; NULL for none. */
@@ -90,7 +99,14 @@ schedules_from_result(uint64 n)
 	if (n > 0)
 		rows = rsn_store_alloc(n * sizeof(RsnScheduleRow));
 	for (uint64 i = 0; i < n; i++)
-		schedule_from_tuple(SPI_tuptable->vals[i], &rows[i]);
+	{
+		Datum		values[RSN_STORE_MAX_COLUMNS];
+		bool		nulls[RSN_STORE_MAX_COLUMNS];
+
+		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values,
+						  nulls);
+		schedule_from_values(values, nulls, &rows[i]);
+	}
 	return rows;
 }
 
@@ -102,6 +118,19 @@ add_time(RsnArgs *args, int64 ms, int64 null_ms)
 	if (ms == null_ms)
 		args->nulls[args->n - 1] = 'n';
 }
+
+static RsnStatement insert_schedule_stmt = {
+	.name = "insert_schedule",
+	.sql = "INSERT INTO resonate.schedules (created_at, next_run_at, next_civil,"
+	" promise_timeout, catch_up, id, cron, time_zone, promise_id,"
+	" promise_tags, param_headers, param_data, param_text)"
+	" VALUES ($1, $2, $3, $4, $5::resonate.catch_up, $6, $7, $8, $9, $10,"
+	" $11, $12, $13) ON CONFLICT (id) DO NOTHING",
+	.spi_result = SPI_OK_INSERT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID,
+		 TEXTOID, TEXTOID, JSONBOID, JSONBOID, BYTEAOID, TEXTOID)
+};
 
 /* Inserts a new schedule; false when the id exists already. */
 bool
@@ -120,30 +149,48 @@ rsn_store_insert_schedule(const RsnScheduleRow *row)
 	rsn_args_add_text(&args, row->promise_id);
 	rsn_args_add_varlena(&args, row->promise_tags);
 	rsn_args_add_payload(&args, &row->param);
-	return rsn_store_exec(RSN_QUERY_INSERT_SCHEDULE, &args) == 1;
+	return rsn_store_exec(&insert_schedule_stmt, &args) == 1;
 }
 
 static RsnScheduleRow *
-one_schedule(RsnQuery query, text *id)
+one_schedule(RsnStatement *statement, text *id)
 {
 	RsnArgs		args = {0};
 
 	rsn_args_add_text(&args, id);
-	return schedules_from_result(rsn_store_exec(query, &args));
+	return schedules_from_result(rsn_store_exec(statement, &args));
 }
+
+static RsnStatement read_schedule_stmt = {
+	.name = "read_schedule",
+	.sql = "SELECT " SCHEDULE_COLUMNS " FROM resonate.schedules s"
+	" WHERE s.id" EQ "$1",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID)
+};
 
 /* The stored schedule, or NULL; locks nothing. */
 RsnScheduleRow *
 rsn_store_read_schedule(text *id)
 {
-	return one_schedule(RSN_QUERY_READ_SCHEDULE, id);
+	return one_schedule(&read_schedule_stmt, id);
 }
+
+static RsnStatement lock_schedule_stmt = {
+	.name = "lock_schedule",
+	.sql = "SELECT " SCHEDULE_COLUMNS " FROM resonate.schedules s"
+	" WHERE s.id" EQ "$1 FOR NO KEY UPDATE SKIP LOCKED",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID)
+};
 
 /* The same, locked; NULL also when somebody else has it locked. */
 RsnScheduleRow *
 rsn_store_lock_schedule(text *id)
 {
-	return one_schedule(RSN_QUERY_LOCK_SCHEDULE, id);
+	return one_schedule(&lock_schedule_stmt, id);
 }
 
 /* The due schedules of the last statement, in its order. */
@@ -161,6 +208,17 @@ due_from_result(uint64 n, RsnDueSchedule **due)
 	return (int) n;
 }
 
+static RsnStatement lock_due_schedules_stmt = {
+	.name = "lock_due_schedules",
+	.sql = "SELECT s.next_run_at, s.id FROM resonate.schedules s"
+	" WHERE s.next_run_at" LE "$1 AND s.id" NE "ALL ($3)"
+	" ORDER BY s.next_run_at, s.id LIMIT $2"
+	" FOR NO KEY UPDATE SKIP LOCKED",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, INT8OID, TEXTARRAYOID)
+};
+
 /* Locks those that have been due for longest and that nobody works on. */
 int
 rsn_store_lock_due_schedules(int64 now_ms, int limit, text *const *set_aside,
@@ -171,9 +229,21 @@ rsn_store_lock_due_schedules(int64 now_ms, int limit, text *const *set_aside,
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_texts(&args, set_aside, nset_aside);
-	return due_from_result(rsn_store_exec(RSN_QUERY_LOCK_DUE_SCHEDULES, &args),
+	return due_from_result(rsn_store_exec(&lock_due_schedules_stmt, &args),
 						   due);
 }
+
+static RsnStatement lock_newest_schedules_stmt = {
+	.name = "lock_newest_schedules",
+	.sql = "SELECT s.next_run_at, s.id FROM resonate.schedules s"
+	" WHERE s.next_run_at" LE "$1 AND s.id" NE "ALL ($3)"
+	" AND ROW(s.next_run_at, s.id) OPERATOR(pg_catalog.>) ROW($4, $5)"
+	" ORDER BY s.next_run_at DESC, s.id DESC LIMIT $2"
+	" FOR NO KEY UPDATE SKIP LOCKED",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, INT8OID, TEXTARRAYOID, INT8OID, TEXTOID)
+};
 
 /* Locks those after one in this order that have become due last. */
 int
@@ -189,9 +259,19 @@ rsn_store_lock_newest_schedules(int64 now_ms, int limit,
 	rsn_args_add_texts(&args, set_aside, nset_aside);
 	rsn_args_add(&args, Int64GetDatum(after->next_run_at_ms));
 	rsn_args_add_text(&args, after->id);
-	return due_from_result(rsn_store_exec(RSN_QUERY_LOCK_NEWEST_SCHEDULES,
+	return due_from_result(rsn_store_exec(&lock_newest_schedules_stmt,
 										  &args), due);
 }
+
+static RsnStatement list_schedules_stmt = {
+	.name = "list_schedules",
+	.sql = "SELECT " SCHEDULE_WITHOUT_PARAM
+	" FROM resonate.schedules s"
+	" WHERE s.id OPERATOR(pg_catalog.>) $1 ORDER BY s.id LIMIT $2",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID, INT8OID)
+};
 
 /* Schedules in order of their ids, after one of them, without their params. */
 int
@@ -202,10 +282,25 @@ rsn_store_list_schedules(text *after_id, int limit, RsnScheduleRow **rows)
 
 	rsn_args_add_text(&args, after_id);
 	rsn_args_add(&args, Int64GetDatum(limit));
-	count = rsn_store_exec(RSN_QUERY_LIST_SCHEDULES, &args);
+	count = rsn_store_exec(&list_schedules_stmt, &args);
 	*rows = schedules_from_result(count);
 	return (int) count;
 }
+
+/* As schedules_clock_idx has it. */
+#define SCHEDULE_CLOCK \
+	"GREATEST(s.created_at, s.last_run_at, s.last_missed_at)"
+
+static RsnStatement lock_schedules_ahead_stmt = {
+	.name = "lock_schedules_ahead",
+	.sql = "SELECT " SCHEDULE_WITHOUT_PARAM
+	" FROM resonate.schedules s"
+	" WHERE " SCHEDULE_CLOCK GT "$1 AND " SCHEDULE_CLOCK LE "$2"
+	" ORDER BY " SCHEDULE_CLOCK " LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, INT8OID, INT8OID)
+};
 
 /*
  * Locks schedules that were created, have run or have missed a run after an instant
@@ -221,10 +316,21 @@ rsn_store_lock_schedules_ahead(int64 now_ms, int64 until_ms, int limit,
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(until_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
-	count = rsn_store_exec(RSN_QUERY_LOCK_SCHEDULES_AHEAD, &args);
+	count = rsn_store_exec(&lock_schedules_ahead_stmt, &args);
 	*rows = schedules_from_result(count);
 	return (int) count;
 }
+
+static RsnStatement update_schedule_stmt = {
+	.name = "update_schedule",
+	.sql = "UPDATE resonate.schedules SET next_run_at = $2, last_run_at = $3,"
+	" next_civil = $4, fired = $5, missed = $6, last_missed_at = $7,"
+	" created_at = $8 WHERE id" EQ "$1",
+	.spi_result = SPI_OK_UPDATE,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
+		 INT8OID)
+};
 
 /* Stores what has become of a locked schedule. */
 void
@@ -240,9 +346,17 @@ rsn_store_update_schedule(const RsnScheduleRow *row)
 	rsn_args_add(&args, Int64GetDatum(row->missed));
 	add_time(&args, row->last_missed_at_ms, -1);
 	rsn_args_add(&args, Int64GetDatum(row->created_at_ms));
-	if (rsn_store_exec(RSN_QUERY_UPDATE_SCHEDULE, &args) != 1)
+	if (rsn_store_exec(&update_schedule_stmt, &args) != 1)
 		rsn_store_refuse_left_out("schedules");
 }
+
+static RsnStatement delete_schedule_stmt = {
+	.name = "delete_schedule",
+	.sql = "DELETE FROM resonate.schedules WHERE id" EQ "$1",
+	.spi_result = SPI_OK_DELETE,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID)
+};
 
 /* Deletes a schedule; false when there is none. */
 bool
@@ -251,8 +365,19 @@ rsn_store_delete_schedule(text *id)
 	RsnArgs		args = {0};
 
 	rsn_args_add_text(&args, id);
-	return rsn_store_exec(RSN_QUERY_DELETE_SCHEDULE, &args) > 0;
+	return rsn_store_exec(&delete_schedule_stmt, &args) > 0;
 }
+
+static RsnStatement search_schedules_stmt = {
+	.name = "search_schedules",
+	.sql = "SELECT " SCHEDULE_COLUMNS " FROM resonate.schedules s"
+	" WHERE s.id OPERATOR(pg_catalog.>) $2"
+	" AND ($1 IS NULL OR s.promise_tags OPERATOR(pg_catalog.@>) $1)"
+	" ORDER BY s.id LIMIT $3",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_EACH,
+	ARGS(JSONBOID, TEXTOID, INT8OID)
+};
 
 /* Schedules in order of their ids, after one of them; NULL tags: any. */
 int
@@ -265,7 +390,7 @@ rsn_store_search_schedules(Jsonb *tags, text *after_id, int limit,
 	rsn_args_add_varlena(&args, tags);
 	rsn_args_add_text(&args, after_id);
 	rsn_args_add(&args, Int64GetDatum(limit));
-	count = rsn_store_exec(RSN_QUERY_SEARCH_SCHEDULES, &args);
+	count = rsn_store_exec(&search_schedules_stmt, &args);
 	*rows = schedules_from_result(count);
 	return (int) count;
 }

@@ -26,7 +26,7 @@ typedef struct Session
 	MemoryContext result_context;	/* the caller's */
 	RsnIdentity caller;
 	bool		is_connected;	/* to SPI, since the first statement */
-	const RsnQueryDef *running; /* a statement of ours, or NULL */
+	const RsnStatement *running;	/* a statement of ours, or NULL */
 	int			trigger_depth;	/* of the caller */
 } Session;
 
@@ -141,7 +141,7 @@ rsn_store_is_running(void)
 }
 
 /* The statement that runs, if it is one to be planned once; else NULL. */
-const RsnQueryDef *
+const RsnStatement *
 rsn_store_planned_once(void)
 {
 	if (session == NULL || session->running == NULL ||
@@ -167,9 +167,9 @@ rsn_store_result_context(void)
 
 /* Notes which statement of the store runs; NULL: none, or none any longer. */
 void
-rsn_store_set_running(const RsnQueryDef *def)
+rsn_store_set_running(const RsnStatement *statement)
 {
-	session->running = def;
+	session->running = statement;
 }
 
 /* To be called when a statement has failed, and the transaction goes on. */

@@ -128,6 +128,8 @@ typedef enum RsnCatchUp
 	RSN_CATCH_UP_NONE
 } RsnCatchUp;
 
+#define RSN_NCATCH_UPS (RSN_CATCH_UP_NONE + 1)
+
 typedef struct RsnScheduleRow
 {
 	text	   *id;
@@ -301,11 +303,18 @@ extern int	rsn_store_lock_due_promises(int64 from_ms, int64 now_ms,
 extern void rsn_store_settle_promise(RsnPromiseRow *row);
 extern bool rsn_store_try_settle_promise(RsnPromiseRow *row);
 extern void rsn_store_delete_promise(text *id);
+
+/* store/count.c */
 extern void rsn_store_count(int64 now_ms, RsnStateCounts *counts);
+extern int	rsn_store_count_queues(int64 now_ms, int limit,
+								   RsnQueueRow **rows);
 
 /* store/search.c */
 extern int	rsn_store_search_promises(const RsnSearch *search,
 									  RsnPromiseRow **rows);
+extern bool rsn_store_passes_many_lapsed(const RsnSearch *search);
+
+/* store/search_id.c */
 extern int	rsn_store_search_promises_by_id(const RsnIdSearch *search,
 											int64 now_ms,
 											RsnPromiseRow **rows,
@@ -313,7 +322,6 @@ extern int	rsn_store_search_promises_by_id(const RsnIdSearch *search,
 extern int	rsn_store_search_tasks(RsnTaskState state, bool is_any_state,
 								   text *after_id, int64 now_ms, int limit,
 								   RsnTaskRow **rows, text **next_id);
-extern bool rsn_store_passes_many_lapsed(const RsnSearch *search);
 
 /* store/branch.c */
 extern int	rsn_store_branch(text *name, text *except_id, int limit,
@@ -340,7 +348,7 @@ extern int64 rsn_store_next_due(RsnDueKind kind, int64 from_ms,
 extern int	rsn_store_delete_promises(text *const *ids, int n);
 extern void rsn_store_check_at_once(void);
 
-/* store/message.c */
+/* store/callback.c */
 extern bool rsn_store_may_have_callbacks(text *promise_id);
 extern bool rsn_store_list_notifications(text *promise_id, int limit,
 										 ItemPointerData *tids, int *n);
@@ -351,6 +359,8 @@ extern int	rsn_store_fire_callbacks(text *const *promise_ids, int n,
 									 int64 now_ms);
 extern int	rsn_store_fire_locked(text *promise_id, int64 now_ms,
 								  RsnNoteAddress note);
+
+/* store/message.c */
 extern int	rsn_store_lock_notifications(int64 now_ms, int limit,
 										 text *const *set_aside,
 										 int nset_aside, RsnMessageRow **rows);
@@ -371,6 +381,8 @@ extern bool rsn_store_acknowledge(RsnCallbackKind kind, text *promise_id,
 								  text *callback_id);
 extern int	rsn_store_expire_messages(bool is_delivered, int64 due_by_ms,
 									  int limit, int *nlisteners);
+
+/* store/prepared.c */
 extern bool rsn_store_has_prepared_transactions(void);
 
 /* store/left.c */
@@ -390,7 +402,6 @@ extern RsnKeyRange rsn_store_next_tasks(const RsnKeyMark *mark, int limit);
 /* store/task.c */
 extern bool rsn_store_is_task_birth_column(int column);
 extern text *rsn_store_task_id(HeapTuple tuple, TupleDesc desc);
-extern text *rsn_store_awaiter_id(HeapTuple tuple, TupleDesc desc);
 extern const char *rsn_store_check_task_values(const Datum *values,
 											   const bool *nulls);
 extern void rsn_store_insert_task(const RsnTaskRow *row);
@@ -412,6 +423,8 @@ extern void rsn_store_update_task(RsnTaskRow *row);
 extern void rsn_store_delete_task(const RsnTaskRow *row);
 extern int	rsn_store_delete_stale_tasks(const RsnKeyRange *range, int limit);
 
+/* store/awaiter.c */
+extern text *rsn_store_awaiter_id(HeapTuple tuple, TupleDesc desc);
 extern bool rsn_store_may_be_awaited(text *promise_id);
 extern bool rsn_store_insert_awaiter(text *awaited_id, text *awaiter_id);
 extern int	rsn_store_list_awaiters(text *const *awaited_ids, int n,
@@ -439,8 +452,6 @@ extern int	rsn_store_lock_due_notify_tasks(text *address, int64 now_ms,
 extern bool rsn_store_try_lock_task_at(const ItemPointerData *tid,
 									   RsnTaskRow *row);
 extern int64 rsn_store_next_offer(int64 after_ms);
-extern int	rsn_store_count_queues(int64 now_ms, int limit,
-								   RsnQueueRow **rows);
 extern int	rsn_store_waiting_since(RsnWaitingKind kind, bool is_delivered,
 									int64 from_ms, int64 now_ms, int limit,
 									RsnWaiting **rows);

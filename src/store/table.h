@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * store/table.h
- *	  Rows by their key, without the executor; private to store*.c.
+ *	  Rows by their key, without the executor; private to store/.
  *
  *-------------------------------------------------------------------------
  */

@@ -41,42 +41,17 @@
 #include "utils/snapmgr.h"
 
 #include "server/compat.h"
+#include "store/columns.h"
 #include "store/store.h"
 #include "store/table_open.h"
 
-static const RsnColumn promise_columns[] = {
-	{"created_at", INT8OID}, {"timeout_at", INT8OID}, {"settled_at", INT8OID},
-	{"state", InvalidOid}, {"timer", BOOLOID}, {"external", BOOLOID},
-	{"targeted", BOOLOID}, {"task_version", INT4OID}, {"id", TEXTOID},
-	{"idempotency_key_for_create", TEXTOID},
-	{"idempotency_key_for_complete", TEXTOID}, {"tags", JSONBOID},
-	{"param_headers", JSONBOID}, {"param_data", BYTEAOID},
-	{"param_text", TEXTOID}, {"value_headers", JSONBOID},
-	{"value_data", BYTEAOID}, {"value_text", TEXTOID}
-};
+#define AS_COLUMN(constant, name, type) {#name, type},
 
-static const RsnColumn task_columns[] = {
-	{"clock_at", INT8OID}, {"timeout_at", INT8OID}, {"ttl", INT8OID},
-	{"version", INT4OID}, {"resumes", INT4OID}, {"setbacks", INT4OID},
-	{"state", InvalidOid}, {"id", TEXTOID}, {"address", TEXTOID},
-	{"pid", TEXTOID}, {"offers", INT4OID}, {"others_at", INT8OID},
-	{"others_address", TEXTOID}, {"given_back_by", TEXTARRAYOID}
-};
-
-static const RsnColumn callback_columns[] = {
-	{"created_at", INT8OID}, {"kind", InvalidOid}, {"promise_id", TEXTOID},
-	{"callback_id", TEXTOID}, {"address", TEXTOID}
-};
-
-static const RsnColumn message_columns[] = {
-	{"created_at", INT8OID}, {"due_at", INT8OID}, {"attempt", INT4OID},
-	{"kind", InvalidOid}, {"promise_id", TEXTOID}, {"callback_id", TEXTOID},
-	{"address", TEXTOID}, {"received_at", INT8OID}
-};
-
-static const RsnColumn awaiter_columns[] = {
-	{"awaited_id", TEXTOID}, {"awaiter_id", TEXTOID}
-};
+static const RsnColumn promise_columns[] = {RSN_PROMISE_COLUMNS(AS_COLUMN)};
+static const RsnColumn task_columns[] = {RSN_TASK_COLUMNS(AS_COLUMN)};
+static const RsnColumn callback_columns[] = {RSN_CALLBACK_COLUMNS(AS_COLUMN)};
+static const RsnColumn message_columns[] = {RSN_MESSAGE_COLUMNS(AS_COLUMN)};
+static const RsnColumn awaiter_columns[] = {RSN_AWAITER_COLUMNS(AS_COLUMN)};
 
 typedef struct TableDef
 {

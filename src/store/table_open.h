@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * store/table_open.h
- *	  Our tables while they are open; private to store_table*.c.
+ *	  Our tables while they are open; private to store/.
  *
  *-------------------------------------------------------------------------
  */

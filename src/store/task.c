@@ -1,33 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * store/task.c
- *	  The statements on tasks and on who awaits what.
+ *	  Tasks: their rows, read, locked and written.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
 #include "core/address.h"
 #include "server/clock.h"
 #include "store/internal.h"
-
-/* Columns of resonate.tasks, in its order, and what statements add to it. */
-enum
-{
-	TASK_CLOCK_AT, TASK_TIMEOUT_AT, TASK_TTL, TASK_VERSION, TASK_RESUMES,
-	TASK_SETBACKS, TASK_STATE, TASK_ID, TASK_ADDRESS, TASK_PID, TASK_OFFERS,
-	TASK_OTHERS_AT, TASK_OTHERS_ADDRESS, TASK_GIVEN_BACK_BY, TASK_CTID
-};
+#include "store/sql.h"
 
 /* True for a column, counted from zero, that a task keeps for as long as it lives. */
 bool
 rsn_store_is_task_birth_column(int column)
 {
-	return column == TASK_ID || column == TASK_TIMEOUT_AT;
+	return column == RSN_TASK_COL_ID || column == RSN_TASK_COL_TIMEOUT_AT;
 }
 
 /* The id in a row of resonate.tasks. */
@@ -36,7 +28,7 @@ rsn_store_task_id(HeapTuple tuple, TupleDesc desc)
 {
 	bool		is_null;
 
-	return DatumGetTextPP(heap_getattr(tuple, TASK_ID + 1, desc, &is_null));
+	return DatumGetTextPP(heap_getattr(tuple, RSN_TASK_COL_ID + 1, desc, &is_null));
 }
 
 static const char *
@@ -67,10 +59,10 @@ check_row(const RsnTaskRow *row, int sqlstate)
 static RsnTaskState
 get_state(const Datum *values, const bool *nulls)
 {
-	if (nulls[TASK_STATE])
+	if (nulls[RSN_TASK_COL_STATE])
 		return RSN_TASK_FULFILLED;
 	return (RsnTaskState) rsn_enum_index(RSN_ENUM_TASK_STATE,
-										 DatumGetObjectId(values[TASK_STATE]));
+										 DatumGetObjectId(values[RSN_TASK_COL_STATE]));
 }
 
 static int64
@@ -87,24 +79,24 @@ row_from_values(const Datum *values, const bool *nulls,
 	RsnTask    *core = &row->core;
 
 	row->tid = *tid;
-	row->id = rsn_store_keep(values[TASK_ID], nulls[TASK_ID]);
-	row->address = rsn_store_keep(values[TASK_ADDRESS], nulls[TASK_ADDRESS]);
-	row->pid = rsn_store_keep(values[TASK_PID], nulls[TASK_PID]);
+	row->id = rsn_store_keep(values[RSN_TASK_COL_ID], nulls[RSN_TASK_COL_ID]);
+	row->address = rsn_store_keep(values[RSN_TASK_COL_ADDRESS], nulls[RSN_TASK_COL_ADDRESS]);
+	row->pid = rsn_store_keep(values[RSN_TASK_COL_PID], nulls[RSN_TASK_COL_PID]);
 	core->state = get_state(values, nulls);
 	core->has_pid = row->pid != NULL;
-	core->version = DatumGetInt32(values[TASK_VERSION]);
-	core->resumes = DatumGetInt32(values[TASK_RESUMES]);
-	core->setbacks = DatumGetInt32(values[TASK_SETBACKS]);
-	core->ttl_ms = get_int64(values, nulls, TASK_TTL);
-	core->clock_at_ms = get_int64(values, nulls, TASK_CLOCK_AT);
-	core->timeout_at_ms = DatumGetInt64(values[TASK_TIMEOUT_AT]);
-	core->offers = nulls[TASK_OFFERS] ? 0 : DatumGetInt32(values[TASK_OFFERS]);
-	core->others_at_ms = get_int64(values, nulls, TASK_OTHERS_AT);
-	row->others_address = rsn_store_keep(values[TASK_OTHERS_ADDRESS],
-										 nulls[TASK_OTHERS_ADDRESS]);
+	core->version = DatumGetInt32(values[RSN_TASK_COL_VERSION]);
+	core->resumes = DatumGetInt32(values[RSN_TASK_COL_RESUMES]);
+	core->setbacks = DatumGetInt32(values[RSN_TASK_COL_SETBACKS]);
+	core->ttl_ms = get_int64(values, nulls, RSN_TASK_COL_TTL);
+	core->clock_at_ms = get_int64(values, nulls, RSN_TASK_COL_CLOCK_AT);
+	core->timeout_at_ms = DatumGetInt64(values[RSN_TASK_COL_TIMEOUT_AT]);
+	core->offers = nulls[RSN_TASK_COL_OFFERS] ? 0 : DatumGetInt32(values[RSN_TASK_COL_OFFERS]);
+	core->others_at_ms = get_int64(values, nulls, RSN_TASK_COL_OTHERS_AT);
+	row->others_address = rsn_store_keep(values[RSN_TASK_COL_OTHERS_ADDRESS],
+										 nulls[RSN_TASK_COL_OTHERS_ADDRESS]);
 	row->given_back_by = (ArrayType *)
-		rsn_store_keep(values[TASK_GIVEN_BACK_BY],
-					   nulls[TASK_GIVEN_BACK_BY]);
+		rsn_store_keep(values[RSN_TASK_COL_GIVEN_BACK_BY],
+					   nulls[RSN_TASK_COL_GIVEN_BACK_BY]);
 }
 
 static void
@@ -125,8 +117,8 @@ rsn_store_check_task_values(const Datum *values, const bool *nulls)
 	RsnTaskRow	row;
 
 	row_from_values(values, nulls, &nowhere, &row);
-	if (nulls[TASK_CLOCK_AT] != (row.core.state != RSN_TASK_PENDING &&
-								 row.core.state != RSN_TASK_ACQUIRED))
+	if (nulls[RSN_TASK_COL_CLOCK_AT] != (row.core.state != RSN_TASK_PENDING &&
+										 row.core.state != RSN_TASK_ACQUIRED))
 		return "clock_only_while_pending_or_acquired";
 	return check_task(&row);
 }
@@ -147,7 +139,7 @@ rsn_store_tasks_from_result(uint64 n)
 		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values,
 						  nulls);
 		task_from_values(values, nulls,
-						 (ItemPointer) DatumGetPointer(values[TASK_CTID]),
+						 (ItemPointer) DatumGetPointer(values[RSN_TASK_COL_CTID]),
 						 &rows[i]);
 	}
 	return rows;
@@ -158,27 +150,27 @@ static void
 set_progress(RsnNewTuple *new, const RsnTaskRow *row)
 {
 	const RsnTask *core = &row->core;
-	Oid			type = rsn_table_column_type(RSN_TABLE_TASKS, TASK_STATE);
+	Oid			type = rsn_table_column_type(RSN_TABLE_TASKS, RSN_TASK_COL_STATE);
 
-	rsn_tuple_set(new, TASK_CLOCK_AT, Int64GetDatum(core->clock_at_ms),
+	rsn_tuple_set(new, RSN_TASK_COL_CLOCK_AT, Int64GetDatum(core->clock_at_ms),
 				  core->state != RSN_TASK_PENDING &&
 				  core->state != RSN_TASK_ACQUIRED);
-	rsn_tuple_set(new, TASK_TTL, Int64GetDatum(core->ttl_ms),
+	rsn_tuple_set(new, RSN_TASK_COL_TTL, Int64GetDatum(core->ttl_ms),
 				  core->state != RSN_TASK_ACQUIRED);
-	rsn_tuple_set(new, TASK_VERSION, Int32GetDatum(core->version), false);
-	rsn_tuple_set(new, TASK_RESUMES, Int32GetDatum(core->resumes), false);
-	rsn_tuple_set(new, TASK_SETBACKS, Int32GetDatum(core->setbacks), false);
-	rsn_tuple_set(new, TASK_STATE,
+	rsn_tuple_set(new, RSN_TASK_COL_VERSION, Int32GetDatum(core->version), false);
+	rsn_tuple_set(new, RSN_TASK_COL_RESUMES, Int32GetDatum(core->resumes), false);
+	rsn_tuple_set(new, RSN_TASK_COL_SETBACKS, Int32GetDatum(core->setbacks), false);
+	rsn_tuple_set(new, RSN_TASK_COL_STATE,
 				  ObjectIdGetDatum(rsn_enum_value(RSN_ENUM_TASK_STATE, type,
 												  core->state)),
 				  false);
-	rsn_tuple_set_varlena(new, TASK_PID, row->pid);
-	rsn_tuple_set(new, TASK_OFFERS, Int32GetDatum(core->offers),
+	rsn_tuple_set_varlena(new, RSN_TASK_COL_PID, row->pid);
+	rsn_tuple_set(new, RSN_TASK_COL_OFFERS, Int32GetDatum(core->offers),
 				  core->offers == 0);
-	rsn_tuple_set(new, TASK_OTHERS_AT, Int64GetDatum(core->others_at_ms),
+	rsn_tuple_set(new, RSN_TASK_COL_OTHERS_AT, Int64GetDatum(core->others_at_ms),
 				  core->others_at_ms == 0);
-	rsn_tuple_set_varlena(new, TASK_OTHERS_ADDRESS, row->others_address);
-	rsn_tuple_set_varlena(new, TASK_GIVEN_BACK_BY, row->given_back_by);
+	rsn_tuple_set_varlena(new, RSN_TASK_COL_OTHERS_ADDRESS, row->others_address);
+	rsn_tuple_set_varlena(new, RSN_TASK_COL_GIVEN_BACK_BY, row->given_back_by);
 }
 
 /* Inserts the task of a promise that this transaction has inserted. */
@@ -189,10 +181,10 @@ rsn_store_insert_task(const RsnTaskRow *row)
 
 	check_row(row, ERRCODE_INTERNAL_ERROR);
 	set_progress(&new, row);
-	rsn_tuple_set(&new, TASK_TIMEOUT_AT,
+	rsn_tuple_set(&new, RSN_TASK_COL_TIMEOUT_AT,
 				  Int64GetDatum(row->core.timeout_at_ms), false);
-	rsn_tuple_set_varlena(&new, TASK_ID, row->id);
-	rsn_tuple_set_varlena(&new, TASK_ADDRESS, row->address);
+	rsn_tuple_set_varlena(&new, RSN_TASK_COL_ID, row->id);
+	rsn_tuple_set_varlena(&new, RSN_TASK_COL_ADDRESS, row->address);
 	(void) rsn_table_insert(RSN_TABLE_TASKS, &new, false);
 }
 
@@ -300,6 +292,22 @@ rsn_store_try_lock_tasks(text *const *ids, int n, RsnTaskRow **rows,
 }
 
 /*
+ * All that a settlement of promises touches, and perhaps one more, in one
+ * go and in byte order.
+ */
+static RsnStatement lock_tasks_and_awaiters_stmt = {
+	.name = "lock_tasks_and_awaiters",
+	.sql = "SELECT " TASK_COLUMNS " FROM resonate.tasks t"
+	" WHERE t.id" EQ "ANY (ARRAY(SELECT a.awaiter_id"
+	" FROM resonate.awaiters a WHERE a.awaited_id" EQ "ANY ($1))"
+	" OPERATOR(pg_catalog.||) $2)"
+	" ORDER BY t.id FOR NO KEY UPDATE",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTARRAYOID, TEXTARRAYOID)
+};
+
+/*
  * The tasks of these ids and those that await these promises, which are locked.
  * Locked and answered in byte order.
  */
@@ -313,10 +321,23 @@ rsn_store_lock_tasks_and_awaiters(text *const *ids, int n,
 
 	rsn_args_add_texts(&args, awaited_ids, nawaited);
 	rsn_args_add_texts(&args, ids, n);
-	count = rsn_store_exec(RSN_QUERY_LOCK_TASKS_AND_AWAITERS, &args);
+	count = rsn_store_exec(&lock_tasks_and_awaiters_stmt, &args);
 	*rows = rsn_store_tasks_from_result(count);
 	return (int) count;
 }
+
+static RsnStatement lock_tasks_of_pid_stmt = {
+	.name = "lock_tasks_of_pid",
+	.sql = "SELECT " TASK_COLUMNS " FROM resonate.tasks t"
+	" WHERE t.id" EQ "ANY (ARRAY(SELECT h.id FROM resonate.tasks h"
+	" WHERE h.state" EQ TASK_STATE("acquired")
+	" AND h.clock_at IS NOT NULL AND h.pid" EQ "$1))"
+	" AND t.pid" EQ "$1"
+	" ORDER BY t.id FOR NO KEY UPDATE",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(TEXTOID)
+};
 
 /* The tasks that a process holds, locked and answered in byte order. */
 int
@@ -326,10 +347,22 @@ rsn_store_lock_tasks_of_pid(text *pid, RsnTaskRow **rows)
 	uint64		count;
 
 	rsn_args_add_text(&args, pid);
-	count = rsn_store_exec(RSN_QUERY_LOCK_TASKS_OF_PID, &args);
+	count = rsn_store_exec(&lock_tasks_of_pid_stmt, &args);
 	*rows = rsn_store_tasks_from_result(count);
 	return (int) count;
 }
+
+static RsnStatement lock_ended_leases_stmt = {
+	.name = "lock_ended_leases",
+	.sql = "SELECT " TASK_COLUMNS " FROM resonate.tasks t"
+	" WHERE t.state" EQ TASK_STATE("acquired")
+	" AND t.clock_at" GE "$4 AND t.clock_at" LE "$1"
+	" AND " ALIVE_AT("$1") " AND t.id" NE "ALL ($3)"
+	" ORDER BY t.clock_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
+	.spi_result = SPI_OK_SELECT,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, INT8OID, TEXTARRAYOID, INT8OID)
+};
 
 /*
  * Locks live tasks whose lease has ended, not before from, the longest ended first; skips those
@@ -347,7 +380,7 @@ rsn_store_lock_ended_leases(int64 from_ms, int64 now_ms, int limit,
 	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_texts(&args, set_aside, nset_aside);
 	rsn_args_add(&args, Int64GetDatum(from_ms));
-	count = rsn_store_exec(RSN_QUERY_LOCK_ENDED_LEASES, &args);
+	count = rsn_store_exec(&lock_ended_leases_stmt, &args);
 	*rows = rsn_store_tasks_from_result(count);
 	return (int) count;
 }
@@ -370,6 +403,20 @@ rsn_store_delete_task(const RsnTaskRow *row)
 	rsn_table_delete(RSN_TABLE_TASKS, &row->tid);
 }
 
+static RsnStatement delete_stale_tasks_stmt = {
+	.name = "delete_stale_tasks",
+	.sql = "DELETE FROM resonate.tasks d"
+	" WHERE d.ctid" EQ "ANY (ARRAY(SELECT t.ctid FROM resonate.tasks t"
+	" CROSS JOIN LATERAL (SELECT p.state FROM resonate.promises p"
+	" WHERE p.id" EQ "t.id OFFSET 0) AS p"
+	" WHERE " IN_RANGE("t.id", "$2", "$3")
+	" AND p.state" NE STATE("pending")
+	" LIMIT $1 FOR UPDATE OF t SKIP LOCKED))",
+	.spi_result = SPI_OK_DELETE,
+	.cursor_options = PLAN_ONCE,
+	ARGS(INT8OID, TEXTOID, TEXTOID)
+};
+
 /*
  * Deletes tasks in a range whose promise is settled, as a restore can leave them.
  */
@@ -381,77 +428,5 @@ rsn_store_delete_stale_tasks(const RsnKeyRange *range, int limit)
 	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_text(&args, range->after);
 	rsn_args_add_text(&args, range->last);
-	return (int) rsn_store_exec(RSN_QUERY_DELETE_STALE_TASKS, &args);
-}
-
-/* False when no task awaits a locked promise; true when one may. */
-bool
-rsn_store_may_be_awaited(text *promise_id)
-{
-	return rsn_table_may_have(RSN_TABLE_AWAITERS, promise_id);
-}
-
-/* Records that a task awaits a locked promise; false when it was known. */
-bool
-rsn_store_insert_awaiter(text *awaited_id, text *awaiter_id)
-{
-	RsnArgs		args = {0};
-
-	rsn_args_add_text(&args, awaited_id);
-	rsn_args_add_text(&args, awaiter_id);
-	if (rsn_store_exec(RSN_QUERY_INSERT_AWAITER, &args) == 1)
-		return true;
-	if (rsn_store_exec(RSN_QUERY_FIND_AWAITER, &args) != 1)
-		rsn_store_refuse_left_out("awaiters");
-	return false;
-}
-
-/* Columns of resonate.awaiters, in its order. */
-enum
-{
-	AWAITER_AWAITED_ID, AWAITER_ID
-};
-
-/* The id of the task in a row of resonate.awaiters. */
-text *
-rsn_store_awaiter_id(HeapTuple tuple, TupleDesc desc)
-{
-	bool		is_null;
-
-	return DatumGetTextPP(heap_getattr(tuple, AWAITER_ID + 1, desc, &is_null));
-}
-
-/* Who awaits these promises. */
-int
-rsn_store_list_awaiters(text *const *awaited_ids, int n, RsnAwaiterRow **rows)
-{
-	RsnArgs		args = {0};
-	uint64		count;
-
-	rsn_args_add_texts(&args, awaited_ids, n);
-	count = rsn_store_exec(RSN_QUERY_AWAITERS, &args);
-	*rows = rsn_store_alloc(Max(count, 1) * sizeof(RsnAwaiterRow));
-	for (uint64 i = 0; i < count; i++)
-	{
-		(*rows)[i].awaited_id = rsn_store_get_text(SPI_tuptable->vals[i], 1);
-		(*rows)[i].awaiter_id = rsn_store_get_text(SPI_tuptable->vals[i], 2);
-	}
-	return (int) count;
-}
-
-/*
- * Deletes the awaiters of locked promises but for those that are busy, and returns
- * them, with repetitions.
- */
-int
-rsn_store_take_awaiters(text *const *awaited_ids, int n, text *const *busy,
-						int nbusy, text ***awaiter_ids)
-{
-	RsnArgs		args = {0};
-	uint64		count;
-
-	rsn_args_add_texts(&args, awaited_ids, n);
-	rsn_args_add_texts(&args, busy, nbusy);
-	count = rsn_store_exec(RSN_QUERY_TAKE_AWAITERS, &args);
-	return rsn_store_texts_from_result(count, awaiter_ids);
+	return (int) rsn_store_exec(&delete_stale_tasks_stmt, &args);
 }

@@ -9,6 +9,7 @@
 
 #include "catalog/pg_type.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/datum.h"
 
 #include "store/internal.h"
@@ -47,6 +48,13 @@ rsn_args_add_payload(RsnArgs *args, const RsnPayload *payload)
 	rsn_args_add_varlena(args, payload->headers);
 	rsn_args_add_varlena(args, payload->data);
 	rsn_args_add_varlena(args, payload->text);
+}
+
+/* Adds the kind of a callback or message. */
+void
+rsn_args_add_kind(RsnArgs *args, RsnCallbackKind kind)
+{
+	rsn_args_add(args, BoolGetDatum(kind == RSN_CALLBACK_LISTENER));
 }
 
 /* Adds an array of texts, none of them NULL. */
@@ -163,26 +171,6 @@ rsn_store_get_int32(HeapTuple tuple, int column, int32 if_null)
 	return is_null ? if_null : DatumGetInt32(value);
 }
 
-/* A column that is a varlena as it is stored, in the result context, or NULL. */
-struct varlena *
-rsn_store_get_stored(HeapTuple tuple, int column)
-{
-	bool		is_null;
-	Datum		value = SPI_getbinval(tuple, SPI_tuptable->tupdesc, column,
-									  &is_null);
-
-	return rsn_store_keep_stored(rsn_store_as_stored(value, is_null));
-}
-
-/* Three columns in a row: headers, data and text. */
-void
-rsn_store_get_payload(HeapTuple tuple, int column, RsnPayload *payload)
-{
-	payload->headers = rsn_store_get_stored(tuple, column);
-	payload->data = rsn_store_get_stored(tuple, column + 1);
-	payload->text = rsn_store_get_stored(tuple, column + 2);
-}
-
 /* The texts in the first column of the last result, in the result context. */
 int
 rsn_store_texts_from_result(uint64 n, text ***values)
@@ -191,4 +179,14 @@ rsn_store_texts_from_result(uint64 n, text ***values)
 	for (uint64 i = 0; i < n; i++)
 		(*values)[i] = rsn_store_get_text(SPI_tuptable->vals[i], 1);
 	return (int) n;
+}
+
+/* A key that is longer than any id, and comes after all. */
+text *
+rsn_store_last_key(void)
+{
+	char		end[RSN_PROMISE_ID_MAX + 1];
+
+	memset(end, 0xff, sizeof(end));
+	return cstring_to_text_with_len(end, sizeof(end));
 }
