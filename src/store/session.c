@@ -171,3 +171,10 @@ rsn_store_set_running(const RsnQueryDef *def)
 {
 	session->running = def;
 }
+
+/* To be called when a statement has failed, and the transaction goes on. */
+void
+rsn_store_note_failed(void)
+{
+	session->running = NULL;
+}
