@@ -80,7 +80,7 @@ keep_small(RsnPromiseRow *rows, int n)
 	{
 		Size		size = rsn_promise_size(&rows[i]);
 
-		if (nbytes + size > (Size) rsn_guc_preload_bytes)
+		if (nbytes + size > (Size) rsn_guc_branch_bytes)
 			continue;
 		nbytes += size;
 		rows[nkept++] = rows[i];
@@ -95,11 +95,11 @@ find_siblings(const RsnPromiseRow *promise, RsnPromiseRow **rows)
 	text	   *branch = NULL;
 	int			n;
 
-	if (promise != NULL && rsn_guc_preload_limit > 0)
+	if (promise != NULL && rsn_guc_branch_limit > 0)
 		branch = rsn_tags_branch(rsn_stored_jsonb(promise->tags));
 	if (branch == NULL)
 		return 0;
-	n = rsn_store_branch(branch, promise->id, rsn_guc_preload_limit, rows);
+	n = rsn_store_branch(branch, promise->id, rsn_guc_branch_limit, rows);
 	n = observe_certain(*rows, n, rsn_clock_now());
 	return keep_small(*rows, n);
 }
@@ -110,7 +110,7 @@ find_siblings(const RsnPromiseRow *promise, RsnPromiseRow **rows)
  * fence, all that is in the branch is of his own making.
  */
 int
-rsn_preload(const RsnPromiseRow *promise, RsnPromiseRow **rows)
+rsn_branch_siblings(const RsnPromiseRow *promise, RsnPromiseRow **rows)
 {
 	int			n;
 
@@ -123,12 +123,12 @@ rsn_preload(const RsnPromiseRow *promise, RsnPromiseRow **rows)
 
 /* The same for who has a task, and is to run it again. */
 int
-rsn_preload_again(text *id, RsnPromiseRow **rows)
+rsn_branch_siblings_of(text *id, RsnPromiseRow **rows)
 {
 	RsnPromiseRow *promise;
 
 	rsn_store_begin();
 	promise = rsn_store_read_promise(id);
 	rsn_store_end();
-	return rsn_preload(promise, rows);
+	return rsn_branch_siblings(promise, rows);
 }
