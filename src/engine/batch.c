@@ -57,19 +57,33 @@ compare_entry_to_id(const void *key, const void *entry)
 	return rsn_id_compare((const text *) key, ((const Entry *) entry)->id);
 }
 
-static void
-set_item(ItemOfId *item, text *id, int i)
+/* The id of one of the requests of a batch. */
+typedef text *(*IdOfItem) (const void *requests, int i);
+
+static text *
+id_of_create(const void *requests, int i)
 {
-	item->id = id;
-	item->item = i;
+	return ((const RsnCreateRequest *) requests)[i].id;
+}
+
+static text *
+id_of_settle(const void *requests, int i)
+{
+	return ((const RsnSettleRequest *) requests)[i].id;
 }
 
 /* Finds the distinct ids of a batch. */
 static Batch
-make_batch(ItemOfId *items, int n)
+make_batch(const void *requests, int n, IdOfItem id_of)
 {
+	ItemOfId   *items = palloc(sizeof(ItemOfId) * Max(n, 1));
 	Batch		batch;
 
+	for (int i = 0; i < n; i++)
+	{
+		items[i].id = id_of(requests, i);
+		items[i].item = i;
+	}
 	qsort(items, n, sizeof(ItemOfId), compare_item_ids);
 	batch.nentries = 0;
 	batch.entries = palloc0(sizeof(Entry) * Max(n, 1));
@@ -250,15 +264,11 @@ RsnOutcome *
 rsn_engine_create_many(const RsnCreateRequest *requests, int n, int64 now_ms)
 {
 	RsnOutcome *outcomes;
-	ItemOfId   *items = palloc(sizeof(ItemOfId) * Max(n, 1));
 	Batch		batch;
-
-	for (int i = 0; i < n; i++)
-		set_item(&items[i], requests[i].id, i);
 
 	rsn_store_begin();
 	outcomes = rsn_store_alloc(sizeof(RsnOutcome) * Max(n, 1));
-	batch = make_batch(items, n);
+	batch = make_batch(requests, n, id_of_create);
 	for (;;)
 	{
 		insert_missing(&batch, requests, now_ms);
@@ -303,13 +313,10 @@ void
 rsn_engine_create_missing(const RsnCreateRequest *requests, int n,
 						  int64 now_ms)
 {
-	ItemOfId   *items = palloc(sizeof(ItemOfId) * Max(n, 1));
 	Batch		batch;
 
-	for (int i = 0; i < n; i++)
-		set_item(&items[i], requests[i].id, i);
 	rsn_store_begin();
-	batch = make_batch(items, n);
+	batch = make_batch(requests, n, id_of_create);
 	insert_missing(&batch, requests, now_ms);
 	rsn_store_end();
 }
@@ -319,19 +326,15 @@ RsnOutcome *
 rsn_engine_settle_many(const RsnSettleRequest *requests, int n)
 {
 	RsnOutcome *outcomes;
-	ItemOfId   *items = palloc(sizeof(ItemOfId) * Max(n, 1));
 	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
 	RsnPromiseRow *rows;
 	Batch		batch;
 	int64		now_ms;
 	int			nlocked;
 
-	for (int i = 0; i < n; i++)
-		set_item(&items[i], requests[i].id, i);
-
 	rsn_store_begin();
 	outcomes = rsn_store_alloc(sizeof(RsnOutcome) * Max(n, 1));
-	batch = make_batch(items, n);
+	batch = make_batch(requests, n, id_of_settle);
 	for (int i = 0; i < batch.nentries; i++)
 		ids[i] = batch.entries[i].id;
 	nlocked = rsn_store_lock_promises(ids, batch.nentries, &rows);

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "engine/branch.h"
+#include "engine/internal.h"
 #include "server/clock.h"
 #include "server/guc.h"
 #include "server/id.h"
@@ -43,14 +44,9 @@ observe_certain(RsnPromiseRow *rows, int n, int64 now_ms)
 	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
 	RsnPromiseRow *locked = NULL;
 	int			nlocked = 0;
-	int			nlapsed = 0;
+	int			nlapsed = rsn_engine_list_lapsed(rows, n, now_ms, ids);
 	int			ncertain = 0;
 
-	for (int i = 0; i < n; i++)
-	{
-		if (rsn_promise_is_lapsed(&rows[i].core, now_ms))
-			ids[nlapsed++] = rows[i].id;
-	}
 	if (nlapsed > 0)
 		nlocked = rsn_store_try_lock_promises(ids, nlapsed, &locked);
 
@@ -107,7 +103,7 @@ find_siblings(const RsnPromiseRow *promise, RsnPromiseRow **rows)
 /*
  * What is sent to who has just taken the task of a promise, as it is now.  The
  * holder runs from the beginning and has nothing in hand yet.  Later, under a
- * fence, all that is in the branch is of his own making.
+ * fence, the holder itself has made all that is in the branch.
  */
 int
 rsn_branch_siblings(const RsnPromiseRow *promise, RsnPromiseRow **rows)

@@ -68,6 +68,8 @@ extern RsnFound rsn_engine_insert_or_find(const RsnCreateRequest *request,
 										  RsnOutcome *outcome);
 
 /* engine/doubt.c */
+extern int	rsn_engine_list_lapsed(const RsnPromiseRow *rows, int n,
+								   int64 now_ms, text **ids);
 extern bool rsn_engine_expire_lapsed(const RsnPromiseRow *rows, int n,
 									 int64 now_ms, RsnDoubt *doubt);
 extern int	rsn_engine_show_page(RsnPromiseRow *rows, int n,

@@ -193,54 +193,41 @@ rsn_engine_acquire(text *id, int32 version, const RsnLease *lease)
 	return result;
 }
 
+typedef RsnTaskDecision (*TaskRule) (const RsnTask *stored, int32 version,
+									 const RsnRetryPolicy *policy,
+									 int64 now_ms);
+
+/* Changes a task as a rule says that needs nothing but the task. */
+static RsnTaskOutcome
+change_task(text *id, int32 version, TaskRule rule)
+{
+	RsnTaskOutcome result;
+	RsnTaskRow *row;
+
+	rsn_store_begin();
+	row = rsn_engine_look_for_task(id, rsn_store_lock_task, &result);
+	if (row != NULL)
+	{
+		int64		now_ms = rsn_clock_now();
+		RsnRetryPolicy policy = rsn_engine_retry_policy(row);
+		RsnTaskDecision decision = rule(&row->core, version, &policy, now_ms);
+
+		result = rsn_engine_apply_task(row, &decision, now_ms);
+	}
+	rsn_store_end();
+	return result;
+}
+
 /* Gives a task back unfinished. */
 RsnTaskOutcome
 rsn_engine_release(text *id, int32 version)
 {
-	RsnTaskOutcome result;
-	RsnTaskRow *row;
-
-	rsn_store_begin();
-	row = rsn_engine_look_for_task(id, rsn_store_lock_task, &result);
-	if (row != NULL)
-	{
-		int64		now_ms = rsn_clock_now();
-		RsnRetryPolicy policy = rsn_engine_retry_policy(row);
-		RsnTaskDecision decision = rsn_task_release(&row->core, version,
-													&policy, now_ms);
-
-		result = rsn_engine_apply_task(row, &decision, now_ms);
-	}
-	rsn_store_end();
-	return result;
-}
-
-typedef RsnTaskDecision (*TaskRule) (const RsnTask *stored,
-									 const RsnRetryPolicy *policy,
-									 int64 now_ms);
-
-static RsnTaskOutcome
-change_task(text *id, TaskRule rule)
-{
-	RsnTaskOutcome result;
-	RsnTaskRow *row;
-
-	rsn_store_begin();
-	row = rsn_engine_look_for_task(id, rsn_store_lock_task, &result);
-	if (row != NULL)
-	{
-		int64		now_ms = rsn_clock_now();
-		RsnRetryPolicy policy = rsn_engine_retry_policy(row);
-		RsnTaskDecision decision = rule(&row->core, &policy, now_ms);
-
-		result = rsn_engine_apply_task(row, &decision, now_ms);
-	}
-	rsn_store_end();
-	return result;
+	return change_task(id, version, rsn_task_release);
 }
 
 static RsnTaskDecision
-halt(const RsnTask *stored, const RsnRetryPolicy *policy, int64 now_ms)
+halt(const RsnTask *stored, int32 version, const RsnRetryPolicy *policy,
+	 int64 now_ms)
 {
 	return rsn_task_halt(stored, now_ms);
 }
@@ -249,14 +236,21 @@ halt(const RsnTask *stored, const RsnRetryPolicy *policy, int64 now_ms)
 RsnTaskOutcome
 rsn_engine_halt(text *id)
 {
-	return change_task(id, halt);
+	return change_task(id, 0, halt);
+}
+
+static RsnTaskDecision
+continue_halted(const RsnTask *stored, int32 version,
+				const RsnRetryPolicy *policy, int64 now_ms)
+{
+	return rsn_task_continue(stored, policy, now_ms);
 }
 
 /* Lets a halted task run again. */
 RsnTaskOutcome
 rsn_engine_continue(text *id)
 {
-	return change_task(id, rsn_task_continue);
+	return change_task(id, 0, continue_halted);
 }
 
 /* What a task that wants to wait finds; the promises are locked. */
