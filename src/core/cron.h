@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * core/cron.h
- *	  When a schedule is due: cron expressions and their occurrences.
+ *	  The text of a cron expression, and what it matches.
  *
  * An expression has five fields, or six with the seconds in front; with five
  * it fires at second 0.  Blanks (spaces and tabs) separate the fields and may
@@ -43,20 +43,8 @@
  * any case, stand for the usual expressions; a week starts on Sunday.
  *
  * What can never match, such as February 30, is not an expression.  All others
- * match some day within eight years of any other.
- *
- * In a time zone whose clocks change:
- *
- *	- An expression for some hours of the day fires when the clock reaches a
- *	  matching time, or jumps over it, for the first time.  Times that are
- *	  skipped fire together, once, at the first instant after the gap, also
- *	  if that matches itself; times that are repeated fire the first time.
- *	- An expression for every hour of the day goes by elapsed time: it fires
- *	  whenever the clock shows a matching time, so again when that is
- *	  repeated, and never for a time that is not shown.
- *
- * The occurrences are fixed by the expression and the zone, whatever has been
- * asked before.
+ * match some day within eight years of any other.  core/cron_time.h says at which
+ * instants they fire.
  *
  *-------------------------------------------------------------------------
  */
@@ -82,31 +70,10 @@ typedef struct RsnCron
 	bool		is_any_weekday; /* the days of the week are unrestricted */
 } RsnCron;
 
-/*
- * What a civil clock is ahead of UTC.  Where a pointer to a zone is expected,
- * NULL is UTC itself.
- */
-typedef struct RsnZone
-{
-	/*
-	 * Returns the offset in seconds east of UTC that is valid at utc_s, which
-	 * is never more than 36 hours either way, and sets the first instant
-	 * after utc_s at which the offset may be another, or INT64_MAX.
-	 */
-	int32_t		(*offset_at) (const void *arg, int64_t utc_s,
-							  int64_t *next_change_s);
-	const void *arg;
-} RsnZone;
+/* The most days of each month, from 1. */
+extern const int rsn_cron_days_in_month[13];
 
 extern bool rsn_cron_parse(const char *text, size_t len, RsnCron *cron,
 						   const char **reason);
-extern bool rsn_cron_is_elapsed(const RsnCron *cron);
-extern bool rsn_cron_next(const RsnCron *cron, const RsnZone *zone,
-						  int64_t after_ms, int64_t *next_ms);
-extern bool rsn_cron_last(const RsnCron *cron, const RsnZone *zone,
-						  int64_t after_ms, int64_t until_ms,
-						  int64_t *last_ms);
-extern int64_t rsn_cron_count(const RsnCron *cron, const RsnZone *zone,
-							  int64_t after_ms, int64_t until_ms);
 
 #endif							/* RSN_CORE_CRON_H */

@@ -41,10 +41,6 @@
 
 #include <string.h>
 
-/* The wait of others: what part of the retry timeout it grows by, and how often. */
-#define OTHERS_WAIT_PART	50
-#define OTHERS_WAIT_STEPS	10
-
 static const char *const state_names[RSN_TASK_NSTATES] = {
 	"pending",
 	"acquired",
@@ -110,63 +106,6 @@ make_acquired(RsnTask *task, int64_t ttl_ms, int64_t now_ms)
 	task->others_at_ms = 0;
 }
 
-/* The n-th of a row of waits, the first of which is exactly what the protocol says. */
-static int64_t
-growing_wait(const RsnRetryPolicy *policy, double backoff, int32_t n)
-{
-	double		wait = (double) policy->timeout_ms;
-
-	for (int32_t i = 1; i < n && backoff > 1; i++)
-	{
-		wait *= backoff;
-		if (wait >= (double) policy->timeout_max_ms)
-			break;
-	}
-	if (wait > (double) policy->timeout_max_ms)
-		wait = (double) policy->timeout_max_ms;
-	if (n > 1)
-		wait -= wait * policy->jitter;
-	return (int64_t) wait;
-}
-
-/* The wait after a setback: none after the first, then growing. */
-static int64_t
-setback_wait(const RsnTask *task, const RsnRetryPolicy *policy)
-{
-	if (task->setbacks <= 1 || policy->is_immediate)
-		return 0;
-	return growing_wait(policy, policy->backoff, task->setbacks - 1);
-}
-
-/*
- * The wait after an offer.  Who asks for tasks is offered them as often as the
- * protocol says; whom we tell unasked, less and less often.
- */
-static int64_t
-offer_wait(const RsnTask *task, const RsnRetryPolicy *policy)
-{
-	if (policy->offer_backoff <= 1)
-		return policy->timeout_ms;
-	return growing_wait(policy, policy->offer_backoff, task->offers);
-}
-
-/*
- * The wait of those who have not given it back, to whom it says little that others
- * cannot run the task: none after the second setback either, then a short one.  It
- * grows, and in the end as that of the others, since the task may be what ends every
- * process that takes it.
- */
-static int64_t
-others_wait(const RsnTask *task, const RsnRetryPolicy *policy, int64_t wait_ms)
-{
-	double		step = (double) policy->timeout_ms / OTHERS_WAIT_PART;
-	double		wait = 0;
-
-	for (int32_t i = 2; i < task->setbacks && wait < (double) wait_ms; i++)
-		wait = i <= OTHERS_WAIT_STEPS ? wait + step : wait * 2;
-	return wait < (double) wait_ms ? (int64_t) wait : wait_ms;
-}
-
 /* Back into the queue without having got further. */
 static RsnTask
 set_back(const RsnTask *stored, const RsnRetryPolicy *policy, int64_t now_ms)
@@ -176,12 +115,12 @@ set_back(const RsnTask *stored, const RsnRetryPolicy *policy, int64_t now_ms)
 
 	if (next.setbacks < INT32_MAX)
 		next.setbacks++;
-	wait_ms = setback_wait(&next, policy);
+	wait_ms = rsn_task_setback_wait(policy, next.setbacks);
 	make_pending(&next, rsn_deadline_after(now_ms, wait_ms), policy);
 	if (wait_ms > 0 && policy->is_withholding)
-		next.others_at_ms = rsn_deadline_after(now_ms,
-											   others_wait(&next, policy,
-														   wait_ms));
+		next.others_at_ms =
+			rsn_deadline_after(now_ms, rsn_task_others_wait(policy, next.setbacks,
+															wait_ms));
 	return next;
 }
 
@@ -403,7 +342,8 @@ rsn_task_offer(const RsnTask *stored, const RsnRetryPolicy *policy,
 		return decide_unchanged(stored, RSN_STATUS_OK, now_ms);
 	if (next.offers < INT32_MAX)
 		next.offers++;
-	next.clock_at_ms = rsn_deadline_after(now_ms, offer_wait(&next, policy));
+	next.clock_at_ms = rsn_deadline_after(now_ms,
+										  rsn_task_offer_wait(policy, next.offers));
 
 	/* Others who take from the same queue have had this offer, too. */
 	if (!policy->is_preferring && next.others_at_ms > 0 &&

@@ -13,6 +13,7 @@
 #define RSN_CORE_TASK_H
 
 #include "core/promise.h"
+#include "core/task_wait.h"
 
 typedef enum RsnTaskState
 {
@@ -47,19 +48,6 @@ typedef struct RsnTask
 	 */
 	int64_t		others_at_ms;
 } RsnTask;
-
-/* How long to wait before a task is offered again. */
-typedef struct RsnRetryPolicy
-{
-	int64_t		timeout_ms;		/* after an offer, and at the second setback */
-	int64_t		timeout_max_ms; /* not less than timeout_ms */
-	double		backoff;		/* factor for each further setback, >= 1 */
-	double		jitter;			/* what part of the wait to leave out, 0 to 1 */
-	bool		is_immediate;	/* setbacks are not waited for */
-	bool		is_preferring;	/* it is for one process of a group, at first */
-	bool		is_withholding; /* only who has given it back waits so long */
-	double		offer_backoff;	/* factor for each further offer; to 1: none */
-} RsnRetryPolicy;
 
 /* What the promises that a task wants to wait for are like. */
 typedef struct RsnAwaited

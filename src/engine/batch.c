@@ -17,7 +17,6 @@
 #include "engine/internal.h"
 #include "server/clock.h"
 #include "server/id.h"
-#include "signal/wake.h"
 
 /* One distinct id of a batch. */
 typedef struct Entry
@@ -58,19 +57,33 @@ compare_entry_to_id(const void *key, const void *entry)
 	return rsn_id_compare((const text *) key, ((const Entry *) entry)->id);
 }
 
-static void
-set_item(ItemOfId *item, text *id, int i)
+/* The id of one of the requests of a batch. */
+typedef text *(*IdOfItem) (const void *requests, int i);
+
+static text *
+id_of_create(const void *requests, int i)
 {
-	item->id = id;
-	item->item = i;
+	return ((const RsnCreateRequest *) requests)[i].id;
+}
+
+static text *
+id_of_settle(const void *requests, int i)
+{
+	return ((const RsnSettleRequest *) requests)[i].id;
 }
 
 /* Finds the distinct ids of a batch. */
 static Batch
-make_batch(ItemOfId *items, int n)
+make_batch(const void *requests, int n, IdOfItem id_of)
 {
+	ItemOfId   *items = palloc(sizeof(ItemOfId) * Max(n, 1));
 	Batch		batch;
 
+	for (int i = 0; i < n; i++)
+	{
+		items[i].id = id_of(requests, i);
+		items[i].item = i;
+	}
 	qsort(items, n, sizeof(ItemOfId), compare_item_ids);
 	batch.nentries = 0;
 	batch.entries = palloc0(sizeof(Entry) * Max(n, 1));
@@ -251,15 +264,11 @@ RsnOutcome *
 rsn_engine_create_many(const RsnCreateRequest *requests, int n, int64 now_ms)
 {
 	RsnOutcome *outcomes;
-	ItemOfId   *items = palloc(sizeof(ItemOfId) * Max(n, 1));
 	Batch		batch;
-
-	for (int i = 0; i < n; i++)
-		set_item(&items[i], requests[i].id, i);
 
 	rsn_store_begin();
 	outcomes = rsn_store_alloc(sizeof(RsnOutcome) * Max(n, 1));
-	batch = make_batch(items, n);
+	batch = make_batch(requests, n, id_of_create);
 	for (;;)
 	{
 		insert_missing(&batch, requests, now_ms);
@@ -304,13 +313,10 @@ void
 rsn_engine_create_missing(const RsnCreateRequest *requests, int n,
 						  int64 now_ms)
 {
-	ItemOfId   *items = palloc(sizeof(ItemOfId) * Max(n, 1));
 	Batch		batch;
 
-	for (int i = 0; i < n; i++)
-		set_item(&items[i], requests[i].id, i);
 	rsn_store_begin();
-	batch = make_batch(items, n);
+	batch = make_batch(requests, n, id_of_create);
 	insert_missing(&batch, requests, now_ms);
 	rsn_store_end();
 }
@@ -320,19 +326,15 @@ RsnOutcome *
 rsn_engine_settle_many(const RsnSettleRequest *requests, int n)
 {
 	RsnOutcome *outcomes;
-	ItemOfId   *items = palloc(sizeof(ItemOfId) * Max(n, 1));
 	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
 	RsnPromiseRow *rows;
 	Batch		batch;
 	int64		now_ms;
 	int			nlocked;
 
-	for (int i = 0; i < n; i++)
-		set_item(&items[i], requests[i].id, i);
-
 	rsn_store_begin();
 	outcomes = rsn_store_alloc(sizeof(RsnOutcome) * Max(n, 1));
-	batch = make_batch(items, n);
+	batch = make_batch(requests, n, id_of_settle);
 	for (int i = 0; i < batch.nentries; i++)
 		ids[i] = batch.entries[i].id;
 	nlocked = rsn_store_lock_promises(ids, batch.nentries, &rows);
@@ -351,91 +353,4 @@ rsn_engine_settle_many(const RsnSettleRequest *requests, int n)
 	write_settled_entries(&batch, now_ms);
 	rsn_store_end();
 	return outcomes;
-}
-
-/*
- * Promises newest first, as they are now.  What has lapsed on a page is settled
- * first, and the page is read again.  Where some are left out because they are in
- * doubt, the page is filled with those behind them.  If there are many that nobody
- * has settled, the worker is asked to, for the next page.
- */
-int
-rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows)
-{
-	RsnDoubt	doubt = {0};
-	int			limit = search->limit;
-	int			n = 0;
-	int			nread;
-	bool		is_last;
-
-	rsn_store_begin();
-	do
-	{
-		RsnPromiseRow *page;
-
-		do
-		{
-			CHECK_FOR_INTERRUPTS();
-			search->now_ms = rsn_clock_now();
-			nread = rsn_store_search_promises(search, &page);
-		} while (rsn_engine_can_write() &&
-				 rsn_engine_expire_lapsed(page, nread, search->now_ms, &doubt));
-
-		is_last = nread < search->limit;
-		if (nread > 0)
-		{
-			search->has_position = true;
-			search->position_created_at_ms = page[nread - 1].core.created_at_ms;
-			search->position_id = page[nread - 1].id;
-		}
-		nread = rsn_engine_show_page(page, nread, search->wants, search->now_ms);
-		rsn_engine_add_page(rows, n, limit, page, nread);
-		n += nread;
-		search->limit = limit - n;
-	} while (!is_last && n < limit);
-	if (rsn_store_passes_many_lapsed(search))
-		rsn_wake_ask_to_expire();
-	rsn_store_end();
-	return n;
-}
-
-/*
- * Promises in order of their ids, as they are now; likewise.  Unless NULL, next_id is
- * where to go on after a page that is not full.
- */
-int
-rsn_engine_search_by_id(RsnIdSearch *search, RsnPromiseRow **rows,
-						text **next_id)
-{
-	RsnDoubt	doubt = {0};
-	int			limit = search->limit;
-	int			n = 0;
-	int			nread;
-	bool		is_last;
-
-	rsn_store_begin();
-	do
-	{
-		RsnPromiseRow *page;
-		int64		now_ms;
-
-		do
-		{
-			CHECK_FOR_INTERRUPTS();
-			now_ms = rsn_clock_now();
-			nread = rsn_store_search_promises_by_id(search, now_ms, &page,
-													next_id);
-		} while (rsn_engine_can_write() &&
-				 rsn_engine_expire_lapsed(page, nread, now_ms, &doubt));
-
-		is_last = nread < search->limit;
-		if (nread > 0)
-			search->after_id = page[nread - 1].id;
-		nread = rsn_engine_show_page(page, nread, search->wants, now_ms);
-		rsn_engine_add_page(rows, n, limit, page, nread);
-		n += nread;
-		search->limit = limit - n;
-	} while (!is_last && n < limit);
-	rsn_store_end();
-	return n;
 }

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "engine/branch.h"
+#include "engine/internal.h"
 #include "server/clock.h"
 #include "server/guc.h"
 #include "server/id.h"
@@ -43,14 +44,9 @@ observe_certain(RsnPromiseRow *rows, int n, int64 now_ms)
 	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
 	RsnPromiseRow *locked = NULL;
 	int			nlocked = 0;
-	int			nlapsed = 0;
+	int			nlapsed = rsn_engine_list_lapsed(rows, n, now_ms, ids);
 	int			ncertain = 0;
 
-	for (int i = 0; i < n; i++)
-	{
-		if (rsn_promise_is_lapsed(&rows[i].core, now_ms))
-			ids[nlapsed++] = rows[i].id;
-	}
 	if (nlapsed > 0)
 		nlocked = rsn_store_try_lock_promises(ids, nlapsed, &locked);
 
@@ -80,7 +76,7 @@ keep_small(RsnPromiseRow *rows, int n)
 	{
 		Size		size = rsn_promise_size(&rows[i]);
 
-		if (nbytes + size > (Size) rsn_guc_preload_bytes)
+		if (nbytes + size > (Size) rsn_guc_branch_bytes)
 			continue;
 		nbytes += size;
 		rows[nkept++] = rows[i];
@@ -95,11 +91,11 @@ find_siblings(const RsnPromiseRow *promise, RsnPromiseRow **rows)
 	text	   *branch = NULL;
 	int			n;
 
-	if (promise != NULL && rsn_guc_preload_limit > 0)
+	if (promise != NULL && rsn_guc_branch_limit > 0)
 		branch = rsn_tags_branch(rsn_stored_jsonb(promise->tags));
 	if (branch == NULL)
 		return 0;
-	n = rsn_store_branch(branch, promise->id, rsn_guc_preload_limit, rows);
+	n = rsn_store_branch(branch, promise->id, rsn_guc_branch_limit, rows);
 	n = observe_certain(*rows, n, rsn_clock_now());
 	return keep_small(*rows, n);
 }
@@ -107,10 +103,10 @@ find_siblings(const RsnPromiseRow *promise, RsnPromiseRow **rows)
 /*
  * What is sent to who has just taken the task of a promise, as it is now.  The
  * holder runs from the beginning and has nothing in hand yet.  Later, under a
- * fence, all that is in the branch is of his own making.
+ * fence, the holder itself has made all that is in the branch.
  */
 int
-rsn_preload(const RsnPromiseRow *promise, RsnPromiseRow **rows)
+rsn_branch_siblings(const RsnPromiseRow *promise, RsnPromiseRow **rows)
 {
 	int			n;
 
@@ -123,12 +119,12 @@ rsn_preload(const RsnPromiseRow *promise, RsnPromiseRow **rows)
 
 /* The same for who has a task, and is to run it again. */
 int
-rsn_preload_again(text *id, RsnPromiseRow **rows)
+rsn_branch_siblings_of(text *id, RsnPromiseRow **rows)
 {
 	RsnPromiseRow *promise;
 
 	rsn_store_begin();
 	promise = rsn_store_read_promise(id);
 	rsn_store_end();
-	return rsn_preload(promise, rows);
+	return rsn_branch_siblings(promise, rows);
 }

@@ -10,7 +10,8 @@
 
 #include "store/store.h"
 
-extern int	rsn_preload(const RsnPromiseRow *promise, RsnPromiseRow **rows);
-extern int	rsn_preload_again(text *id, RsnPromiseRow **rows);
+extern int	rsn_branch_siblings(const RsnPromiseRow *promise,
+								RsnPromiseRow **rows);
+extern int	rsn_branch_siblings_of(text *id, RsnPromiseRow **rows);
 
 #endif							/* RSN_ENGINE_BRANCH_H */

@@ -26,9 +26,10 @@
 #define WAIT_MAX_MS	100
 #define WAIT_MIN_MS	1
 
-/* The ids of those rows that have lapsed; returns how many. */
-static int
-list_lapsed(const RsnPromiseRow *rows, int n, int64 now_ms, text **ids)
+/* Lists the ids of those rows that have lapsed; returns how many. */
+int
+rsn_engine_list_lapsed(const RsnPromiseRow *rows, int n, int64 now_ms,
+					   text **ids)
 {
 	int			nlapsed = 0;
 
@@ -68,7 +69,7 @@ rsn_engine_expire_lapsed(const RsnPromiseRow *rows, int n, int64 now_ms,
 {
 	text	  **ids = palloc(sizeof(text *) * Max(n, 1));
 	RsnPromiseRow *locked;
-	int			nlapsed = list_lapsed(rows, n, now_ms, ids);
+	int			nlapsed = rsn_engine_list_lapsed(rows, n, now_ms, ids);
 	int			nlocked;
 	int			ndone;
 
@@ -77,7 +78,7 @@ rsn_engine_expire_lapsed(const RsnPromiseRow *rows, int n, int64 now_ms,
 	nlocked = rsn_store_try_lock_promises(ids, nlapsed, &locked);
 
 	/* Others have settled some of them meanwhile. */
-	ndone = nlocked - list_lapsed(locked, nlocked, now_ms, ids);
+	ndone = nlocked - rsn_engine_list_lapsed(locked, nlocked, now_ms, ids);
 	ndone += rsn_engine_expire_rows(locked, nlocked, false, now_ms);
 	return ndone > 0 || wait_a_moment(doubt);
 }

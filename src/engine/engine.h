@@ -13,11 +13,17 @@
 
 #include "engine/request.h"
 
+/* engine/create.c */
 extern RsnOutcome rsn_engine_create(const RsnCreateRequest *request,
 									int64 now_ms);
 extern RsnOutcome rsn_engine_create_and_register(const RsnCreateRequest *request,
 												 RsnCallbackRow *callback,
 												 int64 now_ms);
+extern RsnTaskOutcome rsn_engine_create_and_take(const RsnCreateRequest *request,
+												 const RsnLease *lease,
+												 bool has_keys, int64 now_ms);
+
+/* engine/promise.c */
 extern RsnOutcome rsn_engine_settle(const RsnSettleRequest *request);
 extern text *rsn_engine_origin(text *id);
 extern RsnOutcome rsn_engine_register(RsnCallbackRow *callback);
@@ -32,6 +38,8 @@ extern void rsn_engine_create_missing(const RsnCreateRequest *requests, int n,
 									  int64 now_ms);
 extern RsnOutcome *rsn_engine_settle_many(const RsnSettleRequest *requests,
 										  int n);
+
+/* engine/search.c */
 extern int	rsn_engine_search(RsnSearch *search, RsnPromiseRow **rows);
 extern int	rsn_engine_search_by_id(RsnIdSearch *search, RsnPromiseRow **rows,
 									text **next_id);
@@ -68,9 +76,6 @@ extern void rsn_engine_follow_awaiter(text *awaiter_id);
 extern void rsn_engine_follow_awaiters_truncated(void);
 
 /* engine/task.c */
-extern RsnTaskOutcome rsn_engine_create_and_take(const RsnCreateRequest *request,
-												 const RsnLease *lease,
-												 bool has_keys, int64 now_ms);
 extern RsnTaskOutcome rsn_engine_get_task(text *id);
 extern RsnTaskOutcome rsn_engine_acquire(text *id, int32 version,
 										 const RsnLease *lease);

@@ -12,8 +12,6 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-
 #include "engine/internal.h"
 #include "server/clock.h"
 
@@ -24,39 +22,6 @@ guard_status(text *id, const RsnTaskRow *row, int32 version)
 	if (row == NULL)
 		return rsn_engine_without_row(id).status;
 	return rsn_task_guard(&row->core, version, rsn_clock_now()).status;
-}
-
-/*
- * Does what a fence guards to the inner promise that exists: a settlement, or
- * the answer to a create.  False when the promise is gone again.
- */
-static bool
-try_fence_existing(text *id, int32 version, text *inner_id,
-				   const RsnFenceAction *action, RsnFenceOutcome *result)
-{
-	RsnPromiseRow *inner = rsn_store_lock_promise(inner_id);
-	RsnTaskSet	tasks;
-	RsnDecision decision;
-	int64		now_ms;
-
-	if (inner == NULL)
-		return false;
-	tasks = rsn_engine_lock_tasks_for(inner, id);
-	result->status = guard_status(id, rsn_engine_find_task(&tasks, id),
-								  version);
-	if (result->status != RSN_STATUS_OK)
-		return true;
-
-	now_ms = rsn_clock_now();
-	if (action->create != NULL)
-		decision = rsn_promise_create(&inner->core, &action->create->rule,
-									  now_ms);
-	else
-		decision = rsn_promise_settle(&inner->core, &action->settle->rule,
-									  now_ms);
-	result->inner = rsn_engine_apply(inner, &decision, action->settle, &tasks,
-									 now_ms);
-	return true;
 }
 
 static RsnStatus
@@ -76,59 +41,70 @@ share_guard(text *id, int32 version)
 }
 
 /*
+ * Does what a fence guards to the inner promise, which exists and is locked: a
+ * settlement, or what a create does.
+ */
+static void
+fence_locked(text *id, int32 version, RsnPromiseRow *inner,
+			 const RsnFenceAction *action, RsnFenceOutcome *result)
+{
+	RsnTaskSet	tasks = rsn_engine_lock_tasks_for(inner, id);
+	RsnDecision decision;
+	int64		now_ms;
+
+	result->status = guard_status(id, rsn_engine_find_task(&tasks, id),
+								  version);
+	if (result->status != RSN_STATUS_OK)
+		return;
+	now_ms = rsn_clock_now();
+	if (action->create != NULL)
+		decision = rsn_promise_create(&inner->core, &action->create->rule,
+									  now_ms);
+	else
+		decision = rsn_promise_settle(&inner->core, &action->settle->rule,
+									  now_ms);
+	result->inner = rsn_engine_apply(inner, &decision, action->settle, &tasks,
+									 now_ms);
+}
+
+/*
  * Creates the inner promise, unless it exists.  The promise has to be inserted
  * before the task may be locked, so if the lease is lost by then, it is deleted
  * again.
  */
-static bool
-try_fence_insert(text *id, int32 version, const RsnCreateRequest *request,
-				 RsnFenceOutcome *result)
-{
-	if (!rsn_engine_try_insert(request, rsn_clock_now(), &result->inner))
-		return false;
-	result->status = share_guard(id, version);
-	if (result->status == RSN_STATUS_OK)
-		rsn_engine_offer_new(result->inner.promise, request);
-	else
-		rsn_store_delete_promise(request->id);
-	return true;
-}
-
-/* Answers the create of a promise that exists and has not lapsed. */
-static bool
-try_fence_answer(text *id, int32 version, const RsnCreateRequest *request,
-				 RsnFenceOutcome *result)
-{
-	RsnPromiseRow *inner = rsn_store_read_promise(request->id);
-	int64		now_ms = rsn_clock_now();
-	RsnDecision decision;
-
-	if (inner == NULL || rsn_promise_is_lapsed(&inner->core, now_ms))
-		return false;
-	result->status = share_guard(id, version);
-	decision = rsn_promise_create(&inner->core, &request->rule, now_ms);
-	decision.next = inner->core;
-	result->inner = rsn_engine_unwritten(inner, &decision);
-	return true;
-}
-
 static void
 fence_create(text *id, int32 version, const RsnFenceAction *action,
 			 RsnFenceOutcome *result)
 {
-	while (!try_fence_insert(id, version, action->create, result) &&
-		   !try_fence_answer(id, version, action->create, result) &&
-		   !try_fence_existing(id, version, action->create->id, action,
-							   result))
-		CHECK_FOR_INTERRUPTS();
+	const RsnCreateRequest *request = action->create;
+	RsnFound	found = rsn_engine_insert_or_find(request, rsn_clock_now(), false,
+												  &result->inner);
+
+	if (found == RSN_FOUND_LOCKED)
+	{
+		fence_locked(id, version, result->inner.promise, action, result);
+		return;
+	}
+	result->status = share_guard(id, version);
+	if (found == RSN_FOUND_READ)
+		return;
+	if (result->status == RSN_STATUS_OK)
+		rsn_engine_offer_new(result->inner.promise, request);
+	else
+		rsn_store_delete_promise(request->id);
 }
 
 static void
 fence_settle(text *id, int32 version, const RsnFenceAction *action,
 			 RsnFenceOutcome *result)
 {
-	if (try_fence_existing(id, version, action->settle->id, action, result))
+	RsnPromiseRow *inner = rsn_store_lock_promise(action->settle->id);
+
+	if (inner != NULL)
+	{
+		fence_locked(id, version, inner, action, result);
 		return;
+	}
 	result->status = share_guard(id, version);
 	result->inner.status = RSN_STATUS_NOT_FOUND;
 	result->inner.id = action->settle->id;

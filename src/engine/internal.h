@@ -25,6 +25,14 @@ typedef struct RsnTaskSet
 								 * zero: all */
 } RsnTaskSet;
 
+/* What a create has found at its id. */
+typedef enum RsnFound
+{
+	RSN_FOUND_NONE,				/* it has inserted its own */
+	RSN_FOUND_READ,				/* a promise, as it was read */
+	RSN_FOUND_LOCKED			/* a promise, which is locked */
+} RsnFound;
+
 /* How long a search has waited for what is in doubt. */
 typedef struct RsnDoubt
 {
@@ -35,8 +43,6 @@ typedef struct RsnDoubt
 typedef RsnTaskRow *(*RsnTaskLook) (text *id);
 
 /* engine/promise.c */
-extern RsnPromiseRow rsn_engine_new_row(const RsnCreateRequest *request,
-										const RsnDecision *decision);
 extern void rsn_engine_check_step(const char *violated, const char *what,
 								  const text *id);
 extern void rsn_engine_change_row(RsnPromiseRow *row,
@@ -44,8 +50,6 @@ extern void rsn_engine_change_row(RsnPromiseRow *row,
 								  const RsnSettleRequest *request);
 extern void rsn_engine_note_write(const RsnPromiseRow *row);
 extern bool rsn_engine_can_write(void);
-extern bool rsn_engine_try_insert(const RsnCreateRequest *request,
-								  int64 now_ms, RsnOutcome *outcome);
 extern RsnOutcome rsn_engine_unwritten(RsnPromiseRow *row,
 									   const RsnDecision *decision);
 extern RsnOutcome rsn_engine_apply(RsnPromiseRow *row,
@@ -56,7 +60,16 @@ extern RsnOutcome rsn_engine_apply(RsnPromiseRow *row,
 /* engine/busy.c */
 extern RsnTaskSet rsn_engine_try_lock_all(RsnPromiseRow **rows, int *n);
 
+/* engine/create.c */
+extern RsnPromiseRow rsn_engine_new_row(const RsnCreateRequest *request,
+										const RsnDecision *decision);
+extern RsnFound rsn_engine_insert_or_find(const RsnCreateRequest *request,
+										  int64 now_ms, bool wants_lock,
+										  RsnOutcome *outcome);
+
 /* engine/doubt.c */
+extern int	rsn_engine_list_lapsed(const RsnPromiseRow *rows, int n,
+								   int64 now_ms, text **ids);
 extern bool rsn_engine_expire_lapsed(const RsnPromiseRow *rows, int n,
 									 int64 now_ms, RsnDoubt *doubt);
 extern int	rsn_engine_show_page(RsnPromiseRow *rows, int n,
@@ -97,6 +110,14 @@ extern int	rsn_engine_expire_rows(RsnPromiseRow *rows, int n, bool may_wait,
 								   int64 now_ms);
 
 /* engine/task.c */
+extern RsnTaskOutcome rsn_engine_task_outcome(text *id, RsnStatus status);
+extern void rsn_engine_show_task(RsnTaskOutcome *outcome, const RsnTask *task,
+								 text *pid);
+extern void rsn_engine_show_fulfilled(RsnTaskOutcome *outcome,
+									  const RsnPromiseRow *promise);
+extern RsnTaskOutcome rsn_engine_apply_task(RsnTaskRow *row,
+											const RsnTaskDecision *decision,
+											int64 now_ms);
 extern RsnTaskOutcome rsn_engine_without_row(text *id);
 extern RsnTaskRow *rsn_engine_look_for_task(text *id, RsnTaskLook look,
 											RsnTaskOutcome *without_row);

@@ -3,7 +3,7 @@
  * engine/occurrence.c
  *	  What a schedule does at which instants.
  *
- * core/cron.c knows which instants an expression names, this file which of them a
+ * core/cron_time.c knows which instants an expression names, this file which of them a
  * schedule fires and what promise each of them makes.
  *
  *-------------------------------------------------------------------------

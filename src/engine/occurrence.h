@@ -9,7 +9,7 @@
 #define RSN_ENGINE_OCCURRENCE_H
 
 #include "engine/engine.h"
-#include "core/cron.h"
+#include "core/cron_time.h"
 #include "server/zone.h"
 
 typedef struct RsnCronRule

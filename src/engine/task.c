@@ -19,8 +19,9 @@
 #include "server/clock.h"
 #include "signal/wake.h"
 
-static RsnTaskOutcome
-task_outcome(text *id, RsnStatus status)
+/* An outcome that shows neither a task nor a promise. */
+RsnTaskOutcome
+rsn_engine_task_outcome(text *id, RsnStatus status)
 {
 	RsnTaskOutcome outcome = {0};
 
@@ -29,21 +30,23 @@ task_outcome(text *id, RsnStatus status)
 	return outcome;
 }
 
-static void
-show_task(RsnTaskOutcome *outcome, const RsnTask *task, text *pid)
+/* Shows a task in an outcome. */
+void
+rsn_engine_show_task(RsnTaskOutcome *outcome, const RsnTask *task, text *pid)
 {
 	outcome->has_task = true;
 	outcome->task = *task;
 	outcome->pid = task->has_pid ? pid : NULL;
 }
 
-static void
-show_fulfilled(RsnTaskOutcome *outcome, const RsnPromiseRow *promise)
+/* Shows the task of a promise that is settled. */
+void
+rsn_engine_show_fulfilled(RsnTaskOutcome *outcome, const RsnPromiseRow *promise)
 {
 	RsnTask		task = rsn_task_fulfilled(promise->task_version,
 										  promise->core.timeout_at_ms);
 
-	show_task(outcome, &task, NULL);
+	rsn_engine_show_task(outcome, &task, NULL);
 }
 
 /* The answer for a task that has no row: none at all, or fulfilled. */
@@ -51,7 +54,7 @@ RsnTaskOutcome
 rsn_engine_without_row(text *id)
 {
 	RsnPromiseRow *promise = rsn_store_read_promise(id);
-	RsnTaskOutcome outcome = task_outcome(id, RSN_STATUS_NOT_FOUND);
+	RsnTaskOutcome outcome = rsn_engine_task_outcome(id, RSN_STATUS_NOT_FOUND);
 
 	if (promise == NULL || !promise->core.is_targeted)
 		return outcome;
@@ -59,124 +62,19 @@ rsn_engine_without_row(text *id)
 
 	/* It may still seem to be pending to a transaction with an old snapshot. */
 	if (promise->task_version >= 0)
-		show_fulfilled(&outcome, promise);
+		rsn_engine_show_fulfilled(&outcome, promise);
 	return outcome;
 }
 
 /* Performs the decision on a locked task and makes the outcome of it. */
-static RsnTaskOutcome
-apply_task(RsnTaskRow *row, const RsnTaskDecision *decision, int64 now_ms)
+RsnTaskOutcome
+rsn_engine_apply_task(RsnTaskRow *row, const RsnTaskDecision *decision, int64 now_ms)
 {
-	RsnTaskOutcome outcome = task_outcome(row->id, decision->status);
+	RsnTaskOutcome outcome = rsn_engine_task_outcome(row->id, decision->status);
 
 	rsn_engine_write_task(row, decision, now_ms);
-	show_task(&outcome, &row->core, row->pid);
+	rsn_engine_show_task(&outcome, &row->core, row->pid);
 	return outcome;
-}
-
-/* The promise that was just created, with its task held by the creator. */
-static RsnTaskOutcome
-outcome_taken_at_birth(const RsnCreateRequest *request, const RsnLease *lease,
-					   RsnPromiseRow *promise, int64 now_ms)
-{
-	RsnTaskOutcome outcome = task_outcome(request->id, RSN_STATUS_CREATED);
-	RsnTask		task;
-
-	outcome.promise = promise;
-	if (promise->core.state != RSN_PROMISE_PENDING)
-	{
-		show_fulfilled(&outcome, promise);
-		return outcome;
-	}
-	task = rsn_task_new_acquired(promise->core.timeout_at_ms, lease->ttl_ms,
-								 now_ms);
-	rsn_engine_insert_task(request, &task, lease->pid);
-	show_task(&outcome, &task, lease->pid);
-	return outcome;
-}
-
-/* Takes the locked task of a promise that is locked, pending and targeted. */
-static RsnTaskOutcome
-take_task(RsnPromiseRow *promise, const RsnTaskSet *tasks,
-		  const RsnLease *lease, int64 now_ms)
-{
-	RsnTaskOutcome outcome;
-	RsnTaskRow *row = rsn_engine_find_task(tasks, promise->id);
-	RsnTaskDecision decision;
-
-	if (row == NULL)
-	{
-		rsn_engine_task_missing(promise);
-		return task_outcome(promise->id, RSN_STATUS_CONFLICT);
-	}
-	decision = rsn_task_take(&row->core, lease->ttl_ms, now_ms);
-	if (decision.is_changed)
-		row->pid = lease->pid;
-	outcome = apply_task(row, &decision, now_ms);
-	outcome.promise = promise;
-	return outcome;
-}
-
-/*
- * Takes the task of the promise that has the id; false when it is gone again.
- * With keys, what another key has created is not taken.
- */
-static bool
-try_take_existing(const RsnCreateRequest *request, const RsnLease *lease,
-				  bool has_keys, RsnTaskOutcome *outcome)
-{
-	RsnPromiseRow *promise = rsn_store_lock_promise(request->id);
-	RsnTaskSet	tasks;
-	RsnDecision decision;
-	int64		now_ms;
-
-	if (promise == NULL)
-		return false;
-
-	/* Both are decided at one instant, after the last wait. */
-	tasks = rsn_engine_lock_tasks_for(promise, NULL);
-	now_ms = rsn_clock_now();
-	decision = rsn_promise_create(&promise->core, &request->rule, now_ms);
-	(void) rsn_engine_apply(promise, &decision, NULL, &tasks, now_ms);
-
-	*outcome = task_outcome(request->id, RSN_STATUS_OK);
-	if (has_keys && decision.status != RSN_STATUS_OK)
-		outcome->status = decision.status;
-	else if (!promise->core.is_targeted)
-		outcome->status = RSN_STATUS_UNFIT;
-	else if (promise->core.state != RSN_PROMISE_PENDING)
-		show_fulfilled(outcome, promise);
-	else
-		*outcome = take_task(promise, &tasks, lease, now_ms);
-	outcome->promise = promise;
-	return true;
-}
-
-/* Creates a targeted promise and takes its task, or takes that of the existing one. */
-RsnTaskOutcome
-rsn_engine_create_and_take(const RsnCreateRequest *request,
-						   const RsnLease *lease, bool has_keys,
-						   int64 now_ms)
-{
-	RsnTaskOutcome result;
-	RsnOutcome	created;
-
-	rsn_caller_note(lease->pid);
-	rsn_store_begin();
-	for (;;)
-	{
-		if (rsn_engine_try_insert(request, now_ms, &created))
-		{
-			result = outcome_taken_at_birth(request, lease, created.promise,
-											now_ms);
-			break;
-		}
-		if (try_take_existing(request, lease, has_keys, &result))
-			break;
-		CHECK_FOR_INTERRUPTS();
-	}
-	rsn_store_end();
-	return result;
 }
 
 static RsnTaskRow *
@@ -200,14 +98,14 @@ look_at_task(text *id, RsnTaskOutcome *result)
 	RsnPromiseRow *promise = rsn_engine_get(id).promise;
 	RsnTaskRow *row;
 
-	*result = task_outcome(id, RSN_STATUS_NOT_FOUND);
+	*result = rsn_engine_task_outcome(id, RSN_STATUS_NOT_FOUND);
 	if (promise == NULL || !promise->core.is_targeted)
 		return true;
 	result->status = RSN_STATUS_OK;
 	result->promise = promise;
 	if (promise->task_version >= 0)
 	{
-		show_fulfilled(result, promise);
+		rsn_engine_show_fulfilled(result, promise);
 		return true;
 	}
 
@@ -218,10 +116,10 @@ look_at_task(text *id, RsnTaskOutcome *result)
 	{
 		/* Projected, by somebody who cannot write. */
 		promise->task_version = row->core.version;
-		show_fulfilled(result, promise);
+		rsn_engine_show_fulfilled(result, promise);
 		return true;
 	}
-	show_task(result, &row->core, row->pid);
+	rsn_engine_show_task(result, &row->core, row->pid);
 	return rsn_task_is_alive(&row->core, rsn_clock_now());
 }
 
@@ -287,9 +185,34 @@ rsn_engine_acquire(text *id, int32 version, const RsnLease *lease)
 			decision = rsn_task_guard(&row->core, -1, now_ms);
 		if (decision.is_changed)
 			row->pid = lease->pid;
-		result = apply_task(row, &decision, now_ms);
+		result = rsn_engine_apply_task(row, &decision, now_ms);
 		if (result.status == RSN_STATUS_OK)
 			result.promise = promise;
+	}
+	rsn_store_end();
+	return result;
+}
+
+typedef RsnTaskDecision (*TaskRule) (const RsnTask *stored, int32 version,
+									 const RsnRetryPolicy *policy,
+									 int64 now_ms);
+
+/* Changes a task as a rule says that needs nothing but the task. */
+static RsnTaskOutcome
+change_task(text *id, int32 version, TaskRule rule)
+{
+	RsnTaskOutcome result;
+	RsnTaskRow *row;
+
+	rsn_store_begin();
+	row = rsn_engine_look_for_task(id, rsn_store_lock_task, &result);
+	if (row != NULL)
+	{
+		int64		now_ms = rsn_clock_now();
+		RsnRetryPolicy policy = rsn_engine_retry_policy(row);
+		RsnTaskDecision decision = rule(&row->core, version, &policy, now_ms);
+
+		result = rsn_engine_apply_task(row, &decision, now_ms);
 	}
 	rsn_store_end();
 	return result;
@@ -299,50 +222,12 @@ rsn_engine_acquire(text *id, int32 version, const RsnLease *lease)
 RsnTaskOutcome
 rsn_engine_release(text *id, int32 version)
 {
-	RsnTaskOutcome result;
-	RsnTaskRow *row;
-
-	rsn_store_begin();
-	row = rsn_engine_look_for_task(id, rsn_store_lock_task, &result);
-	if (row != NULL)
-	{
-		int64		now_ms = rsn_clock_now();
-		RsnRetryPolicy policy = rsn_engine_retry_policy(row);
-		RsnTaskDecision decision = rsn_task_release(&row->core, version,
-													&policy, now_ms);
-
-		result = apply_task(row, &decision, now_ms);
-	}
-	rsn_store_end();
-	return result;
-}
-
-typedef RsnTaskDecision (*TaskRule) (const RsnTask *stored,
-									 const RsnRetryPolicy *policy,
-									 int64 now_ms);
-
-static RsnTaskOutcome
-change_task(text *id, TaskRule rule)
-{
-	RsnTaskOutcome result;
-	RsnTaskRow *row;
-
-	rsn_store_begin();
-	row = rsn_engine_look_for_task(id, rsn_store_lock_task, &result);
-	if (row != NULL)
-	{
-		int64		now_ms = rsn_clock_now();
-		RsnRetryPolicy policy = rsn_engine_retry_policy(row);
-		RsnTaskDecision decision = rule(&row->core, &policy, now_ms);
-
-		result = apply_task(row, &decision, now_ms);
-	}
-	rsn_store_end();
-	return result;
+	return change_task(id, version, rsn_task_release);
 }
 
 static RsnTaskDecision
-halt(const RsnTask *stored, const RsnRetryPolicy *policy, int64 now_ms)
+halt(const RsnTask *stored, int32 version, const RsnRetryPolicy *policy,
+	 int64 now_ms)
 {
 	return rsn_task_halt(stored, now_ms);
 }
@@ -351,14 +236,21 @@ halt(const RsnTask *stored, const RsnRetryPolicy *policy, int64 now_ms)
 RsnTaskOutcome
 rsn_engine_halt(text *id)
 {
-	return change_task(id, halt);
+	return change_task(id, 0, halt);
+}
+
+static RsnTaskDecision
+continue_halted(const RsnTask *stored, int32 version,
+				const RsnRetryPolicy *policy, int64 now_ms)
+{
+	return rsn_task_continue(stored, policy, now_ms);
 }
 
 /* Lets a halted task run again. */
 RsnTaskOutcome
 rsn_engine_continue(text *id)
 {
-	return change_task(id, rsn_task_continue);
+	return change_task(id, 0, continue_halted);
 }
 
 /* What a task that wants to wait finds; the promises are locked. */
@@ -400,7 +292,7 @@ rsn_engine_suspend(text *id, int32 version, text *const *awaited_ids,
 		RsnTaskDecision decision = rsn_task_suspend(&row->core, version,
 													&awaited, now_ms);
 
-		result = apply_task(row, &decision, now_ms);
+		result = rsn_engine_apply_task(row, &decision, now_ms);
 		if (result.status == RSN_STATUS_OK)
 		{
 			for (int i = 0; i < nfound; i++)
@@ -418,7 +310,7 @@ fulfill_locked(RsnPromiseRow *promise, int32 version,
 {
 	RsnTaskSet	tasks = rsn_engine_lock_tasks_for(promise, NULL);
 	RsnTaskRow *row = rsn_engine_find_task(&tasks, promise->id);
-	RsnTaskOutcome result = task_outcome(promise->id, RSN_STATUS_CONFLICT);
+	RsnTaskOutcome result = rsn_engine_task_outcome(promise->id, RSN_STATUS_CONFLICT);
 	int64		now_ms = rsn_clock_now();
 	RsnTaskDecision guard;
 	RsnDecision decision;
@@ -428,7 +320,7 @@ fulfill_locked(RsnPromiseRow *promise, int32 version,
 	guard = rsn_task_guard(&row->core, version, now_ms);
 	if (guard.status != RSN_STATUS_OK)
 	{
-		show_task(&result, &guard.next, row->pid);
+		rsn_engine_show_task(&result, &guard.next, row->pid);
 		return result;
 	}
 	decision = rsn_promise_settle(&promise->core, &request->rule, now_ms);
@@ -438,7 +330,7 @@ fulfill_locked(RsnPromiseRow *promise, int32 version,
 
 	result.status = RSN_STATUS_OK;
 	result.promise = promise;
-	show_fulfilled(&result, promise);
+	rsn_engine_show_fulfilled(&result, promise);
 	return result;
 }
 
@@ -446,7 +338,7 @@ fulfill_locked(RsnPromiseRow *promise, int32 version,
 RsnTaskOutcome
 rsn_engine_fulfill(int32 version, const RsnSettleRequest *request)
 {
-	RsnTaskOutcome result = task_outcome(request->id, RSN_STATUS_NOT_FOUND);
+	RsnTaskOutcome result = rsn_engine_task_outcome(request->id, RSN_STATUS_NOT_FOUND);
 	RsnPromiseRow *promise;
 
 	rsn_store_begin();

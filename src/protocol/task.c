@@ -45,7 +45,7 @@ answer_holder(const RsnTaskOutcome *outcome)
 	RsnJson		json;
 
 	if (outcome->task.state == RSN_TASK_ACQUIRED)
-		npreload = rsn_preload(outcome->promise, &preload);
+		npreload = rsn_branch_siblings(outcome->promise, &preload);
 
 	rsn_json_begin_object(&json);
 	rsn_json_add(&json, "task", rsn_json_task(outcome->id, &outcome->task,
@@ -214,7 +214,7 @@ task_suspend(const RsnRequest *request)
 	if (outcome.status != RSN_STATUS_REDIRECT)
 		return answer_done(&outcome);
 
-	npreload = rsn_preload_again(ref.id, &preload);
+	npreload = rsn_branch_siblings_of(ref.id, &preload);
 	rsn_json_begin_object(&json);
 	rsn_json_add(&json, "preload", rsn_json_promises(preload, npreload));
 	redirect = rsn_answer_data(rsn_json_end_object(&json));

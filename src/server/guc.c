@@ -16,14 +16,14 @@
 #include "server/compat.h"
 #include "server/guc.h"
 
+int			rsn_guc_branch_bytes = 4 * 1024 * 1024;
+int			rsn_guc_branch_limit = 100;
 bool		rsn_guc_debug = false;
 int			rsn_guc_delivered_retention_s = 60 * 60;
 int			rsn_guc_default_timeout_ms = 24 * 60 * 60 * 1000;
 int			rsn_guc_delivery_batch_size = 1000;
 int			rsn_guc_notify_payload = RSN_NOTIFY_STATE;
 int			rsn_guc_page_bytes = 16 * 1024 * 1024;
-int			rsn_guc_preload_bytes = 4 * 1024 * 1024;
-int			rsn_guc_preload_limit = 100;
 int			rsn_guc_profile = RSN_PROFILE_SDK;
 int			rsn_guc_prune_batch_size = 1000;
 int			rsn_guc_retention_s = 7 * 24 * 60 * 60;
@@ -115,6 +115,18 @@ define_batch_size(const char *name, const char *description, int *variable)
 void
 rsn_guc_init(void)
 {
+	DefineCustomIntVariable("resonate.branch_bytes",
+							"Sets how many bytes of promises of its branch are sent along with a task.",
+							"What does not fit is left out.",
+							&rsn_guc_branch_bytes, 4 * 1024 * 1024, 0, RSN_BRANCH_BYTES_MAX,
+							PGC_USERSET, GUC_UNIT_BYTE, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("resonate.branch_limit",
+							"Sets how many promises of its branch are sent along with a task.",
+							NULL,
+							&rsn_guc_branch_limit, 100, 0, 10000,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+
 	DefineCustomBoolVariable("resonate.debug",
 							 "Allows the test clock to replace the time of day.",
 							 "For tests only: with it, whoever sets resonate.test_clock decides which deadlines have passed.",
@@ -150,18 +162,6 @@ rsn_guc_init(void)
 							"What does not fit is left for the next page or call; one row is returned however large it is.",
 							&rsn_guc_page_bytes, 16 * 1024 * 1024, 1, RSN_PAGE_BYTES_MAX,
 							PGC_USERSET, GUC_UNIT_BYTE, NULL, NULL, NULL);
-
-	DefineCustomIntVariable("resonate.preload_bytes",
-							"Sets how many bytes of promises of its branch are sent along with a task.",
-							"What does not fit is left out.",
-							&rsn_guc_preload_bytes, 4 * 1024 * 1024, 0, RSN_PRELOAD_BYTES_MAX,
-							PGC_USERSET, GUC_UNIT_BYTE, NULL, NULL, NULL);
-
-	DefineCustomIntVariable("resonate.preload_limit",
-							"Sets how many promises of its branch are sent along with a task.",
-							NULL,
-							&rsn_guc_preload_limit, 100, 0, 10000,
-							PGC_USERSET, 0, NULL, NULL, NULL);
 
 	DefineCustomEnumVariable("resonate.profile",
 							 "Sets how close to the letter the wire protocol is served.",

@@ -20,18 +20,18 @@ typedef enum RsnProfile
 	RSN_PROFILE_STRICT
 } RsnProfile;
 
-/* A record at its limit and a preload fit a jsonb together, which has 256 MB. */
+/* A record at its limit and a branch fit a jsonb together, which has 256 MB. */
 #define RSN_PAGE_BYTES_MAX		(64 * 1024 * 1024)
-#define RSN_PRELOAD_BYTES_MAX	(32 * 1024 * 1024)
+#define RSN_BRANCH_BYTES_MAX	(32 * 1024 * 1024)
 
+extern int	rsn_guc_branch_bytes;
+extern int	rsn_guc_branch_limit;
 extern bool rsn_guc_debug;
 extern int	rsn_guc_default_timeout_ms;
 extern int	rsn_guc_delivered_retention_s;
 extern int	rsn_guc_delivery_batch_size;
 extern int	rsn_guc_notify_payload;
 extern int	rsn_guc_page_bytes;
-extern int	rsn_guc_preload_bytes;
-extern int	rsn_guc_preload_limit;
 extern int	rsn_guc_profile;
 extern int	rsn_guc_prune_batch_size;
 extern int	rsn_guc_retention_s;

@@ -8,7 +8,7 @@
 #ifndef RSN_SERVER_ZONE_H
 #define RSN_SERVER_ZONE_H
 
-#include "core/cron.h"
+#include "core/cron_time.h"
 
 extern bool rsn_zone_find(const char *name, RsnZone *zone);
 

@@ -16,7 +16,7 @@
 /*
  * The most that a promise can be created with, or settled with, as it is written
  * in the wire protocol.  The whole record is jsonb there, of which an object holds
- * 256 MB, beside a preload.
+ * 256 MB, beside a branch.
  */
 #define RSN_RECORD_MAX	(96 * 1024 * 1024)
 

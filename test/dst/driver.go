@@ -104,9 +104,9 @@ func (d *driver) begin(ticks int) error {
 	return err
 }
 
-// vacuum does what autovacuum is not left to, because nobody could say when.  A
-// preload looks at so many entries of an index at most, dead ones too, and the model
-// knows of none.
+// vacuum does what autovacuum is not left to, because nobody could say when.  The
+// search for the siblings of a task looks at so many entries of an index at most, dead
+// ones too, and the model knows of none.
 func (d *driver) vacuum() error {
 	if d.sessions[0] == nil {
 		return nil

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz_cron.c
- *	  Fuzz target for core/cron.c: the input is an instant, a zone with at most one
+ *	  Fuzz target for core/cron.c and core/cron_time.c: the input is an instant, a zone with at most one
  *	  change of its offset, and the text of an expression.
  *
  * The dialect at the top of core/cron.h is read here a second time, by asking of
@@ -10,7 +10,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "core/cron.h"
+#include "core/cron_time.h"
 
 #include <strings.h>
 #include <time.h>

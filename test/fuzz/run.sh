@@ -29,8 +29,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . scripts/lib.sh
 
 targets=("$@")
-[[ $# -gt 0 ]] || mapfile -t targets < <(basename -a -s .c "${rsn_pure_sources[@]}")
 here=test/fuzz
+[[ $# -gt 0 ]] || mapfile -t targets < <(basename -a -s .c "$here"/fuzz_*.c | sed 's/^fuzz_//')
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 
@@ -80,10 +80,10 @@ minimise()
 	cp -R "$build/$target.small" "$here/corpus/$target"
 }
 
-# Prints what of its source the inputs of a target reach.
+# Prints what of its sources the inputs of a target reach.
 cover()
 {
-	local target=$1 covered=$build/$1.covered
+	local target=$1 covered=$build/$1.covered source
 
 	"$cc" -std=gnu99 -g -O1 -Isrc -fprofile-instr-generate -fcoverage-mapping \
 		-o "$covered" "$here/fuzz_$target.c" "$here/replay.c" "${rsn_pure_sources[@]}"
@@ -91,12 +91,14 @@ cover()
 		LLVM_PROFILE_FILE=$covered.%p.raw xargs -0 "$covered" \
 			>/dev/null 2>"$build/log"
 	"$profdata" merge -o "$covered.profdata" "$covered".*.raw
-	"$cov" report "$covered" "-instr-profile=$covered.profdata" \
-		"src/core/$target.c" |
-		awk -v target="$target" '/^TOTAL/ {
-			printf "%-8s lines of src/core/%s.c covered: %s, functions: %s, branches: %s\n",
-				target, target, $10, $7, $13
-		}'
+	for source in "src/core/$target.c" "src/core/${target}_"*.c; do
+		[[ -f $source ]] || continue
+		"$cov" report "$covered" "-instr-profile=$covered.profdata" "$source" |
+			awk -v target="$target" -v source="$source" '/^TOTAL/ {
+				printf "%-8s lines of %s covered: %s, functions: %s, branches: %s\n",
+					target, source, $10, $7, $13
+			}'
+	done
 }
 
 # True when all that was found are inputs that took long, and do so no more: it

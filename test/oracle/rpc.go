@@ -205,11 +205,11 @@ func (c *call) preload(s *State, p *promise) any {
 		if !ok || id == p.id || other.tags["resonate:branch"] != branch {
 			continue
 		}
-		if len(records) < s.options.PreloadLimit {
+		if len(records) < s.options.BranchLimit {
 			records = append(records, other.record(c.Now))
 		}
 	}
-	if s.options.Partition == "" && !s.options.Concurrent && len(records) < s.options.PreloadLimit {
+	if s.options.Partition == "" && !s.options.Concurrent && len(records) < s.options.BranchLimit {
 		return append([]any{}, records...)
 	}
 	return check(func(seen any) string { return s.checkPreload(branch, p.id, seen) })
@@ -219,7 +219,7 @@ func (c *call) preload(s *State, p *promise) any {
 // older, and leaving something out is always safe.
 func (s *State) checkPreload(branch, own string, seen any) string {
 	list, ok := seen.([]any)
-	if !ok || len(list) > s.options.PreloadLimit {
+	if !ok || len(list) > s.options.BranchLimit {
 		return "expected an array, got " + show(seen)
 	}
 	last := ""

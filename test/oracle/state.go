@@ -24,7 +24,8 @@ type Options struct {
 	// checked.
 	Partition string
 	// Concurrent tells that others work at the same time, so that what skips
-	// rows locked by others may do less, and a preload need not be current.
+	// rows locked by others may do less, and the siblings that are sent along with
+	// a task need not be current.
 	Concurrent bool
 	// The settings of the same names; zero is their default.
 	DefaultTimeout    int64
@@ -33,7 +34,7 @@ type Options struct {
 	RetryBackoff      float64
 	VisibilityTimeout int64
 	ScheduleGrace     int64
-	PreloadLimit      int
+	BranchLimit       int
 	BatchSize         int
 }
 
@@ -50,7 +51,7 @@ func (o Options) withDefaults() *Options {
 	o.RetryTimeoutMax = orElse(o.RetryTimeoutMax, 300_000)
 	o.VisibilityTimeout = orElse(o.VisibilityTimeout, 30_000)
 	o.ScheduleGrace = orElse(o.ScheduleGrace, 60_000)
-	o.PreloadLimit = int(orElse(int64(o.PreloadLimit), 100))
+	o.BranchLimit = int(orElse(int64(o.BranchLimit), 100))
 	o.BatchSize = int(orElse(int64(o.BatchSize), 1000))
 	if o.RetryBackoff == 0 {
 		o.RetryBackoff = 2

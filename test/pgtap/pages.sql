@@ -172,13 +172,13 @@ $$
 $$;
 SELECT is(preloaded(0), 'b.1 b.2 b.3 b.4 b.5 b.6 b.7 b.8', 'all siblings as a rule');
 SELECT is((resonate.release_task('b', 1)).status, 2000, 'again');
-SET LOCAL resonate.preload_bytes = '50kB';
+SET LOCAL resonate.branch_bytes = '50kB';
 SELECT is(preloaded(1), 'b.1 b.3 b.5 b.7', 'those that are too large are left out');
 SELECT is((resonate.release_task('b', 2)).status, 2000, 'again');
-SET LOCAL resonate.preload_bytes = '250kB';
+SET LOCAL resonate.branch_bytes = '250kB';
 SELECT is(preloaded(2), 'b.1 b.2 b.3 b.4 b.5 b.7', 'those that are too many as well');
 SELECT is((resonate.release_task('b', 3)).status, 2000, 'again');
-SET LOCAL resonate.preload_bytes = 0;
+SET LOCAL resonate.branch_bytes = 0;
 SELECT is(preloaded(3), NULL, 'or all');
 
 SELECT is_empty('SELECT * FROM resonate.check_invariants()', 'invariants hold');

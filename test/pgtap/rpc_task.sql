@@ -609,11 +609,11 @@ SELECT is(t_create(300, 'task', 900000), '200 task acquired v1 by p for 60000, p
 		  'each task is left out of its own');
 SELECT is(t_create(300, 'new', 900000, '{"resonate:target": "poll://any@g", "resonate:branch": "R"}'),
 		  '200 task acquired v1 by p for 60000, promise pending, preload [r.other pending]', 'a new task of another branch');
-SET LOCAL resonate.preload_limit = 2;
-SELECT matches(t_suspend(300, 'r', '{x}', 3), '^300 preload \[[^,]+, [^,]+\]$', 'resonate.preload_limit is kept');
-SET LOCAL resonate.preload_limit = 0;
+SET LOCAL resonate.branch_limit = 2;
+SELECT matches(t_suspend(300, 'r', '{x}', 3), '^300 preload \[[^,]+, [^,]+\]$', 'resonate.branch_limit is kept');
+SET LOCAL resonate.branch_limit = 0;
 SELECT is(t_suspend(300, 'r', '{x}', 3), '300 preload []', 'also if it is none');
-RESET resonate.preload_limit;
+RESET resonate.branch_limit;
 SELECT is(t_suspend(300, 'new', '{task}'), '200 {}', 'a suspension has none');
 SELECT is(t_fulfill(300, 'r', 3), '200 resolved at 300', 'nor has task.fulfill');
 SELECT is(t_create(300, 'r', 900000), '200 task fulfilled v3, promise resolved at 300, preload []',

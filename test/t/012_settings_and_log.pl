@@ -24,14 +24,14 @@ SELECT name, coalesce(unit, ''), context, boot_val FROM pg_settings
 WHERE name LIKE 'resonate.%' ORDER BY name COLLATE "C"
 END
 	<<'END' =~ s/\n\z//r, 'names, units, contexts and defaults');
+resonate.branch_bytes|B|user|4194304
+resonate.branch_limit||user|100
 resonate.debug||superuser|off
 resonate.default_timeout|ms|user|86400000
 resonate.delivered_retention|s|sighup|3600
 resonate.delivery_batch_size||sighup|1000
 resonate.notify_payload||sighup|state
 resonate.page_bytes|B|user|16777216
-resonate.preload_bytes|B|user|4194304
-resonate.preload_limit||user|100
 resonate.profile||superuser|sdk
 resonate.prune_batch_size||sighup|1000
 resonate.retention|s|sighup|604800
@@ -59,10 +59,10 @@ is( $node->safe_psql(
 #
 
 my @bad = (
+	[ 'resonate.branch_limit', '10001' ],
 	[ 'resonate.debug', 'perhaps' ],
 	[ 'resonate.default_timeout', '-1' ],
 	[ 'resonate.default_timeout', '10 parsecs' ],
-	[ 'resonate.preload_limit', '10001' ],
 	[ 'resonate.profile', 'lenient' ],
 	[ 'resonate.retry_backoff', '0.9' ],
 	[ 'resonate.retry_timeout', '0' ],

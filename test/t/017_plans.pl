@@ -20,7 +20,7 @@ use constant STEPS => 20_000;
 use constant READS_MAX => 120;
 
 # What takes a task may be sent a hundred steps, and looks at four entries for each.
-use constant PRELOAD_READS_MAX => 600;
+use constant BRANCH_READS_MAX => 600;
 
 # One part of pruning looks at a thousand entries: to find where it ends, at them, and
 # at what holds them.  One part of reconciling looks at a thousand entries of each of
@@ -260,7 +260,7 @@ my ($reads, $status) = cost_of($sessions{'plans of empty tables'}, <<'END');
 rpc('task.acquire', '{"id": "flow-20", "version": 0, "pid": "w", "ttl": 60000}')
 END
 is($status, '200', 'a task of a branch with very many steps is taken');
-cmp_ok($reads, '<=', PRELOAD_READS_MAX, 'which looks at a hundred or so');
+cmp_ok($reads, '<=', BRANCH_READS_MAX, 'which looks at a hundred or so');
 
 # The index on tags has a list of what is not yet sorted in; search is not of it.
 $node->safe_psql('postgres', 'VACUUM ANALYZE resonate.promises, resonate.tasks');

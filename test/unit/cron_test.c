@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * cron_test.c
- *	  Stand-alone test of core/cron.c: the dialect, its limits, its reasons, and the
- *	  occurrences, in UTC and where clocks change.
+ *	  Stand-alone test of core/cron.c and core/cron_time.c: the dialect, its limits, its
+ *	  reasons, and the occurrences, in UTC and where clocks change.
  *
  * Tables of literals come first.  Then random expressions are compared with
  * definitions that are too slow to be wrong: they try every day, minute and
@@ -14,7 +14,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "core/cron.h"
+#include "core/cron_time.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -231,7 +231,7 @@ prepare_zones(void)
 	}
 }
 
-/* What core/cron.c takes a test zone as. */
+/* What core/cron_time.c takes a test zone as. */
 static RsnZone
 make_zone(const TestZone *zone)
 {
