@@ -140,7 +140,7 @@ rsn_check_target(const text *state, int item)
 	char	   *name = text_to_cstring(state);
 
 	if (!rsn_promise_state_from_name(name, &target) ||
-		target == RSN_PROMISE_PENDING || target == RSN_PROMISE_TIMEDOUT)
+		!rsn_valid_target(target))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for %s: \"%s\"",

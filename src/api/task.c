@@ -19,7 +19,6 @@
 #include "api/notice.h"
 #include "api/record_task.h"
 #include "server/clock.h"
-#include "server/id.h"
 
 #define SEARCH_LIMIT_DEFAULT	100
 #define SEARCH_LIMIT_MAX		1000
@@ -135,15 +134,13 @@ resonate_create_promise_and_task(PG_FUNCTION_ARGS)
 	RsnLease	lease;
 	RsnTaskOutcome outcome;
 	RsnOutcome	created = {0};
+	RsnFlaw		flaw;
 
 	rsn_create_args_from_sql(&args, fcinfo, 0, 3);
 	rsn_make_create_request(&args, now_ms, &request);
 	lease = lease_args(fcinfo, 1);
-	if (!request.rule.is_targeted)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for %s", rsn_arg_where("tags", 0)),
-				 errdetail("A promise has a task when it has the tag \"resonate:target\" and is no timer.")));
+	if (!rsn_valid_to_take(&request, &flaw))
+		rsn_raise_flaw(&flaw, flaw.part, 0);
 	outcome = rsn_engine_create_and_take(&request, &lease, true, now_ms);
 	created.status = outcome.status;
 	created.promise = outcome.promise;
@@ -189,29 +186,10 @@ static text **
 check_awaited(ArrayType *array, text *id, int *n)
 {
 	text	  **awaited = ids_from_array(array, "awaited", n);
-	text	  **sorted = palloc(sizeof(text *) * Max(*n, 1));
+	RsnFlaw		flaw;
 
-	if (*n == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must not be empty", rsn_arg_where("awaited", 0))));
-	memcpy(sorted, awaited, sizeof(text *) * *n);
-	qsort(sorted, *n, sizeof(text *), rsn_id_compare_pointers);
-	for (int i = 0; i < *n; i++)
-	{
-		if (rsn_id_equals(sorted[i], id))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("%s must not contain the task itself",
-							rsn_arg_where("awaited", 0))));
-		if (i > 0 && rsn_id_equals(sorted[i - 1], sorted[i]))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("%s must not contain duplicates",
-							rsn_arg_where("awaited", 0)),
-					 errdetail("It contains \"%s\" more than once.",
-							   rsn_quote_text(sorted[i]))));
-	}
+	if (!rsn_valid_awaited(awaited, *n, id, &flaw))
+		rsn_raise_flaw(&flaw, "awaited", 0);
 	return awaited;
 }
 
@@ -282,6 +260,7 @@ resonate_fence_task(PG_FUNCTION_ARGS)
 	RsnFenceAction action = {0};
 	RsnFenceOutcome outcome;
 	text	   *inner_id;
+	RsnFlaw		flaw;
 
 	if (is_create_action(RSN_ARG_TEXT(2)))
 	{
@@ -296,12 +275,8 @@ resonate_fence_task(PG_FUNCTION_ARGS)
 		action.settle = &settle;
 		inner_id = settle.id;
 	}
-	if (rsn_id_equals(inner_id, id))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must not be the promise of the task itself",
-						rsn_arg_where("promise", 0)),
-				 errhint("The holder of a task settles its promise with fulfill_task.")));
+	if (!rsn_valid_in_fence(inner_id, id, &flaw))
+		rsn_raise_flaw(&flaw, "promise", 0);
 	outcome = rsn_engine_fence(id, version, &action);
 	if (outcome.status == RSN_STATUS_OK && action.create != NULL)
 		rsn_notice_create(&create, &outcome.inner, rsn_clock_now());

@@ -12,6 +12,7 @@
 #ifndef RSN_PROTOCOL_DECODE_H
 #define RSN_PROTOCOL_DECODE_H
 
+#include "api/valid.h"
 #include "engine/engine.h"
 
 typedef struct RsnDecoder
@@ -27,6 +28,8 @@ typedef struct RsnDecoder
 
 extern void rsn_decode_fail(RsnDecoder *decoder, const char *format,...)
 			pg_attribute_printf(2, 3);
+extern void rsn_decode_refuse(RsnDecoder *decoder, const char *name,
+							  const RsnFlaw *flaw);
 extern bool rsn_decode_has(JsonbContainer *object, const char *name);
 extern char *rsn_decode_peek_string(JsonbContainer *object, const char *name);
 

@@ -113,10 +113,10 @@ task_create(const RsnRequest *request)
 											   "action");
 	RsnCreateRequest command = rsn_decode_create(&decoder, action);
 	RsnTaskOutcome outcome;
+	RsnFlaw		flaw;
 
-	if (!rsn_is_malformed(&decoder) && !command.rule.is_targeted)
-		rsn_decode_fail(&decoder,
-						"action.data.tags must have \"resonate:target\"");
+	if (!rsn_is_malformed(&decoder) && !rsn_valid_to_take(&command, &flaw))
+		rsn_decode_refuse(&decoder, "action.data.tags", &flaw);
 	if (rsn_is_malformed(&decoder))
 		return rsn_answer_malformed(&decoder);
 	outcome = rsn_engine_create_and_take(&command, &lease, false,
@@ -156,7 +156,7 @@ task_release(const RsnRequest *request)
 	return answer_done(&outcome);
 }
 
-/* Whom a task wants to wait for: others, at least one, and each only once. */
+/* Whom a task wants to wait for. */
 static int
 decode_awaited(RsnDecoder *decoder, JsonbContainer *data, text *id,
 			   text ***awaited)
@@ -164,10 +164,9 @@ decode_awaited(RsnDecoder *decoder, JsonbContainer *data, text *id,
 	JsonbContainer **actions;
 	int			n = rsn_decode_objects(decoder, data, "actions", &actions);
 	text	   *origin = rsn_decode_origin(decoder, id);
+	RsnFlaw		flaw;
 
 	*awaited = palloc(sizeof(text *) * Max(n, 1));
-	if (n == 0)
-		rsn_decode_fail(decoder, "actions must not be empty");
 	for (int i = 0; i < n; i++)
 	{
 		JsonbContainer *action = rsn_decode_action_data(decoder, actions[i]);
@@ -180,16 +179,10 @@ decode_awaited(RsnDecoder *decoder, JsonbContainer *data, text *id,
 			return 0;
 		if (!rsn_id_equals(awaiter, id))
 			rsn_decode_fail(decoder, "awaiter must be the task");
-		if (rsn_id_equals((*awaited)[i], id))
-			rsn_decode_fail(decoder, "a task cannot await itself");
 		rsn_decode_same_origin(decoder, origin, (*awaited)[i], NULL);
 	}
-	qsort(*awaited, n, sizeof(text *), rsn_id_compare_pointers);
-	for (int i = 1; i < n; i++)
-	{
-		if (rsn_id_equals((*awaited)[i - 1], (*awaited)[i]))
-			rsn_decode_fail(decoder, "actions must not await a promise twice");
-	}
+	if (decoder->error == NULL && !rsn_valid_awaited(*awaited, n, id, &flaw))
+		rsn_decode_refuse(decoder, "actions", &flaw);
 	return n;
 }
 
@@ -259,6 +252,7 @@ decode_fence(RsnDecoder *decoder, JsonbContainer *data, text *id,
 	JsonbContainer *action = rsn_decode_object(decoder, data, "action");
 	JsonbContainer *inner = rsn_decode_object(decoder, action, "data");
 	text	   *inner_id = NULL;
+	RsnFlaw		flaw;
 
 	memset(fence, 0, sizeof(FenceRequest));
 	fence->kind = rsn_decode_peek_string(action, "kind");
@@ -278,8 +272,8 @@ decode_fence(RsnDecoder *decoder, JsonbContainer *data, text *id,
 	else
 		rsn_decode_fail(decoder,
 						"action.kind must be promise.create or promise.settle");
-	if (decoder->error == NULL && rsn_id_equals(inner_id, id))
-		rsn_decode_fail(decoder, "a task cannot fence its own promise");
+	if (decoder->error == NULL && !rsn_valid_in_fence(inner_id, id, &flaw))
+		rsn_decode_refuse(decoder, "action.data.id", &flaw);
 	rsn_decode_same_origin(decoder, rsn_decode_origin(decoder, id), inner_id,
 						   fence->create.tags);
 }
