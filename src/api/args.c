@@ -47,6 +47,30 @@ rsn_raise_flaw(const RsnFlaw *flaw, const char *name, int item)
 			 flaw->hint == NULL ? 0 : errhint("%s", flaw->hint)));
 }
 
+/* The same for a value that stands for nothing. */
+void
+rsn_invalid_value(const text *value, const char *name, int item,
+				  const char *detail, const char *hint)
+{
+	RsnFlaw		flaw = {0};
+
+	flaw.sqlstate = ERRCODE_INVALID_PARAMETER_VALUE;
+	flaw.value = value;
+	flaw.detail = detail;
+	flaw.hint = hint;
+	rsn_raise_flaw(&flaw, name, item);
+}
+
+/* Refuses an argument, or a member of an item, that is NULL. */
+void
+rsn_check_not_null(bool is_null, const char *name, int item)
+{
+	if (is_null)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", rsn_arg_where(name, item))));
+}
+
 static void
 not_utf8(const char *name, int item)
 {
@@ -82,10 +106,7 @@ rsn_check_id(text *id, int len_max, const char *name, int item)
 {
 	RsnFlaw		flaw;
 
-	if (id == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", rsn_arg_where(name, item))));
+	rsn_check_not_null(id == NULL, name, item);
 	if (!rsn_valid_id(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), len_max, &flaw))
 		rsn_raise_flaw(&flaw, name, item);
 	check_text_utf8(id, name, item);
@@ -112,19 +133,12 @@ rsn_check_address(text *address, bool for_receive)
 {
 	RsnAddress	parsed;
 
-	if (address == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", rsn_arg_where("address", 0))));
+	rsn_check_not_null(address == NULL, "address", 0);
 	parsed = rsn_address_parse(VARDATA_ANY(address),
 							   VARSIZE_ANY_EXHDR(address));
 	if (parsed.kind == RSN_ADDRESS_INVALID)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for %s: \"%s\"",
-						rsn_arg_where("address", 0), rsn_quote_text(address)),
-				 errdetail("%s", parsed.reason),
-				 errhint("Use notify://channel, poll://any@group, poll://any@group/id, poll://uni@group/id, http(s)://host/path, or another scheme.")));
+		rsn_invalid_value(address, "address", 0, parsed.reason,
+						  "Use notify://channel, poll://any@group, poll://any@group/id, poll://uni@group/id, http(s)://host/path, or another scheme.");
 	if (for_receive && parsed.kind == RSN_ADDRESS_NOTIFY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -239,6 +253,7 @@ check_data(Jsonb *value, const char *name, int item)
 static int64
 check_deadline(const RsnCreateArgs *args, int64 now_ms)
 {
+	int			item = args->common.item;
 	bool		has_timeout = args->timeout != NULL || args->has_timeout_ms;
 
 	if (args->has_timeout_at)
@@ -247,19 +262,19 @@ check_deadline(const RsnCreateArgs *args, int64 now_ms)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("%s and %s exclude each other",
-							rsn_arg_where("timeout", args->item),
-							rsn_arg_where("timeout_at", args->item))));
+							rsn_arg_where("timeout", item),
+							rsn_arg_where("timeout_at", item))));
 		if (args->timeout_at_ms < 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("%s must not be before 1970",
-							rsn_arg_where("timeout_at", args->item))));
+							rsn_arg_where("timeout_at", item))));
 		return args->timeout_at_ms;
 	}
 	if (args->timeout != NULL)
 		return rsn_deadline_after(now_ms,
 								  rsn_check_interval(args->timeout, now_ms,
-													 "timeout", args->item,
+													 "timeout", item,
 													 "A promise without a deadline has timeout_at => 'infinity'."));
 	if (args->has_timeout_ms)
 	{
@@ -267,7 +282,7 @@ check_deadline(const RsnCreateArgs *args, int64 now_ms)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("%s must not be negative: " INT64_FORMAT,
-							rsn_arg_where("timeout", args->item),
+							rsn_arg_where("timeout", item),
 							args->timeout_ms)));
 		return rsn_deadline_after(now_ms, args->timeout_ms);
 	}
@@ -283,13 +298,13 @@ rsn_create_args_from_sql(RsnCreateArgs *args, FunctionCallInfo fcinfo,
 						 int id_arg, int rest_arg)
 {
 	memset(args, 0, sizeof(RsnCreateArgs));
-	args->id = RSN_ARG_TEXT(id_arg);
+	args->common.id = RSN_ARG_TEXT(id_arg);
 	args->timeout = RSN_ARG_INTERVAL(rest_arg);
 	args->param = RSN_ARG_JSONB(rest_arg + 1);
-	args->headers = RSN_ARG_JSONB(rest_arg + 2);
+	args->common.headers = RSN_ARG_JSONB(rest_arg + 2);
 	args->tags = RSN_ARG_JSONB(rest_arg + 3);
-	args->key = RSN_ARG_TEXT(rest_arg + 4);
-	args->is_strict = RSN_ARG_BOOL(rest_arg + 5);
+	args->common.key = RSN_ARG_TEXT(rest_arg + 4);
+	args->common.is_strict = RSN_ARG_BOOL(rest_arg + 5);
 	args->has_timeout_at = !PG_ARGISNULL(rest_arg + 6);
 	if (args->has_timeout_at)
 		args->timeout_at_ms = rsn_ms_from_timestamptz(
@@ -314,38 +329,42 @@ void
 rsn_make_create_request(const RsnCreateArgs *args, int64 now_ms,
 						RsnCreateRequest *request)
 {
+	const RsnCommonArgs *common = &args->common;
+	int			item = common->item;
 	RsnFlaw		flaw;
 
 	memset(request, 0, sizeof(RsnCreateRequest));
-	request->id = rsn_check_id(args->id, RSN_PROMISE_ID_MAX, "id", args->item);
-	request->key = check_key(args->key, args->item);
+	request->id = rsn_check_id(common->id, RSN_PROMISE_ID_MAX, "id", item);
+	request->key = check_key(common->key, item);
 	request->tags = rsn_tags_with_default(rsn_check_strings(args->tags, "tags",
-															args->item));
-	request->param = rsn_check_payload(args->headers, args->param, "param",
-									   args->item);
+															item));
+	request->param = rsn_check_payload(common->headers, args->param, "param",
+									   item);
 	if (!rsn_valid_written_size(request->tags, &request->param, &flaw))
-		rsn_raise_flaw(&flaw, flaw.part, args->item);
-	request->rule.is_strict = args->is_strict;
+		rsn_raise_flaw(&flaw, flaw.part, item);
+	request->rule.is_strict = common->is_strict;
 	request->rule.timeout_at_ms = check_deadline(args, now_ms);
 	request->rule.key = rsn_key_from_text(request->key);
 	if (!rsn_valid_traits(request, &flaw))
-		rsn_raise_flaw(&flaw, flaw.part, args->item);
+		rsn_raise_flaw(&flaw, flaw.part, item);
 }
 
 /* Checks the arguments of a settlement and makes the request of them. */
 void
 rsn_make_settle_request(const RsnSettleArgs *args, RsnSettleRequest *request)
 {
+	const RsnCommonArgs *common = &args->common;
+	int			item = common->item;
 	RsnFlaw		flaw;
 
 	memset(request, 0, sizeof(RsnSettleRequest));
-	request->id = rsn_check_id(args->id, RSN_PROMISE_ID_MAX, "id", args->item);
-	request->key = check_key(args->key, args->item);
-	request->value = rsn_check_payload(args->headers, args->value, "value",
-									   args->item);
+	request->id = rsn_check_id(common->id, RSN_PROMISE_ID_MAX, "id", item);
+	request->key = check_key(common->key, item);
+	request->value = rsn_check_payload(common->headers, args->value, "value",
+									   item);
 	if (!rsn_valid_settlement(request, &flaw))
-		rsn_raise_flaw(&flaw, flaw.part, args->item);
+		rsn_raise_flaw(&flaw, flaw.part, item);
 	request->rule.target = args->target;
-	request->rule.is_strict = args->is_strict;
+	request->rule.is_strict = common->is_strict;
 	request->rule.key = rsn_key_from_text(request->key);
 }

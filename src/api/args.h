@@ -19,31 +19,33 @@
 
 #define RSN_KEY_MAX		1024
 
-typedef struct RsnCreateArgs
+/* What a create and a settlement both have. */
+typedef struct RsnCommonArgs
 {
 	int			item;
 	text	   *id;
+	Jsonb	   *headers;
+	text	   *key;
+	bool		is_strict;
+} RsnCommonArgs;
+
+typedef struct RsnCreateArgs
+{
+	RsnCommonArgs common;
 	Interval   *timeout;
 	bool		has_timeout_ms;
 	int64		timeout_ms;		/* instead of timeout */
 	bool		has_timeout_at;
 	int64		timeout_at_ms;
 	Jsonb	   *param;
-	Jsonb	   *headers;
 	Jsonb	   *tags;
-	text	   *key;
-	bool		is_strict;
 } RsnCreateArgs;
 
 typedef struct RsnSettleArgs
 {
-	int			item;
-	text	   *id;
+	RsnCommonArgs common;
 	RsnPromiseState target;
 	Jsonb	   *value;
-	Jsonb	   *headers;
-	text	   *key;
-	bool		is_strict;
 } RsnSettleArgs;
 
 /* An argument of the SQL function, or NULL. */
@@ -56,6 +58,10 @@ typedef struct RsnSettleArgs
 extern char *rsn_arg_where(const char *name, int item);
 extern void rsn_raise_flaw(const RsnFlaw *flaw, const char *name,
 						   int item) pg_attribute_noreturn();
+extern void rsn_invalid_value(const text *value, const char *name, int item,
+							  const char *detail,
+							  const char *hint) pg_attribute_noreturn();
+extern void rsn_check_not_null(bool is_null, const char *name, int item);
 extern text *rsn_check_id(text *id, int len_max, const char *name, int item);
 extern text *rsn_check_address(text *address, bool for_receive);
 extern int64 rsn_check_interval(const Interval *interval, int64 now_ms,

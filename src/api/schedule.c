@@ -98,12 +98,8 @@ check_catch_up(text *catch_up)
 
 	if (catch_up != NULL &&
 		!rsn_catch_up_from_name(text_to_cstring(catch_up), &result))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for %s: \"%s\"",
-						rsn_arg_where("catch_up", 0),
-						rsn_quote_text(catch_up)),
-				 errdetail("It must be all, last or none.")));
+		rsn_invalid_value(catch_up, "catch_up", 0,
+						  "It must be all, last or none.", NULL);
 	return result;
 }
 
@@ -133,10 +129,7 @@ schedule_from_args(FunctionCallInfo fcinfo, RsnScheduleRow *row)
 		rsn_tags_with_default(rsn_check_strings(RSN_ARG_JSONB(6), "tags", 0));
 	row->time_zone = RSN_ARG_TEXT(7);
 	row->catch_up = check_catch_up(RSN_ARG_TEXT(8));
-	if (row->cron == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", rsn_arg_where("cron", 0))));
+	rsn_check_not_null(row->cron == NULL, "cron", 0);
 	if (!rsn_valid_schedule(row, now_ms, &flaw))
 		rsn_raise_flaw(&flaw, flaw.part, 0);
 }

@@ -35,15 +35,6 @@ PG_FUNCTION_INFO_V1(resonate_halt_task);
 PG_FUNCTION_INFO_V1(resonate_continue_task);
 PG_FUNCTION_INFO_V1(resonate_search_tasks);
 
-static void
-check_not_null(bool is_null, const char *name)
-{
-	if (is_null)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", rsn_arg_where(name, 0))));
-}
-
 static text *
 check_task_id(text *id)
 {
@@ -71,7 +62,7 @@ check_version(int32 version, const char *name)
 static int32
 version_arg(FunctionCallInfo fcinfo, int n)
 {
-	check_not_null(PG_ARGISNULL(n), "version");
+	rsn_check_not_null(PG_ARGISNULL(n), "version", 0);
 	return check_version(PG_GETARG_INT32(n), "version");
 }
 
@@ -82,7 +73,7 @@ lease_args(FunctionCallInfo fcinfo, int n)
 	RsnLease	lease;
 
 	lease.pid = check_pid(RSN_ARG_TEXT(n));
-	check_not_null(PG_ARGISNULL(n + 1), "ttl");
+	rsn_check_not_null(PG_ARGISNULL(n + 1), "ttl", 0);
 	lease.ttl_ms = rsn_check_interval(PG_GETARG_INTERVAL_P(n + 1),
 									  rsn_clock_now(), "ttl", 0, NULL);
 	if (lease.ttl_ms == 0)
@@ -203,7 +194,7 @@ resonate_suspend_task(PG_FUNCTION_ARGS)
 	int			n;
 	RsnTaskOutcome outcome;
 
-	check_not_null(PG_ARGISNULL(2), "awaited");
+	rsn_check_not_null(PG_ARGISNULL(2), "awaited", 0);
 	awaited = check_awaited(PG_GETARG_ARRAYTYPE_P(2), id, &n);
 	outcome = rsn_engine_suspend(id, version, awaited, n);
 	return rsn_record_task(fcinfo, &outcome);
@@ -218,12 +209,12 @@ resonate_fulfill_task(PG_FUNCTION_ARGS)
 	int32		version;
 	RsnTaskOutcome outcome;
 
-	args.id = RSN_ARG_TEXT(0);
+	args.common.id = RSN_ARG_TEXT(0);
 	args.target = RSN_PROMISE_RESOLVED;
 	if (!PG_ARGISNULL(2))
 		args.target = rsn_check_target(PG_GETARG_TEXT_PP(2), 0);
 	args.value = RSN_ARG_JSONB(3);
-	args.headers = RSN_ARG_JSONB(4);
+	args.common.headers = RSN_ARG_JSONB(4);
 	rsn_make_settle_request(&args, &request);
 	version = version_arg(fcinfo, 1);
 	outcome = rsn_engine_fulfill(version, &request);
@@ -236,17 +227,13 @@ is_create_action(text *action)
 {
 	char	   *name;
 
-	check_not_null(action == NULL, "action");
+	rsn_check_not_null(action == NULL, "action", 0);
 	name = text_to_cstring(action);
 	if (strcmp(name, "create") == 0)
 		return true;
 	if (strcmp(name, "settle") == 0)
 		return false;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid value for %s: \"%s\"", rsn_arg_where("action", 0),
-					rsn_quote_text(action)),
-			 errhint("Use create or settle.")));
+	rsn_invalid_value(action, "action", 0, NULL, "Use create or settle.");
 }
 
 /* resonate.fence_task(id, version, action, promise) */
@@ -359,11 +346,8 @@ check_state(text *state)
 	RsnTaskState result;
 
 	if (!rsn_task_state_from_name(text_to_cstring(state), &result))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for %s: \"%s\"",
-						rsn_arg_where("state", 0), rsn_quote_text(state)),
-				 errhint("Use pending, acquired, suspended, halted or fulfilled.")));
+		rsn_invalid_value(state, "state", 0, NULL,
+						  "Use pending, acquired, suspended, halted or fulfilled.");
 	return result;
 }
 
