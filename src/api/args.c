@@ -193,6 +193,21 @@ rsn_check_limit(int limit, int limit_max)
 	return limit;
 }
 
+/* The limit and the cursor of a search in order of ids, which follow each other. */
+RsnPage
+rsn_page_from_sql(FunctionCallInfo fcinfo, int limit_arg)
+{
+	RsnPage		page = {0};
+
+	page.limit = rsn_check_limit(RSN_ARG_INT32(limit_arg,
+											   RSN_PAGE_LIMIT_DEFAULT),
+								 RSN_PAGE_LIMIT_MAX);
+	page.after_id = RSN_ARG_TEXT(limit_arg + 1);
+	if (page.after_id == NULL)
+		page.after_id = cstring_to_text("");
+	return page;
+}
+
 /* A JSON object whose members are strings, or NULL. */
 Jsonb *
 rsn_check_strings(Jsonb *object, const char *name, int item)

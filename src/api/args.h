@@ -13,6 +13,7 @@
 #define RSN_API_ARGS_H
 
 #include "fmgr.h"
+#include "api/page.h"
 #include "api/valid.h"
 #include "engine/engine.h"
 #include "utils/timestamp.h"
@@ -68,6 +69,7 @@ extern int64 rsn_check_interval(const Interval *interval, int64 now_ms,
 								const char *name, int item,
 								const char *hint);
 extern int	rsn_check_limit(int limit, int limit_max);
+extern RsnPage rsn_page_from_sql(FunctionCallInfo fcinfo, int limit_arg);
 extern Jsonb *rsn_check_strings(Jsonb *object, const char *name, int item);
 
 extern RsnPayload rsn_check_payload(Jsonb *headers, Jsonb *data,

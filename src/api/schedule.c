@@ -21,9 +21,6 @@
 /* What the promises are called unless the caller says otherwise. */
 #define PROMISE_ID_DEFAULT "{{.id}}.{{.timestamp}}"
 
-#define SEARCH_LIMIT_DEFAULT	100
-#define SEARCH_LIMIT_MAX		1000
-
 /* Columns of the result types, of which the first is the status or cursor. */
 #define SCHEDULE_NCOLUMNS 17
 
@@ -200,21 +197,11 @@ Datum
 resonate_search_schedules(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *tags = rsn_check_strings(RSN_ARG_JSONB(0), "tags", 0);
-	int			limit = rsn_check_limit(RSN_ARG_INT32(1, SEARCH_LIMIT_DEFAULT),
-										SEARCH_LIMIT_MAX);
-	text	   *after_id = RSN_ARG_TEXT(2);
+	RsnPage		page = rsn_page_from_sql(fcinfo, 1);
 	RsnScheduleRow *rows;
-	int			n;
-	int			nshown;
 
-	if (after_id == NULL)
-		after_id = cstring_to_text("");
 	InitMaterializedSRF(fcinfo, 0);
-
-	/* One more than wanted tells whether there is another page. */
-	n = rsn_engine_search_schedules(tags, after_id, limit + 1, &rows);
-	nshown = rsn_schedules_that_fit(rows, Min(n, limit));
-	rsn_put_page(fcinfo, nshown, nshown < n ? rows[nshown - 1].id : NULL,
-				 set_found, rows);
+	rows = rsn_page_schedules(&page, tags);
+	rsn_put_page(fcinfo, page.n, page.cursor, set_found, rows);
 	return (Datum) 0;
 }

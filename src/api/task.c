@@ -20,9 +20,6 @@
 #include "api/record_task.h"
 #include "server/clock.h"
 
-#define SEARCH_LIMIT_DEFAULT	100
-#define SEARCH_LIMIT_MAX		1000
-
 PG_FUNCTION_INFO_V1(resonate_create_promise_and_task);
 PG_FUNCTION_INFO_V1(resonate_get_task);
 PG_FUNCTION_INFO_V1(resonate_acquire_task);
@@ -355,38 +352,26 @@ check_state(text *state)
 Datum
 resonate_search_tasks(PG_FUNCTION_ARGS)
 {
-	bool		is_any_state = PG_ARGISNULL(0);
-	RsnTaskState state = RSN_TASK_PENDING;
-	int			limit = rsn_check_limit(RSN_ARG_INT32(1, SEARCH_LIMIT_DEFAULT),
-										SEARCH_LIMIT_MAX);
-	text	   *after_id = RSN_ARG_TEXT(2);
-	text	   *cursor;
+	RsnPage		page = rsn_page_from_sql(fcinfo, 1);
+	RsnTaskState wanted;
+	RsnTaskState *state = NULL;
 	RsnTaskRow *rows;
-	int			n;
 
-	if (!is_any_state)
-		state = check_state(PG_GETARG_TEXT_PP(0));
-	if (after_id == NULL)
-		after_id = cstring_to_text("");
+	if (!PG_ARGISNULL(0))
+	{
+		wanted = check_state(PG_GETARG_TEXT_PP(0));
+		state = &wanted;
+	}
 	InitMaterializedSRF(fcinfo, 0);
+	rows = rsn_page_tasks(&page, state);
 
-	/*
-	 * One more than wanted tells whether there is another page.  The cursor
-	 * is in a row, so a part that has none is not a page.
-	 */
-	n = rsn_engine_search_tasks(state, is_any_state, after_id, limit + 1,
-								&rows, &cursor);
-	while (n == 0 && cursor != NULL)
+	/* The cursor is in a row, so without one this is not a page. */
+	while (page.n == 0 && page.cursor != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
-		n = rsn_engine_search_tasks(state, is_any_state, cursor, limit + 1,
-									&rows, &cursor);
+		page.after_id = page.cursor;
+		rows = rsn_page_tasks(&page, state);
 	}
-	if (n > limit)
-	{
-		n = limit;
-		cursor = rows[n - 1].id;
-	}
-	rsn_put_tasks(fcinfo, rows, n, cursor);
+	rsn_put_tasks(fcinfo, rows, page.n, page.cursor);
 	return (Datum) 0;
 }

@@ -269,13 +269,20 @@ rsn_decode_search_tags(RsnDecoder *decoder, JsonbContainer *object)
 	return rsn_decode_strings(decoder, object, "tags");
 }
 
-/* Where to continue a search: after an id, which need not exist. */
-text *
-rsn_decode_cursor(RsnDecoder *decoder, JsonbContainer *object)
+/* How much of a search is asked for, and where it continues. */
+RsnPage
+rsn_decode_page(RsnDecoder *decoder, JsonbContainer *object,
+				int limit_default)
 {
-	text	   *cursor = rsn_decode_optional_text(decoder, object, "cursor");
+	RsnPage		page = {0};
 
-	return cursor != NULL ? cursor : cstring_to_text("");
+	page.limit = (int) rsn_decode_optional_int(decoder, object, "limit", 1,
+											   RSN_PAGE_LIMIT_MAX,
+											   limit_default);
+	page.after_id = rsn_decode_optional_text(decoder, object, "cursor");
+	if (page.after_id == NULL)
+		page.after_id = cstring_to_text("");
+	return page;
 }
 
 /* A param or value: an object, or absent; in it data may be null. */

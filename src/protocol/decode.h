@@ -12,6 +12,7 @@
 #ifndef RSN_PROTOCOL_DECODE_H
 #define RSN_PROTOCOL_DECODE_H
 
+#include "api/page.h"
 #include "api/valid.h"
 #include "engine/engine.h"
 
@@ -52,7 +53,8 @@ extern Jsonb *rsn_decode_tags(RsnDecoder *decoder, JsonbContainer *object,
 							  const char *name);
 extern Jsonb *rsn_decode_search_tags(RsnDecoder *decoder,
 									 JsonbContainer *object);
-extern text *rsn_decode_cursor(RsnDecoder *decoder, JsonbContainer *object);
+extern RsnPage rsn_decode_page(RsnDecoder *decoder, JsonbContainer *object,
+							   int limit_default);
 extern RsnPayload rsn_decode_payload(RsnDecoder *decoder,
 									 JsonbContainer *object,
 									 const char *name);

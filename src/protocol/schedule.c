@@ -14,8 +14,8 @@
 #include "server/clock.h"
 #include "store/payload.h"
 
+/* The specification wants fewer schedules than promises or tasks. */
 #define SEARCH_LIMIT_DEFAULT	10
-#define SEARCH_LIMIT_MAX		1000
 
 static RsnAnswer
 answer_schedule(const RsnScheduleRow *schedule)
@@ -106,31 +106,18 @@ schedule_search(const RsnRequest *request)
 {
 	RsnDecoder	decoder = {0};
 	Jsonb	   *tags = rsn_decode_search_tags(&decoder, request->data);
-	int			limit = (int) rsn_decode_optional_int(&decoder, request->data,
-													  "limit", 1,
-													  SEARCH_LIMIT_MAX,
-													  SEARCH_LIMIT_DEFAULT);
-	text	   *after_id = rsn_decode_cursor(&decoder, request->data);
+	RsnPage		page = rsn_decode_page(&decoder, request->data,
+									   SEARCH_LIMIT_DEFAULT);
 	RsnScheduleRow *rows;
-	RsnJson		json;
 	RsnJson		schedules;
-	int			nshown;
-	int			n;
 
 	if (rsn_is_malformed(&decoder))
 		return rsn_answer_malformed(&decoder);
-
-	/* One more, to know whether this page is the last. */
-	n = rsn_engine_search_schedules(tags, after_id, limit + 1, &rows);
+	rows = rsn_page_schedules(&page, tags);
 	rsn_json_begin_array(&schedules);
-	nshown = rsn_schedules_that_fit(rows, Min(n, limit));
-	for (int i = 0; i < nshown; i++)
+	for (int i = 0; i < page.n; i++)
 		rsn_json_append(&schedules, rsn_json_schedule(&rows[i]));
-	rsn_json_begin_object(&json);
-	rsn_json_add(&json, "schedules", rsn_json_end_array(&schedules));
-	if (nshown < n)
-		rsn_json_add_text(&json, "cursor", rows[nshown - 1].id);
-	return rsn_answer_data(rsn_json_end_object(&json));
+	return rsn_answer_page("schedules", rsn_json_end_array(&schedules), &page);
 }
 
 const RsnHandlerDef rsn_schedule_handlers[] = {

@@ -16,9 +16,6 @@
 #include "server/guc.h"
 #include "server/id.h"
 
-#define SEARCH_LIMIT_DEFAULT	100
-#define SEARCH_LIMIT_MAX		1000
-
 /* The answer to what went wrong with a task. */
 static RsnAnswer
 answer_refused(RsnStatus status)
@@ -383,44 +380,39 @@ task_continue(const RsnRequest *request)
 	return change_task(request, rsn_engine_continue);
 }
 
+/* The state to search for; NULL, which is any, when there is none. */
+static RsnTaskState *
+decode_state(RsnDecoder *decoder, JsonbContainer *data)
+{
+	text	   *name = rsn_decode_optional_text(decoder, data, "state");
+	RsnTaskState *state;
+
+	if (name == NULL)
+		return NULL;
+	state = palloc(sizeof(RsnTaskState));
+	if (!rsn_task_state_from_name(text_to_cstring(name), state))
+		rsn_decode_fail(decoder, "state is not one of a task");
+	return state;
+}
+
 static RsnAnswer
 task_search(const RsnRequest *request)
 {
 	RsnDecoder	decoder = {0};
-	text	   *state_name = rsn_decode_optional_text(&decoder, request->data,
-													  "state");
-	RsnTaskState state = RSN_TASK_PENDING;
-	int			limit = (int) rsn_decode_optional_int(&decoder, request->data,
-													  "limit", 1,
-													  SEARCH_LIMIT_MAX,
-													  SEARCH_LIMIT_DEFAULT);
-	text	   *after_id = rsn_decode_cursor(&decoder, request->data);
+	RsnTaskState *state = decode_state(&decoder, request->data);
+	RsnPage		page = rsn_decode_page(&decoder, request->data,
+									   RSN_PAGE_LIMIT_DEFAULT);
 	RsnTaskRow *rows;
-	RsnJson		json;
 	RsnJson		tasks;
-	text	   *next_id;
-	int			n;
 
-	if (state_name != NULL &&
-		!rsn_task_state_from_name(text_to_cstring(state_name), &state))
-		rsn_decode_fail(&decoder, "state is not one of a task");
 	if (rsn_is_malformed(&decoder))
 		return rsn_answer_malformed(&decoder);
-
-	/* One more, to know whether this page is the last. */
-	n = rsn_engine_search_tasks(state, state_name == NULL, after_id, limit + 1,
-								&rows, &next_id);
+	rows = rsn_page_tasks(&page, state);
 	rsn_json_begin_array(&tasks);
-	for (int i = 0; i < Min(n, limit); i++)
+	for (int i = 0; i < page.n; i++)
 		rsn_json_append(&tasks, rsn_json_task(rows[i].id, &rows[i].core,
 											  rows[i].pid));
-	rsn_json_begin_object(&json);
-	rsn_json_add(&json, "tasks", rsn_json_end_array(&tasks));
-	if (n > limit)
-		next_id = rows[limit - 1].id;
-	if (next_id != NULL)
-		rsn_json_add_text(&json, "cursor", next_id);
-	return rsn_answer_data(rsn_json_end_object(&json));
+	return rsn_answer_page("tasks", rsn_json_end_array(&tasks), &page);
 }
 
 const RsnHandlerDef rsn_task_handlers[] = {
