@@ -18,6 +18,7 @@
 #include "protocol/decode.h"
 #include "server/guc.h"
 #include "server/id.h"
+#include "server/json_write.h"
 #include "store/payload.h"
 
 /* Why a state is none that a settlement can ask for. */
@@ -240,22 +241,13 @@ rsn_decode_strings(RsnDecoder *decoder, JsonbContainer *object,
 	return JsonbValueToJsonb(&value);
 }
 
-static Jsonb *
-empty_object(void)
-{
-	JsonbParseState *state = NULL;
-
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
-}
-
 /* Tags to create with: an object of strings, or absent, which is none. */
 Jsonb *
 rsn_decode_tags(RsnDecoder *decoder, JsonbContainer *object, const char *name)
 {
 	Jsonb	   *tags = rsn_decode_strings(decoder, object, name);
 
-	return tags != NULL ? tags : empty_object();
+	return tags != NULL ? tags : rsn_json_empty_object();
 }
 
 /* Tags to search for: the same, but null is allowed, and none is NULL. */
