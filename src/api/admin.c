@@ -51,11 +51,7 @@ resonate_prune(PG_FUNCTION_ARGS)
 	int64		settled_by_ms;
 	int			n = 0;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null",
-						rsn_arg_where("settled_before", 0))));
+	rsn_check_not_null(PG_ARGISNULL(0), "settled_before", 0);
 	settled_by_ms = rsn_ms_from_timestamptz(PG_GETARG_TIMESTAMPTZ(0));
 	do
 	{

@@ -21,9 +21,6 @@
 #include "store/sizes.h"
 #include "store/tags.h"
 
-/* A value is quoted in a message up to this many bytes. */
-#define QUOTED_MAX 64
-
 /* How messages name an argument, or a member of an item of a batch. */
 char *
 rsn_arg_where(const char *name, int item)
@@ -33,33 +30,45 @@ rsn_arg_where(const char *name, int item)
 	return psprintf("argument \"%s\"", name);
 }
 
-/* A value as it is quoted in a message. */
-char *
-rsn_quote(const char *data, int len)
+/* Raises the error for an argument, or a member of an item, that is not valid. */
+void
+rsn_raise_flaw(const RsnFlaw *flaw, const char *name, int item)
 {
-	int			clipped = pg_mbcliplen(data, len, QUOTED_MAX);
+	const char *where = rsn_arg_where(name, item);
 
-	return psprintf("%.*s%s", clipped, data, clipped < len ? "..." : "");
+	ereport(ERROR,
+			(errcode(flaw->sqlstate),
+			 flaw->problem != NULL ? errmsg("%s %s", where, flaw->problem)
+			 : flaw->value != NULL
+			 ? errmsg("invalid value for %s: \"%s\"", where,
+					  rsn_quote_text(flaw->value))
+			 : errmsg("invalid value for %s", where),
+			 flaw->detail == NULL ? 0 : errdetail("%s", flaw->detail),
+			 flaw->hint == NULL ? 0 : errhint("%s", flaw->hint)));
 }
 
-/* The same of a text. */
-char *
-rsn_quote_text(const text *value)
+/* The same for a value that stands for nothing. */
+void
+rsn_invalid_value(const text *value, const char *name, int item,
+				  const char *detail, const char *hint)
 {
-	return rsn_quote(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+	RsnFlaw		flaw = {0};
+
+	flaw.sqlstate = ERRCODE_INVALID_PARAMETER_VALUE;
+	flaw.value = value;
+	flaw.detail = detail;
+	flaw.hint = hint;
+	rsn_raise_flaw(&flaw, name, item);
 }
 
-static void
-check_length(const text *value, int len_max, const char *name, int item)
+/* Refuses an argument, or a member of an item, that is NULL. */
+void
+rsn_check_not_null(bool is_null, const char *name, int item)
 {
-	int			len = VARSIZE_ANY_EXHDR(value);
-
-	if (len > len_max)
+	if (is_null)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s is too long: \"%s\"",
-						rsn_arg_where(name, item), rsn_quote_text(value)),
-				 errdetail("It has %d bytes; the limit is %d.", len, len_max)));
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", rsn_arg_where(name, item))));
 }
 
 static void
@@ -95,15 +104,11 @@ check_text_utf8(text *value, const char *name, int item)
 text *
 rsn_check_id(text *id, int len_max, const char *name, int item)
 {
-	if (id == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", rsn_arg_where(name, item))));
-	if (VARSIZE_ANY_EXHDR(id) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must not be empty", rsn_arg_where(name, item))));
-	check_length(id, len_max, name, item);
+	RsnFlaw		flaw;
+
+	rsn_check_not_null(id == NULL, name, item);
+	if (!rsn_valid_id(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), len_max, &flaw))
+		rsn_raise_flaw(&flaw, name, item);
 	check_text_utf8(id, name, item);
 	return id;
 }
@@ -111,11 +116,14 @@ rsn_check_id(text *id, int len_max, const char *name, int item)
 static text *
 check_key(text *key, int item)
 {
-	if (key != NULL)
-	{
-		check_length(key, RSN_KEY_MAX, "idempotency_key", item);
-		check_text_utf8(key, "idempotency_key", item);
-	}
+	RsnFlaw		flaw;
+
+	if (key == NULL)
+		return NULL;
+	if (!rsn_valid_length(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key),
+						  RSN_KEY_MAX, &flaw))
+		rsn_raise_flaw(&flaw, "idempotency_key", item);
+	check_text_utf8(key, "idempotency_key", item);
 	return key;
 }
 
@@ -125,19 +133,12 @@ rsn_check_address(text *address, bool for_receive)
 {
 	RsnAddress	parsed;
 
-	if (address == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", rsn_arg_where("address", 0))));
+	rsn_check_not_null(address == NULL, "address", 0);
 	parsed = rsn_address_parse(VARDATA_ANY(address),
 							   VARSIZE_ANY_EXHDR(address));
 	if (parsed.kind == RSN_ADDRESS_INVALID)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for %s: \"%s\"",
-						rsn_arg_where("address", 0), rsn_quote_text(address)),
-				 errdetail("%s", parsed.reason),
-				 errhint("Use notify://channel, poll://any@group, poll://any@group/id, poll://uni@group/id, http(s)://host/path, or another scheme.")));
+		rsn_invalid_value(address, "address", 0, parsed.reason,
+						  "Use notify://channel, poll://any@group, poll://any@group/id, poll://uni@group/id, http(s)://host/path, or another scheme.");
 	if (for_receive && parsed.kind == RSN_ADDRESS_NOTIFY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -179,51 +180,6 @@ rsn_check_interval(const Interval *interval, int64 now_ms, const char *name,
 	return result;
 }
 
-static void
-check_jsonb_size(const Jsonb *value, const char *name, int item)
-{
-	if (VARSIZE(value) > RSN_DATA_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("%s is too large", rsn_arg_where(name, item)),
-				 errdetail("It has %zu bytes; the limit is %d.",
-						   (size_t) VARSIZE(value), RSN_DATA_MAX)));
-}
-
-static void
-check_jsonb_utf8(Jsonb *value, const char *name, int item)
-{
-	if (!rsn_jsonb_is_utf8(value))
-		not_utf8(name, item);
-}
-
-/* Refuses what could be stored but never be read as one record. */
-void
-rsn_check_written_size(Jsonb *tags, const RsnPayload *payload, int item)
-{
-	Size		size = rsn_written_size(tags, payload);
-
-	if (size > RSN_RECORD_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("%s is too large",
-						rsn_arg_where(tags != NULL ? "tags, headers and param together"
-									  : "headers and value together", item)),
-				 errdetail("As JSON of the wire protocol it has %zu bytes; the limit is %d.",
-						   (size_t) size, RSN_RECORD_MAX)));
-}
-
-static const char *
-root_type_name(Jsonb *json)
-{
-	JsonbValue	root;
-
-	root.type = jbvBinary;
-	root.val.binary.data = &json->root;
-	root.val.binary.len = VARSIZE(json) - VARHDRSZ;
-	return JsonbTypeName(&root);
-}
-
 /* A limit on rows, which is 1 to limit_max. */
 int
 rsn_check_limit(int limit, int limit_max)
@@ -237,38 +193,37 @@ rsn_check_limit(int limit, int limit_max)
 	return limit;
 }
 
+/* The limit and the cursor of a search in order of ids, which follow each other. */
+RsnPage
+rsn_page_from_sql(FunctionCallInfo fcinfo, int limit_arg)
+{
+	RsnPage		page = {0};
+
+	page.limit = rsn_check_limit(RSN_ARG_INT32(limit_arg,
+											   RSN_PAGE_LIMIT_DEFAULT),
+								 RSN_PAGE_LIMIT_MAX);
+	page.after_id = RSN_ARG_TEXT(limit_arg + 1);
+	if (page.after_id == NULL)
+		page.after_id = cstring_to_text("");
+	return page;
+}
+
 /* A JSON object whose members are strings, or NULL. */
 Jsonb *
 rsn_check_strings(Jsonb *object, const char *name, int item)
 {
-	JsonbIterator *it;
-	JsonbIteratorToken token;
-	JsonbValue	value;
-	char	   *key = NULL;
+	JsonbValue	root;
+	RsnFlaw		flaw;
 
 	if (object == NULL)
 		return NULL;
-	if (!JB_ROOT_IS_OBJECT(object))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must be a JSON object", rsn_arg_where(name, item)),
-				 errdetail("It is of type %s.", root_type_name(object))));
-	check_jsonb_size(object, name, item);
-	check_jsonb_utf8(object, name, item);
-
-	it = JsonbIteratorInit(&object->root);
-	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
-	{
-		if (token == WJB_KEY)
-			key = pnstrdup(value.val.string.val, value.val.string.len);
-		else if (token == WJB_VALUE && value.type != jbvString)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("%s must have strings only",
-							rsn_arg_where(name, item)),
-					 errdetail("The value of \"%s\" is of type %s.", key,
-							   JsonbTypeName(&value))));
-	}
+	root.type = jbvBinary;
+	root.val.binary.data = &object->root;
+	root.val.binary.len = VARSIZE(object) - VARHDRSZ;
+	if (!rsn_valid_strings(&root, &flaw))
+		rsn_raise_flaw(&flaw, name, item);
+	if (!rsn_jsonb_is_utf8(object))
+		not_utf8(name, item);
 	return object;
 }
 
@@ -280,10 +235,12 @@ check_data(Jsonb *value, const char *name, int item)
 	char	   *utf8;
 	size_t		len;
 	bytea	   *result;
+	RsnFlaw		flaw;
 
 	if (value == NULL)
 		return NULL;
-	check_jsonb_size(value, name, item);
+	if (!rsn_valid_size(VARSIZE(value), &flaw))
+		rsn_raise_flaw(&flaw, name, item);
 	json = JsonbToCString(NULL, &value->root, VARSIZE(value));
 	utf8 = to_utf8(json, strlen(json), name, item);
 	len = strlen(utf8);
@@ -311,6 +268,7 @@ check_data(Jsonb *value, const char *name, int item)
 static int64
 check_deadline(const RsnCreateArgs *args, int64 now_ms)
 {
+	int			item = args->common.item;
 	bool		has_timeout = args->timeout != NULL || args->has_timeout_ms;
 
 	if (args->has_timeout_at)
@@ -319,19 +277,19 @@ check_deadline(const RsnCreateArgs *args, int64 now_ms)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("%s and %s exclude each other",
-							rsn_arg_where("timeout", args->item),
-							rsn_arg_where("timeout_at", args->item))));
+							rsn_arg_where("timeout", item),
+							rsn_arg_where("timeout_at", item))));
 		if (args->timeout_at_ms < 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("%s must not be before 1970",
-							rsn_arg_where("timeout_at", args->item))));
+							rsn_arg_where("timeout_at", item))));
 		return args->timeout_at_ms;
 	}
 	if (args->timeout != NULL)
 		return rsn_deadline_after(now_ms,
 								  rsn_check_interval(args->timeout, now_ms,
-													 "timeout", args->item,
+													 "timeout", item,
 													 "A promise without a deadline has timeout_at => 'infinity'."));
 	if (args->has_timeout_ms)
 	{
@@ -339,7 +297,7 @@ check_deadline(const RsnCreateArgs *args, int64 now_ms)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("%s must not be negative: " INT64_FORMAT,
-							rsn_arg_where("timeout", args->item),
+							rsn_arg_where("timeout", item),
 							args->timeout_ms)));
 		return rsn_deadline_after(now_ms, args->timeout_ms);
 	}
@@ -355,13 +313,13 @@ rsn_create_args_from_sql(RsnCreateArgs *args, FunctionCallInfo fcinfo,
 						 int id_arg, int rest_arg)
 {
 	memset(args, 0, sizeof(RsnCreateArgs));
-	args->id = RSN_ARG_TEXT(id_arg);
+	args->common.id = RSN_ARG_TEXT(id_arg);
 	args->timeout = RSN_ARG_INTERVAL(rest_arg);
 	args->param = RSN_ARG_JSONB(rest_arg + 1);
-	args->headers = RSN_ARG_JSONB(rest_arg + 2);
+	args->common.headers = RSN_ARG_JSONB(rest_arg + 2);
 	args->tags = RSN_ARG_JSONB(rest_arg + 3);
-	args->key = RSN_ARG_TEXT(rest_arg + 4);
-	args->is_strict = RSN_ARG_BOOL(rest_arg + 5);
+	args->common.key = RSN_ARG_TEXT(rest_arg + 4);
+	args->common.is_strict = RSN_ARG_BOOL(rest_arg + 5);
 	args->has_timeout_at = !PG_ARGISNULL(rest_arg + 6);
 	if (args->has_timeout_at)
 		args->timeout_at_ms = rsn_ms_from_timestamptz(
@@ -381,69 +339,47 @@ rsn_check_payload(Jsonb *headers, Jsonb *data, const char *name, int item)
 	return payload;
 }
 
-/* Refuses tags that make no promise. */
-RsnTraits
-rsn_check_traits(Jsonb *tags, int item)
-{
-	RsnTraits	traits;
-	const char *reason;
-
-	if (!rsn_tags_traits(tags, &traits, &reason))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for %s", rsn_arg_where("tags", item)),
-				 errdetail("%s", reason)));
-	return traits;
-}
-
-/* Fills in what the tags say, which must suit the deadline. */
-static void
-check_traits(RsnCreateRequest *request, int item)
-{
-	RsnTraits	traits = rsn_check_traits(request->tags, item);
-
-	if (traits.offer_at_ms > 0 &&
-		traits.offer_at_ms >= request->rule.timeout_at_ms)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for %s", rsn_arg_where("tags", item)),
-				 errdetail("The tag \"resonate:delay\" must be before the deadline of the promise.")));
-	rsn_request_set_traits(request, &traits);
-}
-
 /* Checks the arguments of a create and makes the request of them. */
 void
 rsn_make_create_request(const RsnCreateArgs *args, int64 now_ms,
 						RsnCreateRequest *request)
 {
+	const RsnCommonArgs *common = &args->common;
+	int			item = common->item;
+	RsnFlaw		flaw;
+
 	memset(request, 0, sizeof(RsnCreateRequest));
-	request->id = rsn_check_id(args->id, RSN_PROMISE_ID_MAX, "id", args->item);
-	request->key = check_key(args->key, args->item);
+	request->id = rsn_check_id(common->id, RSN_PROMISE_ID_MAX, "id", item);
+	request->key = check_key(common->key, item);
 	request->tags = rsn_tags_with_default(rsn_check_strings(args->tags, "tags",
-															args->item));
-	request->param = rsn_check_payload(args->headers, args->param, "param",
-									   args->item);
-	rsn_check_written_size(request->tags, &request->param, args->item);
-	request->rule.is_strict = args->is_strict;
+															item));
+	request->param = rsn_check_payload(common->headers, args->param, "param",
+									   item);
+	if (!rsn_valid_written_size(request->tags, &request->param, &flaw))
+		rsn_raise_flaw(&flaw, flaw.part, item);
+	request->rule.is_strict = common->is_strict;
 	request->rule.timeout_at_ms = check_deadline(args, now_ms);
 	request->rule.key = rsn_key_from_text(request->key);
-	check_traits(request, args->item);
+	if (!rsn_valid_traits(request, &flaw))
+		rsn_raise_flaw(&flaw, flaw.part, item);
 }
 
 /* Checks the arguments of a settlement and makes the request of them. */
 void
 rsn_make_settle_request(const RsnSettleArgs *args, RsnSettleRequest *request)
 {
-	memset(request, 0, sizeof(RsnSettleRequest));
-	request->id = rsn_check_id(args->id, RSN_PROMISE_ID_MAX, "id", args->item);
-	request->key = check_key(args->key, args->item);
-	request->value = rsn_check_payload(args->headers, args->value, "value",
-									   args->item);
-	rsn_check_written_size(NULL, &request->value, args->item);
+	const RsnCommonArgs *common = &args->common;
+	int			item = common->item;
+	RsnFlaw		flaw;
 
+	memset(request, 0, sizeof(RsnSettleRequest));
+	request->id = rsn_check_id(common->id, RSN_PROMISE_ID_MAX, "id", item);
+	request->key = check_key(common->key, item);
+	request->value = rsn_check_payload(common->headers, args->value, "value",
+									   item);
+	if (!rsn_valid_settlement(request, &flaw))
+		rsn_raise_flaw(&flaw, flaw.part, item);
 	request->rule.target = args->target;
-	request->rule.is_strict = args->is_strict;
-	request->rule.has_value = request->value.headers != NULL ||
-		request->value.data != NULL;
+	request->rule.is_strict = common->is_strict;
 	request->rule.key = rsn_key_from_text(request->key);
 }

@@ -13,38 +13,40 @@
 #define RSN_API_ARGS_H
 
 #include "fmgr.h"
+#include "api/page.h"
+#include "api/valid.h"
 #include "engine/engine.h"
-#include "store/sizes.h"
-#include "store/tags.h"
 #include "utils/timestamp.h"
 
 #define RSN_KEY_MAX		1024
 
-typedef struct RsnCreateArgs
+/* What a create and a settlement both have. */
+typedef struct RsnCommonArgs
 {
 	int			item;
 	text	   *id;
+	Jsonb	   *headers;
+	text	   *key;
+	bool		is_strict;
+} RsnCommonArgs;
+
+typedef struct RsnCreateArgs
+{
+	RsnCommonArgs common;
 	Interval   *timeout;
 	bool		has_timeout_ms;
 	int64		timeout_ms;		/* instead of timeout */
 	bool		has_timeout_at;
 	int64		timeout_at_ms;
 	Jsonb	   *param;
-	Jsonb	   *headers;
 	Jsonb	   *tags;
-	text	   *key;
-	bool		is_strict;
 } RsnCreateArgs;
 
 typedef struct RsnSettleArgs
 {
-	int			item;
-	text	   *id;
+	RsnCommonArgs common;
 	RsnPromiseState target;
 	Jsonb	   *value;
-	Jsonb	   *headers;
-	text	   *key;
-	bool		is_strict;
 } RsnSettleArgs;
 
 /* An argument of the SQL function, or NULL. */
@@ -54,22 +56,24 @@ typedef struct RsnSettleArgs
 #define RSN_ARG_INT32(n, if_null) (PG_ARGISNULL(n) ? (if_null) : PG_GETARG_INT32(n))
 #define RSN_ARG_BOOL(n) (!PG_ARGISNULL(n) && PG_GETARG_BOOL(n))
 
-extern char *rsn_quote(const char *data, int len);
-extern char *rsn_quote_text(const text *value);
 extern char *rsn_arg_where(const char *name, int item);
+extern void rsn_raise_flaw(const RsnFlaw *flaw, const char *name,
+						   int item) pg_attribute_noreturn();
+extern void rsn_invalid_value(const text *value, const char *name, int item,
+							  const char *detail,
+							  const char *hint) pg_attribute_noreturn();
+extern void rsn_check_not_null(bool is_null, const char *name, int item);
 extern text *rsn_check_id(text *id, int len_max, const char *name, int item);
 extern text *rsn_check_address(text *address, bool for_receive);
 extern int64 rsn_check_interval(const Interval *interval, int64 now_ms,
 								const char *name, int item,
 								const char *hint);
 extern int	rsn_check_limit(int limit, int limit_max);
-extern void rsn_check_written_size(Jsonb *tags, const RsnPayload *payload,
-								   int item);
+extern RsnPage rsn_page_from_sql(FunctionCallInfo fcinfo, int limit_arg);
 extern Jsonb *rsn_check_strings(Jsonb *object, const char *name, int item);
 
 extern RsnPayload rsn_check_payload(Jsonb *headers, Jsonb *data,
 									const char *name, int item);
-extern RsnTraits rsn_check_traits(Jsonb *tags, int item);
 
 extern void rsn_create_args_from_sql(RsnCreateArgs *args,
 									 FunctionCallInfo fcinfo, int id_arg,

@@ -104,11 +104,7 @@ check_kind(text *kind)
 		return RSN_CALLBACK_NAMED;
 	if (strcmp(name, "listener") == 0)
 		return RSN_CALLBACK_LISTENER;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid value for %s: \"%s\"", rsn_arg_where("kind", 0),
-					rsn_quote(name, strlen(name))),
-			 errhint("Use callback or listener.")));
+	rsn_invalid_value(kind, "kind", 0, NULL, "Use callback or listener.");
 }
 
 /* resonate.acknowledge(promise_id, callback_id, kind) */

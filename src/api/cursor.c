@@ -22,6 +22,7 @@
 #include "api/args.h"
 #include "api/cursor.h"
 #include "server/compat.h"
+#include "server/json_write.h"
 
 #define CURSOR_VERSION	2
 
@@ -218,45 +219,21 @@ get_int(StringInfo body)
 	return (int) pq_getmsgint(body, 4);
 }
 
-/* Bytes of the cursor that are text in the server encoding, not a copy of them. */
-static const char *
-get_string(StringInfo body, int len_min, int len_max, int *len)
+/* Bytes of the cursor that are text in the server encoding. */
+static text *
+get_text(StringInfo body, int len_min, int len_max)
 {
 	int			encoding = GetDatabaseEncoding() == PG_SQL_ASCII ? PG_UTF8
 	: GetDatabaseEncoding();
 	const char *data;
+	int			len = get_int(body);
 
-	*len = get_int(body);
-	if (*len < len_min || *len > len_max ||
-		*len > body->len - body->cursor)
+	if (len < len_min || len > len_max || len > body->len - body->cursor)
 		invalid_cursor();
-	data = pq_getmsgbytes(body, *len);
-	if (!pg_verify_mbstr(encoding, data, *len, true))
+	data = pq_getmsgbytes(body, len);
+	if (!pg_verify_mbstr(encoding, data, len, true))
 		invalid_cursor();
-	return data;
-}
-
-static text *
-get_text(StringInfo body, int len_min, int len_max)
-{
-	int			len;
-	const char *data = get_string(body, len_min, len_max, &len);
-
 	return cstring_to_text_with_len(data, len);
-}
-
-static JsonbValue
-get_json_string(StringInfo body)
-{
-	JsonbValue	value;
-	const char *data;
-	int			len;
-
-	data = get_string(body, 0, RSN_DATA_MAX, &len);
-	value.type = jbvString;
-	value.val.string.val = unconstify(char *, data);
-	value.val.string.len = len;
-	return value;
 }
 
 /* What was sent as tags; as many are read as there are bytes for. */
@@ -264,22 +241,20 @@ static Jsonb *
 get_tags(StringInfo body)
 {
 	int			n = get_int(body);
-	JsonbParseState *state = NULL;
+	RsnJson		json;
 
 	if (n == ANY_TAGS)
 		return NULL;
 	if (n < 0)
 		invalid_cursor();
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	rsn_json_begin_object(&json);
 	for (int i = 0; i < n; i++)
 	{
-		JsonbValue	key = get_json_string(body);
-		JsonbValue	value = get_json_string(body);
+		char	   *key = text_to_cstring(get_text(body, 0, RSN_DATA_MAX));
 
-		pushJsonbValue(&state, WJB_KEY, &key);
-		pushJsonbValue(&state, WJB_VALUE, &value);
+		rsn_json_add_text(&json, key, get_text(body, 0, RSN_DATA_MAX));
 	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	return JsonbValueToJsonb(rsn_json_end_object(&json));
 }
 
 /* Reads the request that a cursor continues. */

@@ -76,10 +76,12 @@ string_value(const JsonbValue *value)
 static void
 take_timeout(RsnCreateArgs *args, JsonbValue *value)
 {
+	int			item = args->common.item;
+
 	if (value->type == jbvNumeric)
 	{
 		args->has_timeout_ms = true;
-		args->timeout_ms = take_ms("timeout", args->item, value);
+		args->timeout_ms = take_ms("timeout", item, value);
 	}
 	else if (value->type == jbvString)
 		args->timeout = DatumGetIntervalP(DirectFunctionCall3(interval_in,
@@ -87,15 +89,17 @@ take_timeout(RsnCreateArgs *args, JsonbValue *value)
 															  ObjectIdGetDatum(InvalidOid),
 															  Int32GetDatum(-1)));
 	else
-		wrong_type("timeout", args->item, "an interval or a number", value);
+		wrong_type("timeout", item, "an interval or a number", value);
 }
 
 static void
 take_timeout_at(RsnCreateArgs *args, JsonbValue *value)
 {
+	int			item = args->common.item;
+
 	args->has_timeout_at = true;
 	if (value->type == jbvNumeric)
-		args->timeout_at_ms = take_ms("timeout_at", args->item, value);
+		args->timeout_at_ms = take_ms("timeout_at", item, value);
 	else if (value->type == jbvString)
 		args->timeout_at_ms =
 			rsn_ms_from_timestamptz(DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in,
@@ -103,26 +107,17 @@ take_timeout_at(RsnCreateArgs *args, JsonbValue *value)
 																			ObjectIdGetDatum(InvalidOid),
 																			Int32GetDatum(-1))));
 	else
-		wrong_type("timeout_at", args->item, "an instant or a number", value);
+		wrong_type("timeout_at", item, "an instant or a number", value);
 }
 
+/* A member that both kinds of items have. */
 static bool
-take_create_member(void *opaque, const char *name, JsonbValue *value)
+take_common_member(RsnCommonArgs *args, const char *name, JsonbValue *value)
 {
-	RsnCreateArgs *args = opaque;
-
 	if (strcmp(name, "id") == 0)
 		args->id = take_text(name, args->item, value);
-	else if (strcmp(name, "timeout") == 0)
-		take_timeout(args, value);
-	else if (strcmp(name, "timeout_at") == 0)
-		take_timeout_at(args, value);
-	else if (strcmp(name, "param") == 0)
-		args->param = JsonbValueToJsonb(value);
 	else if (strcmp(name, "headers") == 0)
 		args->headers = JsonbValueToJsonb(value);
-	else if (strcmp(name, "tags") == 0)
-		args->tags = JsonbValueToJsonb(value);
 	else if (strcmp(name, "idempotency_key") == 0)
 		args->key = take_text(name, args->item, value);
 	else if (strcmp(name, "strict") == 0)
@@ -132,21 +127,34 @@ take_create_member(void *opaque, const char *name, JsonbValue *value)
 	return true;
 }
 
+static bool
+take_create_member(void *opaque, const char *name, JsonbValue *value)
+{
+	RsnCreateArgs *args = opaque;
+
+	if (strcmp(name, "timeout") == 0)
+		take_timeout(args, value);
+	else if (strcmp(name, "timeout_at") == 0)
+		take_timeout_at(args, value);
+	else if (strcmp(name, "param") == 0)
+		args->param = JsonbValueToJsonb(value);
+	else if (strcmp(name, "tags") == 0)
+		args->tags = JsonbValueToJsonb(value);
+	else
+		return take_common_member(&args->common, name, value);
+	return true;
+}
+
 /* The state that a settlement wants. */
 RsnPromiseState
 rsn_check_target(const text *state, int item)
 {
 	RsnPromiseState target;
-	char	   *name = text_to_cstring(state);
 
-	if (!rsn_promise_state_from_name(name, &target) ||
-		target == RSN_PROMISE_PENDING || target == RSN_PROMISE_TIMEDOUT)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for %s: \"%s\"",
-						rsn_arg_where("state", item),
-						rsn_quote(name, strlen(name))),
-				 errhint("Use resolved, rejected or rejected_canceled.")));
+	if (!rsn_promise_state_from_name(text_to_cstring(state), &target) ||
+		!rsn_valid_target(target))
+		rsn_invalid_value(state, "state", item, NULL,
+						  "Use resolved, rejected or rejected_canceled.");
 	return target;
 }
 
@@ -154,22 +162,14 @@ static bool
 take_settle_member(void *opaque, const char *name, JsonbValue *value)
 {
 	RsnSettleArgs *args = opaque;
+	int			item = args->common.item;
 
-	if (strcmp(name, "id") == 0)
-		args->id = take_text(name, args->item, value);
-	else if (strcmp(name, "state") == 0)
-		args->target = rsn_check_target(take_text(name, args->item, value),
-										args->item);
+	if (strcmp(name, "state") == 0)
+		args->target = rsn_check_target(take_text(name, item, value), item);
 	else if (strcmp(name, "value") == 0)
 		args->value = JsonbValueToJsonb(value);
-	else if (strcmp(name, "headers") == 0)
-		args->headers = JsonbValueToJsonb(value);
-	else if (strcmp(name, "idempotency_key") == 0)
-		args->key = take_text(name, args->item, value);
-	else if (strcmp(name, "strict") == 0)
-		args->is_strict = take_bool(name, args->item, value);
 	else
-		return false;
+		return take_common_member(&args->common, name, value);
 	return true;
 }
 
@@ -199,10 +199,7 @@ take_members(JsonbContainer *object, int item, void *args, MemberTaker taker)
 static int
 check_array(Jsonb *array, const char *name)
 {
-	if (array == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", rsn_arg_where(name, 0))));
+	rsn_check_not_null(array == NULL, name, 0);
 	if (!JB_ROOT_IS_ARRAY(array) || JB_ROOT_IS_SCALAR(array))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -241,7 +238,7 @@ make_create_request(JsonbContainer *object, int item, int64 now_ms,
 {
 	RsnCreateArgs args = {0};
 
-	args.item = item;
+	args.common.item = item;
 	take_members(object, item, &args, take_create_member);
 	rsn_make_create_request(&args, now_ms, request);
 }
@@ -252,14 +249,10 @@ make_settle_request(JsonbContainer *object, int item,
 {
 	RsnSettleArgs args = {0};
 
-	args.item = item;
+	args.common.item = item;
 	args.target = RSN_PROMISE_PENDING;
 	take_members(object, item, &args, take_settle_member);
-	if (args.target == RSN_PROMISE_PENDING)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null",
-						rsn_arg_where("state", item))));
+	rsn_check_not_null(args.target == RSN_PROMISE_PENDING, "state", item);
 	rsn_make_settle_request(&args, request);
 }
 
@@ -303,10 +296,7 @@ rsn_settle_requests_from_json(Jsonb *array, int *n)
 static JsonbContainer *
 check_object(Jsonb *object, const char *name)
 {
-	if (object == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", rsn_arg_where(name, 0))));
+	rsn_check_not_null(object == NULL, name, 0);
 	if (!JB_ROOT_IS_OBJECT(object))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -74,12 +74,12 @@ settle(FunctionCallInfo fcinfo, RsnPromiseState target)
 	RsnSettleRequest request;
 	RsnOutcome	outcome;
 
-	args.id = RSN_ARG_TEXT(0);
+	args.common.id = RSN_ARG_TEXT(0);
 	args.target = target;
 	args.value = RSN_ARG_JSONB(1);
-	args.headers = RSN_ARG_JSONB(2);
-	args.key = RSN_ARG_TEXT(3);
-	args.is_strict = RSN_ARG_BOOL(4);
+	args.common.headers = RSN_ARG_JSONB(2);
+	args.common.key = RSN_ARG_TEXT(3);
+	args.common.is_strict = RSN_ARG_BOOL(4);
 	rsn_make_settle_request(&args, &request);
 	outcome = rsn_engine_settle(&request);
 	rsn_notice_settle(&request, &outcome);

@@ -22,9 +22,8 @@
 /* Columns of resonate.fence_result before those of the promise. */
 #define FENCE_NCOLUMNS 2
 
-/* Columns of resonate.task_search_result before setbacks, and all of them. */
+/* Columns of resonate.task_search_result before setbacks. */
 #define FOUND_NFIRST 9
-#define FOUND_NCOLUMNS (FOUND_NFIRST + CLOCK_NCOLUMNS + 1)
 
 /* The columns from state to ttl, which all result types have for a task. */
 static void
@@ -102,32 +101,25 @@ rsn_record_fence(FunctionCallInfo fcinfo, text *inner_id,
 	return rsn_record_form(fcinfo, values, nulls);
 }
 
+static void
+set_found(Datum *values, bool *nulls, int i, const void *arg)
+{
+	const RsnTaskRow *row = &((const RsnTaskRow *) arg)[i];
+
+	rsn_set_varlena(values, nulls, 1, row->id);
+	set_task(values + 2, nulls + 2, &row->core, row->pid);
+	rsn_set_time(values, nulls, 7, row->core.timeout_at_ms);
+	rsn_set_datum(values, nulls, 8, Int64GetDatum(row->core.timeout_at_ms));
+	set_clocks(values + FOUND_NFIRST, nulls + FOUND_NFIRST, &row->core);
+	if (row->core.state != RSN_TASK_FULFILLED)
+		rsn_set_varlena(values, nulls, FOUND_NFIRST + CLOCK_NCOLUMNS,
+						row->address);
+}
+
 /* A set of resonate.task_search_result; cursor, if any, goes into the last row. */
 void
 rsn_put_tasks(FunctionCallInfo fcinfo, const RsnTaskRow *rows, int n,
 			  text *cursor)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-
-	for (int i = 0; i < n; i++)
-	{
-		Datum		values[FOUND_NCOLUMNS];
-		bool		nulls[FOUND_NCOLUMNS];
-
-		rsn_set_null(values, nulls, lengthof(values));
-		if (i == n - 1)
-			rsn_set_varlena(values, nulls, 0, cursor);
-		rsn_set_varlena(values, nulls, 1, rows[i].id);
-		set_task(values + 2, nulls + 2, &rows[i].core, rows[i].pid);
-		rsn_set_time(values, nulls, 7, rows[i].core.timeout_at_ms);
-		rsn_set_datum(values, nulls, 8,
-					  Int64GetDatum(rows[i].core.timeout_at_ms));
-		set_clocks(values + FOUND_NFIRST, nulls + FOUND_NFIRST,
-				   &rows[i].core);
-		if (rows[i].core.state != RSN_TASK_FULFILLED)
-			rsn_set_varlena(values, nulls, FOUND_NFIRST + CLOCK_NCOLUMNS,
-							rows[i].address);
-		tuplestore_putvalues(result->setResult, result->setDesc, values,
-							 nulls);
-	}
+	rsn_put_page(fcinfo, n, cursor, set_found, rows);
 }

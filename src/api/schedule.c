@@ -14,16 +14,12 @@
 
 #include "api/args.h"
 #include "api/record.h"
-#include "engine/occurrence.h"
 #include "server/clock.h"
 #include "server/guc.h"
 #include "store/payload.h"
 
 /* What the promises are called unless the caller says otherwise. */
 #define PROMISE_ID_DEFAULT "{{.id}}.{{.timestamp}}"
-
-#define SEARCH_LIMIT_DEFAULT	100
-#define SEARCH_LIMIT_MAX		1000
 
 /* Columns of the result types, of which the first is the status or cursor. */
 #define SCHEDULE_NCOLUMNS 17
@@ -83,50 +79,13 @@ check_schedule_id(text *id)
 	return rsn_check_id(id, RSN_SCHEDULE_ID_MAX, "id", 0);
 }
 
-static void
-invalid_value(const char *name, const text *value, const char *reason)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid value for %s: \"%s\"", rsn_arg_where(name, 0),
-					rsn_quote_text(value)),
-			 errdetail("%s", reason)));
-}
-
-/* Has the schedule run first after now. */
-static void
-check_rule(RsnScheduleRow *row)
-{
-	RsnCronRule rule;
-	const char *reason;
-
-	if (row->cron == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", rsn_arg_where("cron", 0))));
-	if (!rsn_schedule_parse_rule(row->cron, NULL, &rule, &reason))
-		invalid_value("cron", row->cron, reason);
-	if (!rsn_schedule_parse_rule(row->cron, row->time_zone, &rule, &reason))
-		invalid_value("time_zone", row->time_zone, reason);
-	if (!rsn_schedule_start(row, &rule))
-		invalid_value("cron", row->cron, "It has no occurrence any more.");
-}
-
 /* The template of the ids of the promises. */
 static text *
-check_template(text *promise_id, const text *schedule_id)
+check_template(text *promise_id)
 {
-	int			len;
-
 	if (promise_id == NULL)
 		promise_id = cstring_to_text(PROMISE_ID_DEFAULT);
-	rsn_check_id(promise_id, RSN_PROMISE_ID_MAX, "promise_id", 0);
-	len = rsn_schedule_id_len_max(promise_id, schedule_id);
-	if (len > RSN_PROMISE_ID_MAX)
-		invalid_value("promise_id", promise_id,
-					  psprintf("The ids of the promises could have %d bytes; the limit is %d.",
-							   len, RSN_PROMISE_ID_MAX));
-	return promise_id;
+	return rsn_check_id(promise_id, RSN_PROMISE_ID_MAX, "promise_id", 0);
 }
 
 static RsnCatchUp
@@ -136,7 +95,8 @@ check_catch_up(text *catch_up)
 
 	if (catch_up != NULL &&
 		!rsn_catch_up_from_name(text_to_cstring(catch_up), &result))
-		invalid_value("catch_up", catch_up, "It must be all, last or none.");
+		rsn_invalid_value(catch_up, "catch_up", 0,
+						  "It must be all, last or none.", NULL);
 	return result;
 }
 
@@ -153,25 +113,22 @@ static void
 schedule_from_args(FunctionCallInfo fcinfo, RsnScheduleRow *row)
 {
 	int64		now_ms = rsn_clock_now();
-	Jsonb	   *tags;
+	RsnFlaw		flaw;
 
 	memset(row, 0, sizeof(RsnScheduleRow));
 	row->id = check_schedule_id(RSN_ARG_TEXT(0));
 	row->cron = RSN_ARG_TEXT(1);
-	row->promise_id = check_template(RSN_ARG_TEXT(2), row->id);
+	row->promise_id = check_template(RSN_ARG_TEXT(2));
 	row->promise_timeout_ms = check_timeout(RSN_ARG_INTERVAL(3), now_ms);
 	row->param = rsn_check_payload(RSN_ARG_JSONB(5), RSN_ARG_JSONB(4),
 								   "param", 0);
-	tags = rsn_tags_with_default(rsn_check_strings(RSN_ARG_JSONB(6), "tags", 0));
-	(void) rsn_check_traits(tags, 0);
-	rsn_check_written_size(tags, &row->param, 0);
-	row->promise_tags = (struct varlena *) tags;
+	row->promise_tags = (struct varlena *)
+		rsn_tags_with_default(rsn_check_strings(RSN_ARG_JSONB(6), "tags", 0));
 	row->time_zone = RSN_ARG_TEXT(7);
 	row->catch_up = check_catch_up(RSN_ARG_TEXT(8));
-	row->created_at_ms = now_ms;
-	row->last_run_at_ms = -1;
-	row->last_missed_at_ms = -1;
-	check_rule(row);
+	rsn_check_not_null(row->cron == NULL, "cron", 0);
+	if (!rsn_valid_schedule(row, now_ms, &flaw))
+		rsn_raise_flaw(&flaw, flaw.part, 0);
 }
 
 static bool
@@ -240,21 +197,11 @@ Datum
 resonate_search_schedules(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *tags = rsn_check_strings(RSN_ARG_JSONB(0), "tags", 0);
-	int			limit = rsn_check_limit(RSN_ARG_INT32(1, SEARCH_LIMIT_DEFAULT),
-										SEARCH_LIMIT_MAX);
-	text	   *after_id = RSN_ARG_TEXT(2);
+	RsnPage		page = rsn_page_from_sql(fcinfo, 1);
 	RsnScheduleRow *rows;
-	int			n;
-	int			nshown;
 
-	if (after_id == NULL)
-		after_id = cstring_to_text("");
 	InitMaterializedSRF(fcinfo, 0);
-
-	/* One more than wanted tells whether there is another page. */
-	n = rsn_engine_search_schedules(tags, after_id, limit + 1, &rows);
-	nshown = rsn_schedules_that_fit(rows, Min(n, limit));
-	rsn_put_page(fcinfo, nshown, nshown < n ? rows[nshown - 1].id : NULL,
-				 set_found, rows);
+	rows = rsn_page_schedules(&page, tags);
+	rsn_put_page(fcinfo, page.n, page.cursor, set_found, rows);
 	return (Datum) 0;
 }

@@ -43,11 +43,8 @@ check_group(text *state)
 		if (pg_strcasecmp(name, group_names[i]) == 0)
 			return (RsnStateGroup) i;
 	}
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid value for %s: \"%s\"", rsn_arg_where("state", 0),
-					rsn_quote(name, strlen(name))),
-			 errhint("Use pending, resolved, rejected, rejected_canceled or rejected_timedout; rejected includes the last two.")));
+	rsn_invalid_value(state, "state", 0, NULL,
+					  "Use pending, resolved, rejected, rejected_canceled or rejected_timedout; rejected includes the last two.");
 }
 
 /* The filters that the call has of its own. */

@@ -19,10 +19,6 @@
 #include "api/notice.h"
 #include "api/record_task.h"
 #include "server/clock.h"
-#include "server/id.h"
-
-#define SEARCH_LIMIT_DEFAULT	100
-#define SEARCH_LIMIT_MAX		1000
 
 PG_FUNCTION_INFO_V1(resonate_create_promise_and_task);
 PG_FUNCTION_INFO_V1(resonate_get_task);
@@ -35,15 +31,6 @@ PG_FUNCTION_INFO_V1(resonate_heartbeat_tasks);
 PG_FUNCTION_INFO_V1(resonate_halt_task);
 PG_FUNCTION_INFO_V1(resonate_continue_task);
 PG_FUNCTION_INFO_V1(resonate_search_tasks);
-
-static void
-check_not_null(bool is_null, const char *name)
-{
-	if (is_null)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", rsn_arg_where(name, 0))));
-}
 
 static text *
 check_task_id(text *id)
@@ -72,7 +59,7 @@ check_version(int32 version, const char *name)
 static int32
 version_arg(FunctionCallInfo fcinfo, int n)
 {
-	check_not_null(PG_ARGISNULL(n), "version");
+	rsn_check_not_null(PG_ARGISNULL(n), "version", 0);
 	return check_version(PG_GETARG_INT32(n), "version");
 }
 
@@ -83,7 +70,7 @@ lease_args(FunctionCallInfo fcinfo, int n)
 	RsnLease	lease;
 
 	lease.pid = check_pid(RSN_ARG_TEXT(n));
-	check_not_null(PG_ARGISNULL(n + 1), "ttl");
+	rsn_check_not_null(PG_ARGISNULL(n + 1), "ttl", 0);
 	lease.ttl_ms = rsn_check_interval(PG_GETARG_INTERVAL_P(n + 1),
 									  rsn_clock_now(), "ttl", 0, NULL);
 	if (lease.ttl_ms == 0)
@@ -135,15 +122,13 @@ resonate_create_promise_and_task(PG_FUNCTION_ARGS)
 	RsnLease	lease;
 	RsnTaskOutcome outcome;
 	RsnOutcome	created = {0};
+	RsnFlaw		flaw;
 
 	rsn_create_args_from_sql(&args, fcinfo, 0, 3);
 	rsn_make_create_request(&args, now_ms, &request);
 	lease = lease_args(fcinfo, 1);
-	if (!request.rule.is_targeted)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for %s", rsn_arg_where("tags", 0)),
-				 errdetail("A promise has a task when it has the tag \"resonate:target\" and is no timer.")));
+	if (!rsn_valid_to_take(&request, &flaw))
+		rsn_raise_flaw(&flaw, flaw.part, 0);
 	outcome = rsn_engine_create_and_take(&request, &lease, true, now_ms);
 	created.status = outcome.status;
 	created.promise = outcome.promise;
@@ -189,29 +174,10 @@ static text **
 check_awaited(ArrayType *array, text *id, int *n)
 {
 	text	  **awaited = ids_from_array(array, "awaited", n);
-	text	  **sorted = palloc(sizeof(text *) * Max(*n, 1));
+	RsnFlaw		flaw;
 
-	if (*n == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must not be empty", rsn_arg_where("awaited", 0))));
-	memcpy(sorted, awaited, sizeof(text *) * *n);
-	qsort(sorted, *n, sizeof(text *), rsn_id_compare_pointers);
-	for (int i = 0; i < *n; i++)
-	{
-		if (rsn_id_equals(sorted[i], id))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("%s must not contain the task itself",
-							rsn_arg_where("awaited", 0))));
-		if (i > 0 && rsn_id_equals(sorted[i - 1], sorted[i]))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("%s must not contain duplicates",
-							rsn_arg_where("awaited", 0)),
-					 errdetail("It contains \"%s\" more than once.",
-							   rsn_quote_text(sorted[i]))));
-	}
+	if (!rsn_valid_awaited(awaited, *n, id, &flaw))
+		rsn_raise_flaw(&flaw, "awaited", 0);
 	return awaited;
 }
 
@@ -225,7 +191,7 @@ resonate_suspend_task(PG_FUNCTION_ARGS)
 	int			n;
 	RsnTaskOutcome outcome;
 
-	check_not_null(PG_ARGISNULL(2), "awaited");
+	rsn_check_not_null(PG_ARGISNULL(2), "awaited", 0);
 	awaited = check_awaited(PG_GETARG_ARRAYTYPE_P(2), id, &n);
 	outcome = rsn_engine_suspend(id, version, awaited, n);
 	return rsn_record_task(fcinfo, &outcome);
@@ -240,12 +206,12 @@ resonate_fulfill_task(PG_FUNCTION_ARGS)
 	int32		version;
 	RsnTaskOutcome outcome;
 
-	args.id = RSN_ARG_TEXT(0);
+	args.common.id = RSN_ARG_TEXT(0);
 	args.target = RSN_PROMISE_RESOLVED;
 	if (!PG_ARGISNULL(2))
 		args.target = rsn_check_target(PG_GETARG_TEXT_PP(2), 0);
 	args.value = RSN_ARG_JSONB(3);
-	args.headers = RSN_ARG_JSONB(4);
+	args.common.headers = RSN_ARG_JSONB(4);
 	rsn_make_settle_request(&args, &request);
 	version = version_arg(fcinfo, 1);
 	outcome = rsn_engine_fulfill(version, &request);
@@ -258,17 +224,13 @@ is_create_action(text *action)
 {
 	char	   *name;
 
-	check_not_null(action == NULL, "action");
+	rsn_check_not_null(action == NULL, "action", 0);
 	name = text_to_cstring(action);
 	if (strcmp(name, "create") == 0)
 		return true;
 	if (strcmp(name, "settle") == 0)
 		return false;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid value for %s: \"%s\"", rsn_arg_where("action", 0),
-					rsn_quote_text(action)),
-			 errhint("Use create or settle.")));
+	rsn_invalid_value(action, "action", 0, NULL, "Use create or settle.");
 }
 
 /* resonate.fence_task(id, version, action, promise) */
@@ -282,6 +244,7 @@ resonate_fence_task(PG_FUNCTION_ARGS)
 	RsnFenceAction action = {0};
 	RsnFenceOutcome outcome;
 	text	   *inner_id;
+	RsnFlaw		flaw;
 
 	if (is_create_action(RSN_ARG_TEXT(2)))
 	{
@@ -296,12 +259,8 @@ resonate_fence_task(PG_FUNCTION_ARGS)
 		action.settle = &settle;
 		inner_id = settle.id;
 	}
-	if (rsn_id_equals(inner_id, id))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must not be the promise of the task itself",
-						rsn_arg_where("promise", 0)),
-				 errhint("The holder of a task settles its promise with fulfill_task.")));
+	if (!rsn_valid_in_fence(inner_id, id, &flaw))
+		rsn_raise_flaw(&flaw, "promise", 0);
 	outcome = rsn_engine_fence(id, version, &action);
 	if (outcome.status == RSN_STATUS_OK && action.create != NULL)
 		rsn_notice_create(&create, &outcome.inner, rsn_clock_now());
@@ -384,11 +343,8 @@ check_state(text *state)
 	RsnTaskState result;
 
 	if (!rsn_task_state_from_name(text_to_cstring(state), &result))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for %s: \"%s\"",
-						rsn_arg_where("state", 0), rsn_quote_text(state)),
-				 errhint("Use pending, acquired, suspended, halted or fulfilled.")));
+		rsn_invalid_value(state, "state", 0, NULL,
+						  "Use pending, acquired, suspended, halted or fulfilled.");
 	return result;
 }
 
@@ -396,38 +352,26 @@ check_state(text *state)
 Datum
 resonate_search_tasks(PG_FUNCTION_ARGS)
 {
-	bool		is_any_state = PG_ARGISNULL(0);
-	RsnTaskState state = RSN_TASK_PENDING;
-	int			limit = rsn_check_limit(RSN_ARG_INT32(1, SEARCH_LIMIT_DEFAULT),
-										SEARCH_LIMIT_MAX);
-	text	   *after_id = RSN_ARG_TEXT(2);
-	text	   *cursor;
+	RsnPage		page = rsn_page_from_sql(fcinfo, 1);
+	RsnTaskState wanted;
+	RsnTaskState *state = NULL;
 	RsnTaskRow *rows;
-	int			n;
 
-	if (!is_any_state)
-		state = check_state(PG_GETARG_TEXT_PP(0));
-	if (after_id == NULL)
-		after_id = cstring_to_text("");
+	if (!PG_ARGISNULL(0))
+	{
+		wanted = check_state(PG_GETARG_TEXT_PP(0));
+		state = &wanted;
+	}
 	InitMaterializedSRF(fcinfo, 0);
+	rows = rsn_page_tasks(&page, state);
 
-	/*
-	 * One more than wanted tells whether there is another page.  The cursor
-	 * is in a row, so a part that has none is not a page.
-	 */
-	n = rsn_engine_search_tasks(state, is_any_state, after_id, limit + 1,
-								&rows, &cursor);
-	while (n == 0 && cursor != NULL)
+	/* The cursor is in a row, so without one this is not a page. */
+	while (page.n == 0 && page.cursor != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
-		n = rsn_engine_search_tasks(state, is_any_state, cursor, limit + 1,
-									&rows, &cursor);
+		page.after_id = page.cursor;
+		rows = rsn_page_tasks(&page, state);
 	}
-	if (n > limit)
-	{
-		n = limit;
-		cursor = rows[n - 1].id;
-	}
-	rsn_put_tasks(fcinfo, rows, n, cursor);
+	rsn_put_tasks(fcinfo, rows, page.n, page.cursor);
 	return (Datum) 0;
 }

@@ -15,12 +15,14 @@
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
-#include "api/args.h"
 #include "protocol/decode.h"
 #include "server/guc.h"
 #include "server/id.h"
+#include "server/json_write.h"
 #include "store/payload.h"
-#include "store/tags.h"
+
+/* Why a state is none that a settlement can ask for. */
+#define TARGETS_ONLY "state must be resolved, rejected or rejected_canceled"
 
 /* Keeps a fault, unless there is one already. */
 void
@@ -44,6 +46,24 @@ rsn_decode_fail(RsnDecoder *decoder, const char *format,...)
 		enlargeStringInfo(&message, needed);
 	}
 	decoder->error = message.data;
+}
+
+/* What a flaw of a member, or of several together, is called. */
+static char *
+describe(const char *name, const RsnFlaw *flaw)
+{
+	if (flaw->problem == NULL)
+		return psprintf("%s: %s", name, flaw->detail);
+	return psprintf("%s %s%s%s", name, flaw->problem,
+					flaw->detail != NULL ? ": " : "",
+					flaw->detail != NULL ? flaw->detail : "");
+}
+
+/* Keeps what a check has found. */
+void
+rsn_decode_refuse(RsnDecoder *decoder, const char *name, const RsnFlaw *flaw)
+{
+	rsn_decode_fail(decoder, "%s", describe(name, flaw));
 }
 
 static void
@@ -111,18 +131,17 @@ rsn_decode_text(RsnDecoder *decoder, JsonbContainer *object, const char *name,
 				int len_max)
 {
 	JsonbValue	value;
+	RsnFlaw		flaw;
 
-	if (!find(object, name, &value) || value.type != jbvString ||
-		value.val.string.len == 0)
+	if (!find(object, name, &value) || value.type != jbvString)
 	{
-		rsn_decode_fail(decoder, "%s must be a string that is not empty",
-						name);
+		rsn_decode_fail(decoder, "%s must be a string", name);
 		return NULL;
 	}
-	if (value.val.string.len > len_max)
+	if (!rsn_valid_id(value.val.string.val, value.val.string.len, len_max,
+					  &flaw))
 	{
-		rsn_decode_fail(decoder, "%s must not have more than %d bytes", name,
-						len_max);
+		rsn_decode_refuse(decoder, name, &flaw);
 		return NULL;
 	}
 	return cstring_to_text_with_len(value.val.string.val,
@@ -204,53 +223,22 @@ rsn_decode_optional_int(RsnDecoder *decoder, JsonbContainer *object,
 	return check_int(decoder, &value, name, min, max);
 }
 
-static bool
-has_strings_only(JsonbContainer *object)
-{
-	JsonbIterator *it = JsonbIteratorInit(object);
-	JsonbIteratorToken token;
-	JsonbValue	value;
-
-	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
-	{
-		if (token == WJB_VALUE && value.type != jbvString)
-			return false;
-	}
-	return true;
-}
-
 /* A member that has to be an object of strings; NULL when it is absent. */
 Jsonb *
 rsn_decode_strings(RsnDecoder *decoder, JsonbContainer *object,
 				   const char *name)
 {
 	JsonbValue	value;
-	JsonbContainer *strings;
+	RsnFlaw		flaw;
 
 	if (!find(object, name, &value))
 		return NULL;
-	strings = container_of(&value);
-	if (strings == NULL || !JsonContainerIsObject(strings) ||
-		!has_strings_only(strings))
+	if (!rsn_valid_strings(&value, &flaw))
 	{
-		rsn_decode_fail(decoder, "%s must be an object of strings", name);
-		return NULL;
-	}
-	if (value.val.binary.len > RSN_DATA_MAX)
-	{
-		rsn_decode_fail(decoder, "%s is too large", name);
+		rsn_decode_refuse(decoder, name, &flaw);
 		return NULL;
 	}
 	return JsonbValueToJsonb(&value);
-}
-
-static Jsonb *
-empty_object(void)
-{
-	JsonbParseState *state = NULL;
-
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
 /* Tags to create with: an object of strings, or absent, which is none. */
@@ -259,7 +247,7 @@ rsn_decode_tags(RsnDecoder *decoder, JsonbContainer *object, const char *name)
 {
 	Jsonb	   *tags = rsn_decode_strings(decoder, object, name);
 
-	return tags != NULL ? tags : empty_object();
+	return tags != NULL ? tags : rsn_json_empty_object();
 }
 
 /* Tags to search for: the same, but null is allowed, and none is NULL. */
@@ -273,13 +261,20 @@ rsn_decode_search_tags(RsnDecoder *decoder, JsonbContainer *object)
 	return rsn_decode_strings(decoder, object, "tags");
 }
 
-/* Where to continue a search: after an id, which need not exist. */
-text *
-rsn_decode_cursor(RsnDecoder *decoder, JsonbContainer *object)
+/* How much of a search is asked for, and where it continues. */
+RsnPage
+rsn_decode_page(RsnDecoder *decoder, JsonbContainer *object,
+				int limit_default)
 {
-	text	   *cursor = rsn_decode_optional_text(decoder, object, "cursor");
+	RsnPage		page = {0};
 
-	return cursor != NULL ? cursor : cstring_to_text("");
+	page.limit = (int) rsn_decode_optional_int(decoder, object, "limit", 1,
+											   RSN_PAGE_LIMIT_MAX,
+											   limit_default);
+	page.after_id = rsn_decode_optional_text(decoder, object, "cursor");
+	if (page.after_id == NULL)
+		page.after_id = cstring_to_text("");
+	return page;
 }
 
 /* A param or value: an object, or absent; in it data may be null. */
@@ -290,6 +285,7 @@ rsn_decode_payload(RsnDecoder *decoder, JsonbContainer *object,
 	RsnPayload	payload = {0};
 	JsonbContainer *container;
 	JsonbValue	data;
+	RsnFlaw		flaw;
 
 	if (!rsn_decode_has(object, name))
 		return payload;
@@ -302,8 +298,8 @@ rsn_decode_payload(RsnDecoder *decoder, JsonbContainer *object,
 		return payload;
 	if (data.type != jbvString)
 		rsn_decode_fail(decoder, "%s.data must be a string", name);
-	else if (data.val.string.len > RSN_DATA_MAX)
-		rsn_decode_fail(decoder, "%s.data is too large", name);
+	else if (!rsn_valid_size(data.val.string.len, &flaw))
+		rsn_decode_refuse(decoder, psprintf("%s.data", name), &flaw);
 	else
 		rsn_payload_set_string(&payload, data.val.string.val,
 							   data.val.string.len);
@@ -369,24 +365,17 @@ RsnCreateRequest
 rsn_decode_create(RsnDecoder *decoder, JsonbContainer *data)
 {
 	RsnCreateRequest request = {0};
-	RsnTraits	traits = {0};
-	const char *reason;
+	RsnFlaw		flaw;
 
 	request.id = rsn_decode_text(decoder, data, "id", RSN_PROMISE_ID_MAX);
 	request.rule.timeout_at_ms = rsn_decode_int(decoder, data, "timeoutAt", 0,
 												PG_INT64_MAX);
 	request.param = rsn_decode_payload(decoder, data, "param");
 	request.tags = rsn_decode_tags(decoder, data, "tags");
-	if (request.tags != NULL &&
-		rsn_written_size(request.tags, &request.param) > RSN_RECORD_MAX)
-		rsn_decode_fail(decoder, "param and tags are too large together");
-	if (!rsn_tags_traits(request.tags, &traits, &reason))
-		fail_unfit(decoder, reason);
-	else if (traits.offer_at_ms > 0 &&
-			 traits.offer_at_ms >= request.rule.timeout_at_ms)
-		fail_unfit(decoder,
-				   "The tag \"resonate:delay\" must be before timeoutAt.");
-	rsn_request_set_traits(&request, &traits);
+	if (!rsn_valid_written_size(request.tags, &request.param, &flaw))
+		rsn_decode_refuse(decoder, flaw.part, &flaw);
+	if (!rsn_valid_traits(&request, &flaw))
+		fail_unfit(decoder, describe(flaw.part, &flaw));
 	return request;
 }
 
@@ -423,19 +412,16 @@ rsn_decode_settle(RsnDecoder *decoder, JsonbContainer *data)
 {
 	RsnSettleRequest request = {0};
 	char	   *state = rsn_decode_peek_string(data, "state");
+	RsnFlaw		flaw;
 
 	request.id = rsn_decode_text(decoder, data, "id", RSN_PROMISE_ID_MAX);
 	request.value = rsn_decode_payload(decoder, data, "value");
-	if (rsn_written_size(NULL, &request.value) > RSN_RECORD_MAX)
-		rsn_decode_fail(decoder, "value is too large");
-	request.rule.has_value = request.value.headers != NULL ||
-		request.value.data != NULL || request.value.text !=NULL;
+	if (!rsn_valid_settlement(&request, &flaw))
+		rsn_decode_refuse(decoder, flaw.part, &flaw);
 	if (state == NULL ||
 		!rsn_promise_state_from_name(state, &request.rule.target))
-		rsn_decode_fail(decoder, "state must be resolved, rejected or rejected_canceled");
-	else if (request.rule.target == RSN_PROMISE_PENDING ||
-			 request.rule.target == RSN_PROMISE_TIMEDOUT)
-		fail_unfit(decoder,
-				   "state must be resolved, rejected or rejected_canceled");
+		rsn_decode_fail(decoder, TARGETS_ONLY);
+	else if (!rsn_valid_target(request.rule.target))
+		fail_unfit(decoder, TARGETS_ONLY);
 	return request;
 }

@@ -12,6 +12,8 @@
 #ifndef RSN_PROTOCOL_DECODE_H
 #define RSN_PROTOCOL_DECODE_H
 
+#include "api/page.h"
+#include "api/valid.h"
 #include "engine/engine.h"
 
 typedef struct RsnDecoder
@@ -27,6 +29,8 @@ typedef struct RsnDecoder
 
 extern void rsn_decode_fail(RsnDecoder *decoder, const char *format,...)
 			pg_attribute_printf(2, 3);
+extern void rsn_decode_refuse(RsnDecoder *decoder, const char *name,
+							  const RsnFlaw *flaw);
 extern bool rsn_decode_has(JsonbContainer *object, const char *name);
 extern char *rsn_decode_peek_string(JsonbContainer *object, const char *name);
 
@@ -49,7 +53,8 @@ extern Jsonb *rsn_decode_tags(RsnDecoder *decoder, JsonbContainer *object,
 							  const char *name);
 extern Jsonb *rsn_decode_search_tags(RsnDecoder *decoder,
 									 JsonbContainer *object);
-extern text *rsn_decode_cursor(RsnDecoder *decoder, JsonbContainer *object);
+extern RsnPage rsn_decode_page(RsnDecoder *decoder, JsonbContainer *object,
+							   int limit_default);
 extern RsnPayload rsn_decode_payload(RsnDecoder *decoder,
 									 JsonbContainer *object,
 									 const char *name);

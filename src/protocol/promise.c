@@ -15,10 +15,6 @@
 #include "server/clock.h"
 #include "server/guc.h"
 #include "server/id.h"
-#include "store/payload.h"
-
-#define SEARCH_LIMIT_DEFAULT	100
-#define SEARCH_LIMIT_MAX		1000
 
 /* A success with the promise as the only member. */
 RsnAnswer
@@ -158,34 +154,17 @@ static RsnAnswer
 promise_search(const RsnRequest *request)
 {
 	RsnDecoder	decoder = {0};
-	RsnIdSearch search = {0};
+	bool		wants[RSN_PROMISE_NSTATES];
+	RsnPage		page = rsn_decode_page(&decoder, request->data,
+									   RSN_PAGE_LIMIT_DEFAULT);
+	Jsonb	   *tags = rsn_decode_search_tags(&decoder, request->data);
 	RsnPromiseRow *rows;
-	RsnJson		json;
-	text	   *next_id;
-	int			limit;
-	int			nshown;
-	int			n;
 
-	decode_wanted_states(&decoder, request->data, search.wants);
-	limit = (int) rsn_decode_optional_int(&decoder, request->data, "limit", 1,
-										  SEARCH_LIMIT_MAX,
-										  SEARCH_LIMIT_DEFAULT);
-	search.after_id = rsn_decode_cursor(&decoder, request->data);
-	search.tags = rsn_decode_search_tags(&decoder, request->data);
+	decode_wanted_states(&decoder, request->data, wants);
 	if (rsn_is_malformed(&decoder))
 		return rsn_answer_malformed(&decoder);
-
-	/* One more, to know whether this page is the last. */
-	search.limit = limit + 1;
-	n = rsn_engine_search_by_id(&search, &rows, &next_id);
-	rsn_json_begin_object(&json);
-	nshown = rsn_promises_that_fit(rows, Min(n, limit));
-	rsn_json_add(&json, "promises", rsn_json_promises(rows, nshown));
-	if (nshown < n)
-		next_id = rows[nshown - 1].id;
-	if (next_id != NULL)
-		rsn_json_add_text(&json, "cursor", next_id);
-	return rsn_answer_data(rsn_json_end_object(&json));
+	rows = rsn_page_promises(&page, wants, tags);
+	return rsn_answer_page("promises", rsn_json_promises(rows, page.n), &page);
 }
 
 const RsnHandlerDef rsn_promise_handlers[] = {

@@ -60,29 +60,27 @@ resonate_process_timeouts(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(rsn_background_process_timeouts(rsn_clock_now()));
 }
 
+static void
+set_execute(Datum *values, bool *nulls, int i, const void *arg)
+{
+	const RsnTaskRow *row = &((const RsnTaskRow *) arg)[i];
+
+	rsn_set_varlena(values, nulls, 0, row->id);
+	rsn_set_datum(values, nulls, 1, Int32GetDatum(row->core.version));
+}
+
 /* resonate.dequeue_execute(address, limit) */
 Datum
 resonate_dequeue_execute(PG_FUNCTION_ARGS)
 {
 	text	   *address = check_queue(RSN_ARG_TEXT(0));
 	int			limit = check_limit(fcinfo, 1);
-	ReturnSetInfo *result;
 	RsnTaskRow *rows;
 	int			n;
 
 	InitMaterializedSRF(fcinfo, 0);
-	result = (ReturnSetInfo *) fcinfo->resultinfo;
 	n = rsn_engine_dequeue_tasks(address, limit, rsn_clock_now(), &rows);
-	for (int i = 0; i < n; i++)
-	{
-		Datum		values[2];
-		bool		nulls[2] = {0};
-
-		values[0] = PointerGetDatum(rows[i].id);
-		values[1] = Int32GetDatum(rows[i].core.version);
-		tuplestore_putvalues(result->setResult, result->setDesc, values,
-							 nulls);
-	}
+	rsn_put_rows(fcinfo, n, set_execute, rows);
 	return (Datum) 0;
 }
 

@@ -57,6 +57,18 @@ rsn_answer_data(JsonbValue *data)
 	return answer;
 }
 
+/* A success with rows, and the cursor of the next ones if there are any. */
+RsnAnswer
+rsn_answer_page(const char *name, JsonbValue *rows, const RsnPage *page)
+{
+	RsnJson		json;
+
+	rsn_json_begin_object(&json);
+	rsn_json_add(&json, name, rows);
+	rsn_json_add_text(&json, "cursor", page->cursor);
+	return rsn_answer_data(rsn_json_end_object(&json));
+}
+
 RsnAnswer
 rsn_answer_empty(void)
 {

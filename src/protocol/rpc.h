@@ -56,6 +56,8 @@ extern const RsnHandlerDef rsn_debug_handlers[];
 
 extern RsnAnswer rsn_answer(int status, const char *message);
 extern RsnAnswer rsn_answer_data(JsonbValue *data);
+extern RsnAnswer rsn_answer_page(const char *name, JsonbValue *rows,
+								 const RsnPage *page);
 extern RsnAnswer rsn_answer_empty(void);
 extern RsnAnswer rsn_answer_malformed(const RsnDecoder *decoder);
 extern bool rsn_is_malformed(const RsnDecoder *decoder);

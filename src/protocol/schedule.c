@@ -9,15 +9,13 @@
 
 #include "utils/builtins.h"
 
-#include "engine/occurrence.h"
+#include "core/cron.h"
 #include "protocol/rpc.h"
 #include "server/clock.h"
 #include "store/payload.h"
-#include "store/sizes.h"
-#include "store/tags.h"
 
+/* The specification wants fewer schedules than promises or tasks. */
 #define SEARCH_LIMIT_DEFAULT	10
-#define SEARCH_LIMIT_MAX		1000
 
 static RsnAnswer
 answer_schedule(const RsnScheduleRow *schedule)
@@ -43,23 +41,15 @@ schedule_get(const RsnRequest *request)
 	return answer_schedule(rsn_engine_get_schedule(id));
 }
 
-/* What its promises will be like must be well-formed now. */
-static void
-check_template(RsnDecoder *decoder, const RsnScheduleRow *row)
+/* How the protocol calls what a check of a schedule found. */
+static const char *
+member_name(const char *part)
 {
-	RsnTraits	traits;
-	const char *reason;
-
-	if (!rsn_tags_traits(rsn_stored_jsonb(row->promise_tags), &traits,
-						 &reason))
-		rsn_decode_fail(decoder, "%s", reason);
-	if (rsn_written_size(rsn_stored_jsonb(row->promise_tags), &row->param) >
-		RSN_RECORD_MAX)
-		rsn_decode_fail(decoder,
-						"promiseParam and promiseTags are too large together");
-	if (rsn_schedule_id_len_max(row->promise_id, row->id) >
-		RSN_PROMISE_ID_MAX)
-		rsn_decode_fail(decoder, "promiseId makes ids that are too long");
+	if (strcmp(part, "tags") == 0)
+		return "promiseTags";
+	if (strcmp(part, "promise_id") == 0)
+		return "promiseId";
+	return part;
 }
 
 /* The schedule that is asked for; it runs first after now. */
@@ -67,8 +57,7 @@ static void
 decode_schedule(RsnDecoder *decoder, JsonbContainer *data,
 				RsnScheduleRow *row)
 {
-	RsnCronRule rule;
-	const char *reason;
+	RsnFlaw		flaw;
 
 	row->id = rsn_decode_text(decoder, data, "id", RSN_SCHEDULE_ID_MAX);
 	row->cron = rsn_decode_text(decoder, data, "cron", RSN_CRON_LEN_MAX);
@@ -80,16 +69,9 @@ decode_schedule(RsnDecoder *decoder, JsonbContainer *data,
 	row->promise_tags = (struct varlena *)
 		rsn_decode_tags(decoder, data, "promiseTags");
 	row->catch_up = RSN_CATCH_UP_ALL;
-	row->created_at_ms = rsn_clock_now();
-	row->last_run_at_ms = -1;
-	row->last_missed_at_ms = -1;
-	if (decoder->error != NULL)
-		return;
-	check_template(decoder, row);
-	if (!rsn_schedule_parse_rule(row->cron, NULL, &rule, &reason))
-		rsn_decode_fail(decoder, "%s", reason);
-	else if (!rsn_schedule_start(row, &rule))
-		rsn_decode_fail(decoder, "cron never comes again");
+	if (decoder->error == NULL &&
+		!rsn_valid_schedule(row, rsn_clock_now(), &flaw))
+		rsn_decode_refuse(decoder, member_name(flaw.part), &flaw);
 }
 
 static RsnAnswer
@@ -124,31 +106,18 @@ schedule_search(const RsnRequest *request)
 {
 	RsnDecoder	decoder = {0};
 	Jsonb	   *tags = rsn_decode_search_tags(&decoder, request->data);
-	int			limit = (int) rsn_decode_optional_int(&decoder, request->data,
-													  "limit", 1,
-													  SEARCH_LIMIT_MAX,
-													  SEARCH_LIMIT_DEFAULT);
-	text	   *after_id = rsn_decode_cursor(&decoder, request->data);
+	RsnPage		page = rsn_decode_page(&decoder, request->data,
+									   SEARCH_LIMIT_DEFAULT);
 	RsnScheduleRow *rows;
-	RsnJson		json;
 	RsnJson		schedules;
-	int			nshown;
-	int			n;
 
 	if (rsn_is_malformed(&decoder))
 		return rsn_answer_malformed(&decoder);
-
-	/* One more, to know whether this page is the last. */
-	n = rsn_engine_search_schedules(tags, after_id, limit + 1, &rows);
+	rows = rsn_page_schedules(&page, tags);
 	rsn_json_begin_array(&schedules);
-	nshown = rsn_schedules_that_fit(rows, Min(n, limit));
-	for (int i = 0; i < nshown; i++)
+	for (int i = 0; i < page.n; i++)
 		rsn_json_append(&schedules, rsn_json_schedule(&rows[i]));
-	rsn_json_begin_object(&json);
-	rsn_json_add(&json, "schedules", rsn_json_end_array(&schedules));
-	if (nshown < n)
-		rsn_json_add_text(&json, "cursor", rows[nshown - 1].id);
-	return rsn_answer_data(rsn_json_end_object(&json));
+	return rsn_answer_page("schedules", rsn_json_end_array(&schedules), &page);
 }
 
 const RsnHandlerDef rsn_schedule_handlers[] = {

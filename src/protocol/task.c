@@ -16,9 +16,6 @@
 #include "server/guc.h"
 #include "server/id.h"
 
-#define SEARCH_LIMIT_DEFAULT	100
-#define SEARCH_LIMIT_MAX		1000
-
 /* The answer to what went wrong with a task. */
 static RsnAnswer
 answer_refused(RsnStatus status)
@@ -113,10 +110,10 @@ task_create(const RsnRequest *request)
 											   "action");
 	RsnCreateRequest command = rsn_decode_create(&decoder, action);
 	RsnTaskOutcome outcome;
+	RsnFlaw		flaw;
 
-	if (!rsn_is_malformed(&decoder) && !command.rule.is_targeted)
-		rsn_decode_fail(&decoder,
-						"action.data.tags must have \"resonate:target\"");
+	if (!rsn_is_malformed(&decoder) && !rsn_valid_to_take(&command, &flaw))
+		rsn_decode_refuse(&decoder, "action.data.tags", &flaw);
 	if (rsn_is_malformed(&decoder))
 		return rsn_answer_malformed(&decoder);
 	outcome = rsn_engine_create_and_take(&command, &lease, false,
@@ -156,7 +153,7 @@ task_release(const RsnRequest *request)
 	return answer_done(&outcome);
 }
 
-/* Whom a task wants to wait for: others, at least one, and each only once. */
+/* Whom a task wants to wait for. */
 static int
 decode_awaited(RsnDecoder *decoder, JsonbContainer *data, text *id,
 			   text ***awaited)
@@ -164,10 +161,9 @@ decode_awaited(RsnDecoder *decoder, JsonbContainer *data, text *id,
 	JsonbContainer **actions;
 	int			n = rsn_decode_objects(decoder, data, "actions", &actions);
 	text	   *origin = rsn_decode_origin(decoder, id);
+	RsnFlaw		flaw;
 
 	*awaited = palloc(sizeof(text *) * Max(n, 1));
-	if (n == 0)
-		rsn_decode_fail(decoder, "actions must not be empty");
 	for (int i = 0; i < n; i++)
 	{
 		JsonbContainer *action = rsn_decode_action_data(decoder, actions[i]);
@@ -180,16 +176,10 @@ decode_awaited(RsnDecoder *decoder, JsonbContainer *data, text *id,
 			return 0;
 		if (!rsn_id_equals(awaiter, id))
 			rsn_decode_fail(decoder, "awaiter must be the task");
-		if (rsn_id_equals((*awaited)[i], id))
-			rsn_decode_fail(decoder, "a task cannot await itself");
 		rsn_decode_same_origin(decoder, origin, (*awaited)[i], NULL);
 	}
-	qsort(*awaited, n, sizeof(text *), rsn_id_compare_pointers);
-	for (int i = 1; i < n; i++)
-	{
-		if (rsn_id_equals((*awaited)[i - 1], (*awaited)[i]))
-			rsn_decode_fail(decoder, "actions must not await a promise twice");
-	}
+	if (decoder->error == NULL && !rsn_valid_awaited(*awaited, n, id, &flaw))
+		rsn_decode_refuse(decoder, "actions", &flaw);
 	return n;
 }
 
@@ -259,6 +249,7 @@ decode_fence(RsnDecoder *decoder, JsonbContainer *data, text *id,
 	JsonbContainer *action = rsn_decode_object(decoder, data, "action");
 	JsonbContainer *inner = rsn_decode_object(decoder, action, "data");
 	text	   *inner_id = NULL;
+	RsnFlaw		flaw;
 
 	memset(fence, 0, sizeof(FenceRequest));
 	fence->kind = rsn_decode_peek_string(action, "kind");
@@ -278,8 +269,8 @@ decode_fence(RsnDecoder *decoder, JsonbContainer *data, text *id,
 	else
 		rsn_decode_fail(decoder,
 						"action.kind must be promise.create or promise.settle");
-	if (decoder->error == NULL && rsn_id_equals(inner_id, id))
-		rsn_decode_fail(decoder, "a task cannot fence its own promise");
+	if (decoder->error == NULL && !rsn_valid_in_fence(inner_id, id, &flaw))
+		rsn_decode_refuse(decoder, "action.data.id", &flaw);
 	rsn_decode_same_origin(decoder, rsn_decode_origin(decoder, id), inner_id,
 						   fence->create.tags);
 }
@@ -389,44 +380,39 @@ task_continue(const RsnRequest *request)
 	return change_task(request, rsn_engine_continue);
 }
 
+/* The state to search for; NULL, which is any, when there is none. */
+static RsnTaskState *
+decode_state(RsnDecoder *decoder, JsonbContainer *data)
+{
+	text	   *name = rsn_decode_optional_text(decoder, data, "state");
+	RsnTaskState *state;
+
+	if (name == NULL)
+		return NULL;
+	state = palloc(sizeof(RsnTaskState));
+	if (!rsn_task_state_from_name(text_to_cstring(name), state))
+		rsn_decode_fail(decoder, "state is not one of a task");
+	return state;
+}
+
 static RsnAnswer
 task_search(const RsnRequest *request)
 {
 	RsnDecoder	decoder = {0};
-	text	   *state_name = rsn_decode_optional_text(&decoder, request->data,
-													  "state");
-	RsnTaskState state = RSN_TASK_PENDING;
-	int			limit = (int) rsn_decode_optional_int(&decoder, request->data,
-													  "limit", 1,
-													  SEARCH_LIMIT_MAX,
-													  SEARCH_LIMIT_DEFAULT);
-	text	   *after_id = rsn_decode_cursor(&decoder, request->data);
+	RsnTaskState *state = decode_state(&decoder, request->data);
+	RsnPage		page = rsn_decode_page(&decoder, request->data,
+									   RSN_PAGE_LIMIT_DEFAULT);
 	RsnTaskRow *rows;
-	RsnJson		json;
 	RsnJson		tasks;
-	text	   *next_id;
-	int			n;
 
-	if (state_name != NULL &&
-		!rsn_task_state_from_name(text_to_cstring(state_name), &state))
-		rsn_decode_fail(&decoder, "state is not one of a task");
 	if (rsn_is_malformed(&decoder))
 		return rsn_answer_malformed(&decoder);
-
-	/* One more, to know whether this page is the last. */
-	n = rsn_engine_search_tasks(state, state_name == NULL, after_id, limit + 1,
-								&rows, &next_id);
+	rows = rsn_page_tasks(&page, state);
 	rsn_json_begin_array(&tasks);
-	for (int i = 0; i < Min(n, limit); i++)
+	for (int i = 0; i < page.n; i++)
 		rsn_json_append(&tasks, rsn_json_task(rows[i].id, &rows[i].core,
 											  rows[i].pid));
-	rsn_json_begin_object(&json);
-	rsn_json_add(&json, "tasks", rsn_json_end_array(&tasks));
-	if (n > limit)
-		next_id = rows[limit - 1].id;
-	if (next_id != NULL)
-		rsn_json_add_text(&json, "cursor", next_id);
-	return rsn_answer_data(rsn_json_end_object(&json));
+	return rsn_answer_page("tasks", rsn_json_end_array(&tasks), &page);
 }
 
 const RsnHandlerDef rsn_task_handlers[] = {

@@ -11,6 +11,7 @@
 
 #include "mb/pg_wchar.h"
 
+#include "server/json_write.h"
 #include "store/sizes.h"
 
 /*
@@ -38,23 +39,7 @@ rsn_jsonb_is_utf8(Jsonb *json)
 	return true;
 }
 
-/* How long a string is when it is written in JSON, without its quotes. */
-static Size
-written_len(const char *data, int len)
-{
-	Size		result = len;
-
-	for (int i = 0; i < len; i++)
-	{
-		if ((unsigned char) data[i] < ' ')
-			result += 5;
-		else if (data[i] == '"' || data[i] == '\\')
-			result++;
-	}
-	return result;
-}
-
-/* The same of an object of strings, NULL being none. */
+/* How long an object of strings is when it is written, NULL being none. */
 static Size
 written_object_len(Jsonb *object)
 {
@@ -69,8 +54,8 @@ written_object_len(Jsonb *object)
 	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
 	{
 		if (token == WJB_KEY || token == WJB_VALUE)
-			result += 4 + written_len(value.val.string.val,
-									  value.val.string.len);
+			result += 4 + rsn_json_written_len(value.val.string.val,
+											   value.val.string.len);
 	}
 	return result;
 }
@@ -85,7 +70,7 @@ rsn_written_size(Jsonb *tags, const RsnPayload *payload)
 	if (payload->data != NULL)
 		result += ((Size) VARSIZE_ANY_EXHDR(payload->data) + 2) / 3 * 4;
 	if (payload->text !=NULL)
-		result += written_len(VARDATA_ANY(payload->text),
-							  VARSIZE_ANY_EXHDR(payload->text));
+		result += rsn_json_written_len(VARDATA_ANY(payload->text),
+									   VARSIZE_ANY_EXHDR(payload->text));
 	return result;
 }

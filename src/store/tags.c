@@ -12,6 +12,7 @@
 
 #include "core/address.h"
 #include "server/guc.h"
+#include "server/json_write.h"
 #include "store/tags.h"
 
 #define TAG_BRANCH		"resonate:branch"
@@ -23,38 +24,17 @@
 #define TAG_TARGET		"resonate:target"
 #define TAG_TIMER		"resonate:timer"
 
-static void
-set_string(JsonbValue *value, const char *string)
-{
-	value->type = jbvString;
-	value->val.string.val = (char *) string;
-	value->val.string.len = strlen(string);
-}
-
 /* The tags, and the one that a typed create adds unless they speak of it. */
 static Jsonb *
 add_external(Jsonb *tags)
 {
-	JsonbParseState *state = NULL;
-	JsonbIterator *it;
-	JsonbIteratorToken token;
-	JsonbValue	value;
+	RsnJson		json;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	rsn_json_begin_object(&json);
 	if (tags != NULL)
-	{
-		it = JsonbIteratorInit(&tags->root);
-		while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
-		{
-			if (token == WJB_KEY || token == WJB_VALUE)
-				pushJsonbValue(&state, token, &value);
-		}
-	}
-	set_string(&value, TAG_EXTERNAL);
-	pushJsonbValue(&state, WJB_KEY, &value);
-	set_string(&value, "true");
-	pushJsonbValue(&state, WJB_VALUE, &value);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+		rsn_json_add_members(&json, tags);
+	rsn_json_add_string(&json, TAG_EXTERNAL, "true");
+	return JsonbValueToJsonb(rsn_json_end_object(&json));
 }
 
 static bool
