@@ -18,9 +18,9 @@
 #include "signal/start.h"
 #include "signal/wake.h"
 #include "store/store.h"
-#include "worker/deliver.h"
+#include "worker/count.h"
 #include "worker/handed.h"
-#include "worker/step.h"
+#include "worker/offer.h"
 
 PG_MODULE_MAGIC;
 
@@ -35,8 +35,8 @@ _PG_init(void)
 	rsn_store_init();
 	rsn_wake_init();
 	rsn_engine_init();
-	rsn_delivery_init();
+	rsn_offer_init();
 	rsn_handed_init();
-	rsn_background_init();
-	rsn_launcher_register();
+	rsn_count_init();
+	rsn_start_launcher();
 }

@@ -135,7 +135,7 @@ put_failure_stats(RsnSlot *slot, Datum *values, bool *nulls)
 	RsnLastError error = {.at_ms = 0};
 
 	if (slot != NULL)
-		error = rsn_shared_last_error(slot);
+		error = rsn_slot_last_error(slot);
 	values[0] = CStringGetTextDatum(worker_state(slot));
 	values[1] = failing_steps(slot);
 	nulls[2] = nulls[3] = nulls[4] = error.at_ms == 0;
@@ -150,12 +150,12 @@ put_failure_stats(RsnSlot *slot, Datum *values, bool *nulls)
 Datum
 resonate_worker_error(PG_FUNCTION_ARGS)
 {
-	RsnSlot    *slot = rsn_shared_find_slot(MyDatabaseId);
+	RsnSlot    *slot = rsn_slot_find(MyDatabaseId);
 	RsnLastError error;
 
 	if (slot == NULL)
 		PG_RETURN_NULL();
-	error = rsn_shared_last_error(slot);
+	error = rsn_slot_last_error(slot);
 	if (error.at_ms == 0)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(error.text));
@@ -168,7 +168,7 @@ resonate_get_stats(PG_FUNCTION_ARGS)
 	RsnStateCounts counts;
 	Datum		values[STATS_NCOLUMNS] = {0};
 	bool		nulls[STATS_NCOLUMNS] = {0};
-	RsnSlot    *slot = rsn_shared_find_slot(MyDatabaseId);
+	RsnSlot    *slot = rsn_slot_find(MyDatabaseId);
 	int64		now_ms = rsn_clock_now();
 	int			i = 0;
 
@@ -283,14 +283,14 @@ resonate_worker_step(PG_FUNCTION_ARGS)
 		limit = rsn_check_limit(PG_GETARG_INT32(1), ROWS_LIMIT_MAX);
 	for (int i = 0; i < RSN_NSTEPS && n == 0; i++)
 	{
-		n = rsn_background_step((RsnStep) i, now_ms, limit, &start);
+		n = rsn_step_run((RsnStep) i, now_ms, limit, &start);
 		if (n > 0)
 			name = rsn_step_name((RsnStep) i);
 	}
 	for (int i = 0; i < RSN_ASK_OFFER; i++)
 		next_ms = Min(next_ms,
-					  rsn_background_next_due((RsnAsk) i, &start, PG_INT64_MIN,
-											  now_ms));
+					  rsn_step_next_due((RsnAsk) i, &start, PG_INT64_MIN,
+										now_ms));
 
 	values[0] = CStringGetTextDatum(name);
 	values[1] = Int32GetDatum(n);

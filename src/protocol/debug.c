@@ -15,12 +15,12 @@
 #include "server/clock.h"
 #include "signal/slot.h"
 #include "store/debug.h"
-#include "worker/step.h"
+#include "worker/call.h"
 
 static RsnAnswer
 pause_worker(bool is_paused)
 {
-	RsnSlot    *slot = rsn_shared_slot(MyDatabaseId);
+	RsnSlot    *slot = rsn_slot_for(MyDatabaseId);
 
 	if (slot != NULL)
 	{
@@ -64,7 +64,7 @@ debug_tick(const RsnRequest *request)
 						"time must be that of head.resonate:debug_time");
 	if (rsn_is_malformed(&decoder))
 		return rsn_answer_malformed(&decoder);
-	rsn_background_tick(time_ms);
+	rsn_call_tick(time_ms);
 	rsn_json_begin_array(&json);
 	return rsn_answer_data(rsn_json_end_array(&json));
 }

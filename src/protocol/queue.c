@@ -17,7 +17,7 @@
 #include "core/address.h"
 #include "protocol/encode.h"
 #include "server/clock.h"
-#include "worker/step.h"
+#include "worker/call.h"
 
 #define DEQUEUE_LIMIT_DEFAULT	100
 #define DEQUEUE_LIMIT_MAX		10000
@@ -57,7 +57,7 @@ resonate_outbox_channel(PG_FUNCTION_ARGS)
 Datum
 resonate_process_timeouts(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT32(rsn_background_process_timeouts(rsn_clock_now()));
+	PG_RETURN_INT32(rsn_call_process_timeouts(rsn_clock_now()));
 }
 
 static void

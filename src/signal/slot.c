@@ -203,7 +203,7 @@ rsn_shared(void)
  * worker is gone is taken over when all are in use; NULL when none is free.
  */
 RsnSlot *
-rsn_shared_slot(Oid database_id)
+rsn_slot_for(Oid database_id)
 {
 	RsnShared  *all = rsn_shared();
 	RsnSlot    *free_slot = NULL;
@@ -238,7 +238,7 @@ rsn_shared_slot(Oid database_id)
 
 /* The slot of a database, or NULL if it has none. */
 RsnSlot *
-rsn_shared_find_slot(Oid database_id)
+rsn_slot_find(Oid database_id)
 {
 	RsnShared  *all = rsn_shared();
 	RsnSlot    *slot = NULL;
@@ -255,9 +255,9 @@ rsn_shared_find_slot(Oid database_id)
 
 /* Adds to a counter of this database's slot. */
 void
-rsn_shared_count(RsnCounter counter, uint64 n)
+rsn_slot_count(RsnCounter counter, uint64 n)
 {
-	RsnSlot    *slot = rsn_shared_slot(MyDatabaseId);
+	RsnSlot    *slot = rsn_slot_for(MyDatabaseId);
 
 	if (slot != NULL)
 		pg_atomic_fetch_add_u64(&slot->counters[counter], n);
@@ -265,8 +265,8 @@ rsn_shared_count(RsnCounter counter, uint64 n)
 
 /* Notes the last error of a worker; what is too long of its text is left out. */
 void
-rsn_shared_note_error(RsnSlot *slot, const char *activity,
-					  const ErrorData *error, int64 now_ms)
+rsn_slot_note_error(RsnSlot *slot, const char *activity,
+					const ErrorData *error, int64 now_ms)
 {
 	RsnLastError *last = &slot->last_error;
 	const char *message = error->message == NULL ? "" : error->message;
@@ -284,7 +284,7 @@ rsn_shared_note_error(RsnSlot *slot, const char *activity,
 
 /* The last error of a worker; its instant is zero if there was none. */
 RsnLastError
-rsn_shared_last_error(RsnSlot *slot)
+rsn_slot_last_error(RsnSlot *slot)
 {
 	RsnLastError result;
 

@@ -136,12 +136,12 @@ typedef struct RsnShared
 extern void rsn_shared_init(void);
 extern bool rsn_shared_is_preloaded(void);
 extern RsnShared *rsn_shared(void);
-extern RsnSlot *rsn_shared_slot(Oid database_id);
-extern RsnSlot *rsn_shared_find_slot(Oid database_id);
-extern void rsn_shared_count(RsnCounter counter, uint64 n);
-extern void rsn_shared_note_error(RsnSlot *slot, const char *activity,
-								  const ErrorData *error, int64 now_ms);
-extern RsnLastError rsn_shared_last_error(RsnSlot *slot);
+extern RsnSlot *rsn_slot_for(Oid database_id);
+extern RsnSlot *rsn_slot_find(Oid database_id);
+extern void rsn_slot_count(RsnCounter counter, uint64 n);
+extern void rsn_slot_note_error(RsnSlot *slot, const char *activity,
+								const ErrorData *error, int64 now_ms);
+extern RsnLastError rsn_slot_last_error(RsnSlot *slot);
 extern void rsn_shared_wake_proc(uint32 proc_number);
 extern void rsn_shared_wake_workers(void);
 

@@ -24,7 +24,7 @@
 
 /* Registers a worker for a database; false when there is no free slot. */
 bool
-rsn_worker_start(Oid database_id, pid_t notify_pid,
+rsn_start_worker(Oid database_id, pid_t notify_pid,
 				 BackgroundWorkerHandle **handle)
 {
 	BackgroundWorker worker = {0};
@@ -48,7 +48,7 @@ rsn_worker_start(Oid database_id, pid_t notify_pid,
  * has started one, more requests add nothing.
  */
 void
-rsn_worker_request_start(RsnSlot *slot)
+rsn_start_request(RsnSlot *slot)
 {
 	if (pg_atomic_exchange_u32(&slot->is_wanted, 1) != 0)
 		return;
@@ -61,14 +61,14 @@ rsn_worker_request_start(RsnSlot *slot)
  * started, if it has only made room for that of another database.
  */
 void
-rsn_worker_wake(RsnSlot *slot)
+rsn_start_or_wake(RsnSlot *slot)
 {
 	uint32		proc_number = pg_atomic_read_u32(&slot->proc_number);
 
 	if (proc_number != RSN_NO_PROC)
 		rsn_shared_wake_proc(proc_number);
 	else if (pg_atomic_read_u32(&slot->last_exit) == RSN_EXIT_TURN)
-		rsn_worker_request_start(slot);
+		rsn_start_request(slot);
 }
 
 /*
@@ -77,9 +77,9 @@ rsn_worker_wake(RsnSlot *slot)
  * yet, and is woken by the commit like any other.
  */
 void
-rsn_worker_ensure(void)
+rsn_start_ensure(void)
 {
-	RsnSlot    *slot = rsn_shared_slot(MyDatabaseId);
+	RsnSlot    *slot = rsn_slot_for(MyDatabaseId);
 	int64		now_ms;
 	int64		requested_at_ms;
 
@@ -93,8 +93,8 @@ rsn_worker_ensure(void)
 	pg_atomic_write_u64(&slot->requested_at_ms, now_ms);
 
 	if (pg_atomic_read_u32(&rsn_shared()->launcher_proc_number) != RSN_NO_PROC)
-		rsn_worker_request_start(slot);
-	else if (!rsn_worker_start(MyDatabaseId, 0, NULL))
+		rsn_start_request(slot);
+	else if (!rsn_start_worker(MyDatabaseId, 0, NULL))
 		ereport(LOG,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("could not start the resonate worker"),
@@ -103,7 +103,7 @@ rsn_worker_ensure(void)
 
 /* Registers the launcher with the postmaster. */
 void
-rsn_launcher_register(void)
+rsn_start_launcher(void)
 {
 	BackgroundWorker launcher = {0};
 

@@ -11,11 +11,11 @@
 #include "postmaster/bgworker.h"
 #include "signal/slot.h"
 
-extern void rsn_launcher_register(void);
-extern bool rsn_worker_start(Oid database_id, pid_t notify_pid,
+extern void rsn_start_launcher(void);
+extern bool rsn_start_worker(Oid database_id, pid_t notify_pid,
 							 BackgroundWorkerHandle **handle);
-extern void rsn_worker_ensure(void);
-extern void rsn_worker_request_start(RsnSlot *slot);
-extern void rsn_worker_wake(RsnSlot *slot);
+extern void rsn_start_ensure(void);
+extern void rsn_start_request(RsnSlot *slot);
+extern void rsn_start_or_wake(RsnSlot *slot);
 
 #endif							/* RSN_SIGNAL_START_H */

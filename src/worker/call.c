@@ -17,6 +17,8 @@
 
 #include "server/clock.h"
 #include "server/failure.h"
+#include "worker/call.h"
+#include "worker/count.h"
 #include "worker/step.h"
 
 /* How long what has failed for a caller is left to the worker. */
@@ -47,24 +49,10 @@ release(RsnStep step, int64 now_ms)
 	(void) rsn_set_aside_release(list, now_ms);
 }
 
-/* Of a step: all of it, or one row; and how many rows that took. */
-typedef struct Part
-{
-	RsnStep		step;
-	int64		now_ms;
-	RsnProgress *progress;
-	text	   *id;				/* NULL: all of it */
-	int			ntaken;
-} Part;
-
 static void
 run_part(void *arg)
 {
-	Part	   *part = arg;
-
-	part->ntaken = part->id == NULL
-		? rsn_background_step(part->step, part->now_ms, 0, part->progress)
-		: rsn_background_step_one(part->step, part->now_ms, part->id);
+	rsn_step_run_part(arg);
 }
 
 /*
@@ -72,16 +60,16 @@ run_part(void *arg)
  * else NULL.
  */
 static ErrorData *
-try_part(Part *part)
+try_part(RsnStepPart *part)
 {
-	RsnCounts	counts = rsn_background_counts();
+	RsnCounts	counts = rsn_count_current();
 	ErrorData  *error;
 
 	error = rsn_attempt(run_part, part);
 	if (error != NULL)
 	{
 		part->ntaken = 0;
-		rsn_background_restore_counts(&counts);
+		rsn_count_restore(&counts);
 	}
 	return error;
 }
@@ -97,7 +85,7 @@ check_error(ErrorData *error)
 
 /* Leaves a step to the worker for a while. */
 static void
-leave_step(const Part *part, const char *reason, int sqlstate)
+leave_step(const RsnStepPart *part, const char *reason, int sqlstate)
 {
 	not_before_ms[part->step] = rsn_deadline_after(part->now_ms, LEFT_MS);
 	ereport(WARNING,
@@ -109,7 +97,7 @@ leave_step(const Part *part, const char *reason, int sqlstate)
 
 /* Leaves a row to the worker for a while, or the step if there are too many. */
 static void
-leave_row(const Part *part, const ErrorData *error)
+leave_row(const RsnStepPart *part, const ErrorData *error)
 {
 	if (!rsn_set_aside_add(&set_aside[part->step], part->id,
 						   rsn_deadline_after(part->now_ms, LEFT_MS)))
@@ -126,21 +114,19 @@ leave_row(const Part *part, const ErrorData *error)
 }
 
 /* What a step would take, to try it row by row. */
-typedef struct Rows
+typedef struct Listing
 {
-	const Part *whole;
-	text	  **ids;
-	int			n;
-} Rows;
+	const RsnStepPart *whole;
+	RsnStepRows rows;
+} Listing;
 
 static void
 list_rows(void *arg)
 {
-	Rows	   *rows = arg;
-	int64	   *due_ms;
+	Listing    *listing = arg;
+	const RsnStepPart *whole = listing->whole;
 
-	rows->n = rsn_background_list(rows->whole->step, rows->whole->now_ms,
-								  rows->whole->progress, &rows->ids, &due_ms);
+	rsn_step_list(whole->step, whole->now_ms, whole->progress, &listing->rows);
 }
 
 /*
@@ -148,21 +134,21 @@ list_rows(void *arg)
  * reason to leave it, nor that some have failed alone.
  */
 static int
-try_rows(const Part *whole, const ErrorData *reason)
+try_rows(const RsnStepPart *whole, const ErrorData *reason)
 {
-	Part		part = *whole;
-	Rows		rows = {.whole = whole};
+	RsnStepPart part = *whole;
+	Listing		listing = {.whole = whole};
 	int			ntaken = 0;
 	int			nfailed = 0;
 
-	if (rsn_attempt(list_rows, &rows) != NULL)
-		rows.n = 0;
-	for (int i = 0; i < rows.n && !has_to_wait(part.step, part.now_ms); i++)
+	if (rsn_attempt(list_rows, &listing) != NULL)
+		listing.rows.n = 0;
+	for (int i = 0; i < listing.rows.n && !has_to_wait(part.step, part.now_ms); i++)
 	{
 		ErrorData  *error;
 
 		CHECK_FOR_INTERRUPTS();
-		part.id = rows.ids[i];
+		part.id = listing.rows.ids[i];
 		error = try_part(&part);
 		ntaken += part.ntaken;
 		if (error == NULL)
@@ -183,7 +169,7 @@ static int
 try_step(RsnStep step, int64 now_ms)
 {
 	RsnProgress start = {0};
-	Part		part = {.step = step,.now_ms = now_ms,.progress = &start};
+	RsnStepPart part = {.step = step,.now_ms = now_ms,.progress = &start};
 	ErrorData  *error;
 
 	if (has_to_wait(step, now_ms))
@@ -202,7 +188,7 @@ try_step(RsnStep step, int64 now_ms)
  * one batch of each, in the order in which locks are taken.  Answers how many.
  */
 int
-rsn_background_process_timeouts(int64 now_ms)
+rsn_call_process_timeouts(int64 now_ms)
 {
 	int			n = 0;
 
@@ -217,7 +203,7 @@ rsn_background_process_timeouts(int64 now_ms)
  * protocol's debug.tick.
  */
 void
-rsn_background_tick(int64 now_ms)
+rsn_call_tick(int64 now_ms)
 {
 	static const RsnStep steps[] = {
 		RSN_STEP_TIMEOUT, RSN_STEP_LEASE, RSN_STEP_SCHEDULE
@@ -231,7 +217,7 @@ rsn_background_tick(int64 now_ms)
 	/* There may be any number of steps, all in one statement. */
 	for (int i = 0; i < (int) lengthof(steps); i++)
 	{
-		while (rsn_background_step(steps[i], now_ms, 0, &start) > 0)
+		while (rsn_step_run(steps[i], now_ms, 0, &start) > 0)
 		{
 			MemoryContextReset(step_context);
 			CHECK_FOR_INTERRUPTS();

@@ -92,20 +92,20 @@ notify_of_messages(RsnMessageRow *rows, int n, int64 now_ms,
 	result->processed += n;
 }
 
-static RsnDeliveryScope next_scope = RSN_DELIVER_NEWS;
+static RsnDeliverScope next_scope = RSN_DELIVER_NEWS;
 
 /* Sets what the next step delivers; the ones after it, all news. */
 void
-rsn_delivery_set_scope(RsnDeliveryScope scope)
+rsn_deliver_set_scope(RsnDeliverScope scope)
 {
 	next_scope = scope;
 }
 
 /* That scope. */
-RsnDeliveryScope
-rsn_delivery_take_scope(void)
+RsnDeliverScope
+rsn_deliver_take_scope(void)
 {
-	RsnDeliveryScope scope = next_scope;
+	RsnDeliverScope scope = next_scope;
 
 	next_scope = RSN_DELIVER_NEWS;
 	return scope;
@@ -142,10 +142,10 @@ notify_of_handed(RsnDelivered *result)
 
 /* Notifies of all that was handed over, and of messages. */
 RsnDelivered
-rsn_delivery_notify(int64 now_ms, int limit, text *const *set_aside,
-					int nset_aside)
+rsn_deliver_messages(int64 now_ms, int limit, text *const *set_aside,
+					 int nset_aside)
 {
-	RsnDeliveryScope scope = rsn_delivery_take_scope();
+	RsnDeliverScope scope = rsn_deliver_take_scope();
 	RsnDelivered result = {0};
 	RsnMessageRow *rows;
 	int			n;
@@ -165,7 +165,7 @@ rsn_delivery_notify(int64 now_ms, int limit, text *const *set_aside,
 
 /* Notifies of the messages of one promise that are due. */
 RsnDelivered
-rsn_delivery_notify_one(text *promise_id, int64 now_ms)
+rsn_deliver_messages_of(text *promise_id, int64 now_ms)
 {
 	RsnDelivered result = {0};
 	RsnMessageRow *rows;

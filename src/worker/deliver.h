@@ -20,7 +20,7 @@ typedef struct RsnDelivered
 } RsnDelivered;
 
 /* What to deliver, and whom to tell that there is something to dequeue. */
-typedef enum RsnDeliveryScope
+typedef enum RsnDeliverScope
 {
 	RSN_DELIVER_NEWS,			/* all that is due; who has something new
 								 * since he was told */
@@ -29,34 +29,13 @@ typedef enum RsnDeliveryScope
 								 * been committed since */
 	RSN_DELIVER_HANDED			/* only what was handed over: no rows are
 								 * looked for */
-} RsnDeliveryScope;
+} RsnDeliverScope;
 
-/*
- * Where to look for offers.  What becomes due by the clock is found in the order of
- * time; what commits have not said the address of, by a walk over all addresses.
- */
-typedef struct RsnOfferPosition
-{
-	int64		from_ms;		/* by time, from here on */
-	bool		must_walk;		/* from the start, after a walk under way */
-	bool		is_walking;
-	RsnKeyMark	walked_to[RSN_WAITING_NKINDS];	/* addresses */
-	bool		is_at_end[RSN_WAITING_NKINDS];
-	int64		walk_anew_at_ms;	/* whatever was told */
-} RsnOfferPosition;
-
-extern void rsn_delivery_set_scope(RsnDeliveryScope scope);
-extern RsnDeliveryScope rsn_delivery_take_scope(void);
-extern RsnDelivered rsn_delivery_notify(int64 now_ms, int limit,
-										text *const *set_aside,
-										int nset_aside);
-extern RsnDelivered rsn_delivery_notify_one(text *promise_id, int64 now_ms);
-
-/* worker/offer.c */
-extern void rsn_delivery_init(void);
-extern RsnDelivered rsn_delivery_offer(int64 now_ms, int limit,
-									   text *const *set_aside, int nset_aside,
-									   RsnOfferPosition *position);
-extern RsnDelivered rsn_delivery_offer_one(text *id, int64 now_ms);
+extern void rsn_deliver_set_scope(RsnDeliverScope scope);
+extern RsnDeliverScope rsn_deliver_take_scope(void);
+extern RsnDelivered rsn_deliver_messages(int64 now_ms, int limit,
+										 text *const *set_aside,
+										 int nset_aside);
+extern RsnDelivered rsn_deliver_messages_of(text *promise_id, int64 now_ms);
 
 #endif							/* RSN_WORKER_DELIVER_H */

@@ -12,7 +12,7 @@
 
 typedef struct RsnWorker
 {
-	RsnRunner	runner;
+	RsnRun		run;
 	bool		is_wanted[RSN_NSTEPS];	/* what is to be run */
 	bool		must_read[RSN_NSTEPS];	/* not only what was handed over */
 	int64		not_before_ms[RSN_NSTEPS];	/* after a failure, or by plan */
@@ -35,17 +35,27 @@ typedef struct RsnWorker
 	int64		last_seen_ms;	/* the clock at the last turn */
 } RsnWorker;
 
-extern void rsn_worker_want(RsnWorker *worker, RsnStep step);
-extern void rsn_worker_want_all(RsnWorker *worker);
-extern int64 rsn_worker_wait_after_failure(const RsnWorker *worker,
-										   int64 wait_ms, bool has_progress);
-extern int64 rsn_worker_wait_for_busy(int64 wait_ms);
-extern bool rsn_worker_note_clock(RsnWorker *worker);
-extern int64 rsn_worker_next_look(const RsnWorker *worker);
-extern bool rsn_worker_is_look_wanted(const RsnWorker *worker);
-extern void rsn_worker_begin_look(RsnWorker *worker);
-extern void rsn_worker_look_ahead(RsnWorker *worker);
-extern void rsn_worker_look_soon(RsnWorker *worker);
-extern int64 rsn_worker_due_time(const RsnWorker *worker);
+/* worker/plan.c */
+extern void rsn_plan_want(RsnWorker *worker, RsnStep step);
+extern void rsn_plan_want_all(RsnWorker *worker);
+extern int64 rsn_plan_wait_for_locked(int64 wait_ms);
+extern int64 rsn_plan_wait_after_failure(const RsnWorker *worker,
+										 int64 wait_ms, bool has_progress);
+extern void rsn_plan_note_wanted(RsnWorker *worker);
+extern void rsn_plan_after_failure(RsnWorker *worker, RsnStep step,
+								   RsnStepEnd end);
+extern void rsn_plan_after_run(RsnWorker *worker, RsnStep step, int n,
+							   bool was_reading, int64 began_ms);
+extern bool rsn_plan_is_ready(const RsnWorker *worker, RsnStep step);
+extern int64 rsn_plan_next(const RsnWorker *worker);
+
+/* worker/look.c */
+extern bool rsn_look_note_clock(RsnWorker *worker);
+extern int64 rsn_look_next(const RsnWorker *worker);
+extern bool rsn_look_is_wanted(const RsnWorker *worker);
+extern void rsn_look_begin(RsnWorker *worker);
+extern void rsn_look_ahead(RsnWorker *worker);
+extern void rsn_look_soon(RsnWorker *worker);
+extern int64 rsn_look_due_time(const RsnWorker *worker);
 
 #endif							/* RSN_WORKER_INTERNAL_H */

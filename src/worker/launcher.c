@@ -187,7 +187,7 @@ note_exit(RsnDatabase *database, RsnSlot *slot, int64 now_ms)
 static void
 look_at_worker(RsnDatabase *database, int64 now_ms)
 {
-	RsnSlot    *slot = rsn_shared_find_slot(database->id);
+	RsnSlot    *slot = rsn_slot_find(database->id);
 	pid_t		pid;
 
 	if (database->handle != NULL &&
@@ -225,7 +225,7 @@ look_at_worker(RsnDatabase *database, int64 now_ms)
 static bool
 try_start(RsnDatabase *database, int64 now_ms)
 {
-	RsnSlot    *slot = rsn_shared_find_slot(database->id);
+	RsnSlot    *slot = rsn_slot_find(database->id);
 	uint32		last_exit = RSN_EXIT_FAILED;
 	uint32		is_wanted = 0;
 
@@ -240,7 +240,7 @@ try_start(RsnDatabase *database, int64 now_ms)
 		last_exit = pg_atomic_exchange_u32(&slot->last_exit, RSN_EXIT_FAILED);
 		is_wanted = pg_atomic_exchange_u32(&slot->is_wanted, 0);
 	}
-	if (!rsn_worker_start(database->id, MyProcPid, &database->handle))
+	if (!rsn_start_worker(database->id, MyProcPid, &database->handle))
 	{
 		if (slot != NULL)
 		{
@@ -307,7 +307,7 @@ wait_for_process(int64 now_ms)
 	rsn_launcher_each(&status);
 	while ((database = hash_seq_search(&status)) != NULL)
 	{
-		RsnSlot    *slot = rsn_shared_find_slot(database->id);
+		RsnSlot    *slot = rsn_slot_find(database->id);
 
 		if (!is_without(database) || database->start_at_ms > now_ms)
 			continue;

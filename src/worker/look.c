@@ -16,18 +16,11 @@
 #include "postgres.h"
 
 #include "server/clock.h"
-#include "server/guc.h"
 #include "worker/internal.h"
+#include "worker/step.h"
 
 /* How often at least to look at everything, whatever we were told. */
 #define LOOK_INTERVAL_MS	60000
-
-/* Waits for what others have locked: they double from one to the next. */
-#define LOCKED_WAIT_MIN_MS	10
-#define LOCKED_WAIT_MAX_MS	1000
-
-/* Waits after failures, which begin at resonate.retry_interval, grow to this. */
-#define FAILED_WAIT_MAX_MS	60000
 
 /* A look at what is locked is followed by a rest so many times as long. */
 #define LOCKED_SHARE		10
@@ -36,59 +29,12 @@
 /* A clock that is set back by more than this makes what was planned void. */
 #define CLOCK_BACK_MS		1000
 
-/* Has a step run that reads what there is. */
-void
-rsn_worker_want(RsnWorker *worker, RsnStep step)
-{
-	worker->is_wanted[step] = true;
-	worker->must_read[step] = true;
-}
-
-/* Has all steps run but those that are only run on demand. */
-void
-rsn_worker_want_all(RsnWorker *worker)
-{
-	for (int i = 0; i < RSN_NSTEPS; i++)
-	{
-		if (i != RSN_STEP_RECONCILE && i != RSN_STEP_CLOCK)
-			rsn_worker_want(worker, (RsnStep) i);
-	}
-}
-
-/* The wait that follows another one of the same kind; zero: there was none. */
-static int64
-next_wait(int64 wait_ms, int64 min_ms, int64 max_ms)
-{
-	return Min(Max(wait_ms * 2, min_ms), Max(min_ms, max_ms));
-}
-
-/* The wait after a failure like the last one of the runner. */
-int64
-rsn_worker_wait_after_failure(const RsnWorker *worker, int64 wait_ms,
-							  bool has_progress)
-{
-	if (has_progress || worker->runner.failure == RSN_FAILURE_LOCKED)
-		return next_wait(Min(wait_ms, LOCKED_WAIT_MAX_MS), LOCKED_WAIT_MIN_MS,
-						 LOCKED_WAIT_MAX_MS);
-	return next_wait(wait_ms, rsn_guc_retry_interval_ms, FAILED_WAIT_MAX_MS);
-}
-
-/*
- * The wait for what others work on and only a look at everything finds again, so
- * that it may become longer than that for what is due.
- */
-int64
-rsn_worker_wait_for_busy(int64 wait_ms)
-{
-	return next_wait(wait_ms, LOCKED_WAIT_MIN_MS, LOCKED_REST_MAX_MS);
-}
-
 /*
  * Notes what time it is; true when the clock was set back, so that nothing that was
  * planned by it holds.
  */
 bool
-rsn_worker_note_clock(RsnWorker *worker)
+rsn_look_note_clock(RsnWorker *worker)
 {
 	int64		now_ms = rsn_clock_now();
 	int64		back_ms = worker->last_seen_ms - now_ms;
@@ -103,29 +49,29 @@ rsn_worker_note_clock(RsnWorker *worker)
 	memset(worker->ask_not_before_ms, 0, sizeof(worker->ask_not_before_ms));
 	memset(worker->start_not_before_ms, 0,
 		   sizeof(worker->start_not_before_ms));
-	worker->runner.progress.prune_anew_at_ms = 0;
-	worker->runner.progress.retry_left_ms = 0;
+	worker->run.progress.prune_anew_at_ms = 0;
+	worker->run.progress.retry_left_ms = 0;
 	for (int i = 0; i < RSN_NSTEPS; i++)
-		(void) rsn_set_aside_release(&worker->runner.progress.set_aside[i],
+		(void) rsn_set_aside_release(&worker->run.progress.set_aside[i],
 									 RSN_TIME_NEVER);
 	worker->must_look = true;
-	rsn_worker_want(worker, RSN_STEP_CLOCK);
+	rsn_plan_want(worker, RSN_STEP_CLOCK);
 	return true;
 }
 
 /* When to look next: as of the last look, or as commits have told since. */
 int64
-rsn_worker_next_look(const RsnWorker *worker)
+rsn_look_next(const RsnWorker *worker)
 {
 	return Min(worker->due_ms,
-			   (int64) pg_atomic_read_u64(&worker->runner.slot->told_ms));
+			   (int64) pg_atomic_read_u64(&worker->run.slot->told_ms));
 }
 
 /* True when more can be due than what a look finds that goes on from the last one. */
 static bool
 is_full_look_wanted(const RsnWorker *worker)
 {
-	RsnSlot    *slot = worker->runner.slot;
+	RsnSlot    *slot = worker->run.slot;
 
 	return worker->must_look || rsn_clock_now() >= worker->full_look_at_ms ||
 		pg_atomic_read_u32(&slot->must_poll) != 0 ||
@@ -137,9 +83,9 @@ is_full_look_wanted(const RsnWorker *worker)
  * offers does without asking for deadlines, leases and schedules.
  */
 bool
-rsn_worker_is_look_wanted(const RsnWorker *worker)
+rsn_look_is_wanted(const RsnWorker *worker)
 {
-	return rsn_clock_now() >= rsn_worker_next_look(worker) ||
+	return rsn_clock_now() >= rsn_look_next(worker) ||
 		is_full_look_wanted(worker);
 }
 
@@ -148,10 +94,10 @@ rsn_worker_is_look_wanted(const RsnWorker *worker)
  * deadline.
  */
 void
-rsn_worker_begin_look(RsnWorker *worker)
+rsn_look_begin(RsnWorker *worker)
 {
-	RsnSlot    *slot = worker->runner.slot;
-	RsnOfferPosition *offered = &worker->runner.progress.offered;
+	RsnSlot    *slot = worker->run.slot;
+	RsnOfferPosition *offered = &worker->run.progress.offered;
 	int64		from_ms;
 
 	/* What was written without a word is found where it is. */
@@ -165,7 +111,7 @@ rsn_worker_begin_look(RsnWorker *worker)
 	pg_memory_barrier();
 	for (int i = 0; i < RSN_NSTEPS; i++)
 	{
-		int64	   *from = &worker->runner.progress.from_ms[i];
+		int64	   *from = &worker->run.progress.from_ms[i];
 
 		if (worker->is_full_look &&
 			rsn_clock_now() >= worker->start_not_before_ms[i])
@@ -176,9 +122,9 @@ rsn_worker_begin_look(RsnWorker *worker)
 	offered->from_ms = Min(offered->from_ms, from_ms);
 	worker->must_look = false;
 	worker->has_busy = false;
-	rsn_runner_release(&worker->runner);
+	rsn_run_release(&worker->run);
 	worker->looked_at_ms = rsn_clock_now();
-	rsn_worker_want_all(worker);
+	rsn_plan_want_all(worker);
 }
 
 /* What is asked in a transaction. */
@@ -190,6 +136,18 @@ typedef struct Asking
 	int64		first_due_ms;	/* the answers */
 	int64		next_due_ms;
 } Asking;
+
+/* True while a prepared transaction may still commit in this database. */
+static bool
+has_prepared(void)
+{
+	bool		result;
+
+	rsn_store_begin();
+	result = rsn_store_has_prepared_transactions();
+	rsn_store_end();
+	return result;
+}
 
 /*
  * Asks whether a prepared transaction is left.  That comes before all else, so that
@@ -204,7 +162,7 @@ ask_for_prepared(RsnSlot *slot)
 
 	if (npolls == 0)
 		return;
-	if (rsn_background_has_prepared())
+	if (has_prepared())
 	{
 		(void) pg_atomic_compare_exchange_u32(&slot->prepared_left, &unknown,
 											  RSN_PREPARED_SOME);
@@ -220,7 +178,7 @@ ask_for_prepared(RsnSlot *slot)
 
 /* Asks the tables when something will be due. */
 static void
-ask_tables(RsnRunner *runner, void *arg)
+ask_tables(RsnRun *run, void *arg)
 {
 	Asking	   *asking = arg;
 	RsnWorker  *worker = asking->worker;
@@ -229,7 +187,7 @@ ask_tables(RsnRunner *runner, void *arg)
 	asking->first_due_ms = RSN_TIME_NEVER;
 	asking->next_due_ms = RSN_TIME_NEVER;
 	if (asking->first == 0)
-		ask_for_prepared(runner->slot);
+		ask_for_prepared(run->slot);
 	for (int i = asking->first; i < asking->first + asking->n; i++)
 	{
 		RsnAsk		ask = (RsnAsk) i;
@@ -238,13 +196,13 @@ ask_tables(RsnRunner *runner, void *arg)
 
 		if (now_ms < worker->ask_not_before_ms[i])
 			continue;
-		first_ms = rsn_background_next_due(ask, &runner->progress,
-										   PG_INT64_MIN,
-										   worker->looked_at_ms);
+		first_ms = rsn_step_next_due(ask, &run->progress,
+									 PG_INT64_MIN,
+									 worker->looked_at_ms);
 		next_ms = first_ms > worker->looked_at_ms ? first_ms
-			: rsn_background_next_due(ask, &runner->progress,
-									  worker->looked_at_ms + 1,
-									  worker->looked_at_ms);
+			: rsn_step_next_due(ask, &run->progress,
+								worker->looked_at_ms + 1,
+								worker->looked_at_ms);
 		asking->first_due_ms = Min(asking->first_due_ms, first_ms);
 		asking->next_due_ms = Min(asking->next_due_ms, next_ms);
 	}
@@ -256,7 +214,7 @@ try_to_ask(RsnWorker *worker, int first, int n)
 {
 	Asking		asking = {.worker = worker,.first = first,.n = n};
 
-	if (!rsn_runner_try(&worker->runner, "look ahead", ask_tables, &asking))
+	if (!rsn_run_try(&worker->run, "look ahead", ask_tables, &asking))
 		return false;
 	worker->is_left |= asking.first_due_ms <= worker->looked_at_ms;
 	worker->next_due_ms = Min(worker->next_due_ms, asking.next_due_ms);
@@ -274,8 +232,8 @@ ask_one_by_one(RsnWorker *worker)
 		if (try_to_ask(worker, i, 1))
 			continue;
 		worker->ask_wait_ms[i] =
-			rsn_worker_wait_after_failure(worker, worker->ask_wait_ms[i],
-										  false);
+			rsn_plan_wait_after_failure(worker, worker->ask_wait_ms[i],
+										false);
 		worker->ask_not_before_ms[i] = rsn_clock_now() +
 			worker->ask_wait_ms[i];
 	}
@@ -295,11 +253,9 @@ plan_full_look(RsnWorker *worker)
 	if (!is_left)
 		worker->locked_wait_ms = 0;
 	else if (worker->is_full_look)
-		worker->locked_wait_ms = next_wait(worker->locked_wait_ms,
-										   LOCKED_WAIT_MIN_MS,
-										   LOCKED_WAIT_MAX_MS);
+		worker->locked_wait_ms = rsn_plan_wait_for_locked(worker->locked_wait_ms);
 	else if (worker->locked_wait_ms == 0)
-		worker->locked_wait_ms = LOCKED_WAIT_MIN_MS;
+		worker->locked_wait_ms = rsn_plan_wait_for_locked(0);
 	else
 		return;					/* it is planned */
 
@@ -314,9 +270,9 @@ plan_full_look(RsnWorker *worker)
 
 /* Finds out when to look again, after the steps of a look. */
 void
-rsn_worker_look_ahead(RsnWorker *worker)
+rsn_look_ahead(RsnWorker *worker)
 {
-	worker->runner.nreported = 0;
+	worker->run.nreported = 0;
 	worker->is_left = false;
 	worker->next_due_ms = RSN_TIME_NEVER;
 	if (!try_to_ask(worker, 0, RSN_NASKS))
@@ -334,10 +290,10 @@ rsn_worker_look_ahead(RsnWorker *worker)
  * not look, and somebody works on: if he takes it back, nobody is told of it.
  */
 void
-rsn_worker_look_soon(RsnWorker *worker)
+rsn_look_soon(RsnWorker *worker)
 {
 	int64		at_ms = rsn_clock_now() +
-	Max(worker->locked_wait_ms, LOCKED_WAIT_MIN_MS);
+	Max(worker->locked_wait_ms, rsn_plan_wait_for_locked(0));
 
 	worker->full_look_at_ms = Min(worker->full_look_at_ms, at_ms);
 	worker->due_ms = Min(worker->due_ms, worker->full_look_at_ms);
@@ -346,7 +302,7 @@ rsn_worker_look_soon(RsnWorker *worker)
 
 /* When something is to be done that needs a look, as of the last one. */
 int64
-rsn_worker_due_time(const RsnWorker *worker)
+rsn_look_due_time(const RsnWorker *worker)
 {
 	int64		due_ms = Min(worker->next_due_ms, worker->full_look_at_ms);
 
@@ -355,5 +311,5 @@ rsn_worker_due_time(const RsnWorker *worker)
 		if (worker->ask_not_before_ms[i] > worker->looked_at_ms)
 			due_ms = Min(due_ms, worker->ask_not_before_ms[i]);
 	}
-	return Min(due_ms, rsn_runner_next_release(&worker->runner));
+	return Min(due_ms, rsn_run_next_release(&worker->run));
 }

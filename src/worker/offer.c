@@ -30,9 +30,9 @@
 #include "engine/engine.h"
 #include "core/address.h"
 #include "server/clock.h"
-#include "worker/deliver.h"
 #include "worker/handed.h"
 #include "worker/notification.h"
+#include "worker/offer.h"
 
 /* For how long there can be more of the same instant: see is_news. */
 #define RECENT_MS 1000
@@ -142,7 +142,7 @@ subxact_callback(SubXactEvent event, SubTransactionId my_id,
 
 /* Registers the callbacks, once for the life of the backend. */
 void
-rsn_delivery_init(void)
+rsn_offer_init(void)
 {
 	RegisterXactCallback(xact_callback, NULL);
 	RegisterSubXactCallback(subxact_callback, NULL);
@@ -436,10 +436,10 @@ look_for_offers(Offering *offering, bool is_whole, RsnOfferPosition *position)
  * have something to dequeue; or only those who were handed over.
  */
 RsnDelivered
-rsn_delivery_offer(int64 now_ms, int limit, text *const *set_aside,
-				   int nset_aside, RsnOfferPosition *position)
+rsn_offer_tasks(int64 now_ms, int limit, text *const *set_aside,
+				int nset_aside, RsnOfferPosition *position)
 {
-	RsnDeliveryScope scope = rsn_delivery_take_scope();
+	RsnDeliverScope scope = rsn_deliver_take_scope();
 	RsnOfferPosition next = *position;
 	Offering	offering = {.now_ms = now_ms,.limit = limit};
 
@@ -464,7 +464,7 @@ rsn_delivery_offer(int64 now_ms, int limit, text *const *set_aside,
 
 /* Offers one task to a notify:// address, if it is due. */
 RsnDelivered
-rsn_delivery_offer_one(text *id, int64 now_ms)
+rsn_offer_one(text *id, int64 now_ms)
 {
 	RsnDelivered result = {0};
 	RsnTaskRow *task;

@@ -59,9 +59,9 @@ forget_predecessor(RsnSlot *slot)
 
 /* Makes this process the worker of its database; there is at most one. */
 RsnSlot *
-rsn_worker_attach(void)
+rsn_place_take(void)
 {
-	RsnSlot    *slot = rsn_shared_slot(MyDatabaseId);
+	RsnSlot    *slot = rsn_slot_for(MyDatabaseId);
 	uint32		nobody = RSN_NO_PROC;
 
 	if (slot == NULL)
@@ -95,9 +95,9 @@ rsn_worker_attach(void)
 
 /* Ends this process for good; the launcher reads why. */
 void
-rsn_runner_leave(RsnRunner *runner, RsnWorkerExit reason)
+rsn_place_leave(RsnRun *run, RsnWorkerExit reason)
 {
-	pg_atomic_write_u32(&runner->slot->last_exit, reason);
+	pg_atomic_write_u32(&run->slot->last_exit, reason);
 	proc_exit(0);
 }
 
@@ -109,7 +109,7 @@ typedef struct Unheard
 } Unheard;
 
 static void
-look_for_unheard(RsnRunner *runner, void *arg)
+look_for_unheard(RsnRun *run, void *arg)
 {
 	Unheard    *unheard = arg;
 
@@ -133,26 +133,26 @@ want_everything(RsnSlot *slot)
  * found out, which is no reason to stop what was begun, but one not to begin.
  */
 static bool
-look_at_switch(RsnRunner *runner)
+look_at_switch(RsnRun *run)
 {
 	Unheard		unheard = {.is_on = true};
 	bool		is_known;
 
-	runner->switch_seen_ms = rsn_clock_monotonic();
-	is_known = rsn_runner_try(runner, "look at resonate.worker",
-							  look_for_unheard, &unheard);
+	run->switch_seen_ms = rsn_clock_monotonic();
+	is_known = rsn_run_try(run, "look at resonate.worker",
+						   look_for_unheard, &unheard);
 	if (!unheard.is_on)
-		rsn_runner_leave(runner, RSN_EXIT_OFF);
+		rsn_place_leave(run, RSN_EXIT_OFF);
 	if (unheard.has_foreign_rows)
-		want_everything(runner->slot);
+		want_everything(run->slot);
 	return is_known;
 }
 
 /* Takes nothing on before it is known that the worker of this database may run. */
 void
-rsn_runner_wait_for_switch(RsnRunner *runner)
+rsn_place_wait_for_switch(RsnRun *run)
 {
-	while (!look_at_switch(runner))
+	while (!look_at_switch(run))
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 SWITCH_CHECK_MS, PG_WAIT_EXTENSION);
@@ -166,17 +166,17 @@ rsn_runner_wait_for_switch(RsnRunner *runner)
  * DROP DATABASE does, or when the worker is switched off.
  */
 void
-rsn_runner_yield(RsnRunner *runner)
+rsn_place_yield(RsnRun *run)
 {
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
 	if (LockAcquire(&tag, RowExclusiveLock, true, true) ==
 		LOCKACQUIRE_NOT_AVAIL)
-		rsn_runner_leave(runner, RSN_EXIT_YIELDED);
+		rsn_place_leave(run, RSN_EXIT_YIELDED);
 	LockRelease(&tag, RowExclusiveLock, true);
-	if (rsn_clock_monotonic() - runner->switch_seen_ms >= SWITCH_CHECK_MS)
-		(void) look_at_switch(runner);
+	if (rsn_clock_monotonic() - run->switch_seen_ms >= SWITCH_CHECK_MS)
+		(void) look_at_switch(run);
 }
 
 /* Takes it on to make room for one of the databases that wait; false if none does. */
@@ -199,14 +199,14 @@ take_on_leaving(void)
  * or has nothing to do before an instant that is far enough.  Zero: it has.
  */
 void
-rsn_runner_pass_turn(RsnRunner *runner, int64 wake_at_ms)
+rsn_place_pass_turn(RsnRun *run, int64 wake_at_ms)
 {
 	if (pg_atomic_read_u32(&rsn_shared()->nwaiting) == 0 ||
-		(rsn_clock_monotonic() - runner->attached_ms < TURN_MS &&
+		(rsn_clock_monotonic() - run->attached_ms < TURN_MS &&
 		 rsn_clock_wait_ms(wake_at_ms, TURN_MS) < TURN_MS) ||
 		!take_on_leaving())
 		return;
-	pg_atomic_write_u64(&runner->slot->wake_at_ms, wake_at_ms);
-	pg_atomic_write_u32(&runner->slot->is_resting, 1);
-	rsn_runner_leave(runner, RSN_EXIT_TURN);
+	pg_atomic_write_u64(&run->slot->wake_at_ms, wake_at_ms);
+	pg_atomic_write_u32(&run->slot->is_resting, 1);
+	rsn_place_leave(run, RSN_EXIT_TURN);
 }

@@ -25,6 +25,7 @@
 #include "server/identity.h"
 #include "worker/run.h"
 #include "worker/settings.h"
+#include "worker/step.h"
 
 /* For how long at least a row is set aside that fails by its own fault. */
 #define SET_ASIDE_MS		60000
@@ -42,18 +43,18 @@
 #define REPORTS_MAX			10
 
 void
-rsn_runner_init(RsnRunner *runner, RsnSlot *slot)
+rsn_run_init(RsnRun *run, RsnSlot *slot)
 {
-	memset(runner, 0, sizeof(RsnRunner));
-	runner->slot = slot;
-	runner->attached_ms = rsn_clock_monotonic();
-	runner->progress.is_worker = true;
-	runner->scratch = AllocSetContextCreate(TopMemoryContext,
-											"resonate worker step",
-											ALLOCSET_DEFAULT_SIZES);
-	runner->error_context = AllocSetContextCreate(TopMemoryContext,
-												  "resonate worker error",
-												  ALLOCSET_SMALL_SIZES);
+	memset(run, 0, sizeof(RsnRun));
+	run->slot = slot;
+	run->attached_ms = rsn_clock_monotonic();
+	run->progress.is_worker = true;
+	run->scratch = AllocSetContextCreate(TopMemoryContext,
+										 "resonate worker step",
+										 ALLOCSET_DEFAULT_SIZES);
+	run->error_context = AllocSetContextCreate(TopMemoryContext,
+											   "resonate worker error",
+											   ALLOCSET_SMALL_SIZES);
 }
 
 /*
@@ -61,7 +62,7 @@ rsn_runner_init(RsnRunner *runner, RsnSlot *slot)
  * triggers of others run then.
  */
 static void
-begin(RsnRunner *runner, const char *activity)
+begin(RsnRun *run, const char *activity)
 {
 	rsn_identity_reset();
 	rsn_settings_allow_cancel();
@@ -70,11 +71,11 @@ begin(RsnRunner *runner, const char *activity)
 	rsn_identity_assume_transaction();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, activity);
-	MemoryContextSwitchTo(runner->scratch);
+	MemoryContextSwitchTo(run->scratch);
 }
 
 static void
-end(RsnRunner *runner)
+end(RsnRun *run)
 {
 	PopActiveSnapshot();
 	CommitTransactionCommand();
@@ -82,37 +83,37 @@ end(RsnRunner *runner)
 	rsn_settings_ignore_cancel();
 	pgstat_report_stat(true);
 	pgstat_report_activity(STATE_IDLE, NULL);
-	MemoryContextReset(runner->scratch);
-	MemoryContextSwitchTo(runner->scratch);
+	MemoryContextReset(run->scratch);
+	MemoryContextSwitchTo(run->scratch);
 }
 
 /* Leaves when the extension is not, or no longer, in this database. */
 static void
-check_extension(RsnRunner *runner)
+check_extension(RsnRun *run)
 {
 	if (OidIsValid(get_extension_oid("resonate", true)))
 		return;
 	PopActiveSnapshot();
 	CommitTransactionCommand();
-	rsn_runner_leave(runner, RSN_EXIT_ABSENT);
+	rsn_place_leave(run, RSN_EXIT_ABSENT);
 }
 
 /* Ends a transaction that has failed; returns its error, in the error context. */
 static ErrorData *
-abandon(RsnRunner *runner)
+abandon(RsnRun *run)
 {
 	ErrorData  *error;
 
 	rsn_settings_ignore_cancel();
-	MemoryContextSwitchTo(runner->error_context);
+	MemoryContextSwitchTo(run->error_context);
 	HOLD_INTERRUPTS();
 	error = CopyErrorData();
 	FlushErrorState();
 	AbortCurrentTransaction();
 	RESUME_INTERRUPTS();
 	pgstat_report_activity(STATE_IDLE, NULL);
-	MemoryContextReset(runner->scratch);
-	MemoryContextSwitchTo(runner->scratch);
+	MemoryContextReset(run->scratch);
+	MemoryContextSwitchTo(run->scratch);
 	return error;
 }
 
@@ -140,17 +141,17 @@ log_error(ErrorData *error)
  * but a reason to leave.  Whoever cannot even look stays.
  */
 static void
-leave_if_dropped(RsnRunner *runner)
+leave_if_dropped(RsnRun *run)
 {
 	PG_TRY();
 	{
-		begin(runner, "look for the extension");
-		check_extension(runner);
-		end(runner);
+		begin(run, "look for the extension");
+		check_extension(run);
+		end(run);
 	}
 	PG_CATCH();
 	{
-		(void) abandon(runner);
+		(void) abandon(run);
 	}
 	PG_END_TRY();
 }
@@ -160,90 +161,79 @@ leave_if_dropped(RsnRunner *runner)
  * on what it wanted.
  */
 static void
-note_failure(RsnRunner *runner, const char *activity, ErrorData *error)
+note_failure(RsnRun *run, const char *activity, ErrorData *error)
 {
-	runner->failure = rsn_failure_of(error->sqlerrcode);
-	runner->is_canceled = error->sqlerrcode == ERRCODE_QUERY_CANCELED;
-	if (runner->failure != RSN_FAILURE_LOCKED)
+	run->failure = rsn_failure_of(error->sqlerrcode);
+	run->is_canceled = error->sqlerrcode == ERRCODE_QUERY_CANCELED;
+	if (run->failure != RSN_FAILURE_LOCKED)
 	{
-		leave_if_dropped(runner);
-		rsn_shared_count(RSN_COUNT_FAILURES, 1);
-		rsn_shared_note_error(runner->slot, activity, error, rsn_clock_wall());
-		if (runner->nreported++ < REPORTS_MAX)
+		leave_if_dropped(run);
+		rsn_slot_count(RSN_COUNT_FAILURES, 1);
+		rsn_slot_note_error(run->slot, activity, error, rsn_clock_wall());
+		if (run->nreported++ < REPORTS_MAX)
 			log_error(error);
 	}
-	MemoryContextReset(runner->error_context);
+	MemoryContextReset(run->error_context);
 }
 
 /* Does something in a transaction of its own; false when that failed. */
 bool
-rsn_runner_try(RsnRunner *runner, const char *activity, RsnAction action,
-			   void *arg)
+rsn_run_try(RsnRun *run, const char *activity, RsnAction action,
+			void *arg)
 {
 	ErrorData  *volatile error = NULL;
 
 	PG_TRY();
 	{
-		begin(runner, activity);
-		check_extension(runner);
-		action(runner, arg);
-		end(runner);
+		begin(run, activity);
+		check_extension(run);
+		action(run, arg);
+		end(run);
 	}
 	PG_CATCH();
 	{
-		error = abandon(runner);
+		error = abandon(run);
 	}
 	PG_END_TRY();
 	if (error != NULL)
-		note_failure(runner, activity, error);
+		note_failure(run, activity, error);
 	return error == NULL;
 }
 
-/* A step, and what it is to do or has done. */
-typedef struct StepRun
+static void
+run_part(RsnRun *run, void *arg)
+{
+	RsnStepPart *part = arg;
+
+	part->now_ms = rsn_clock_now();
+	rsn_step_run_part(part);
+}
+
+/* Of a step that is to be taken row by row. */
+typedef struct Listing
 {
 	RsnStep		step;
-	text	   *id;				/* of the only row it is for */
-	MemoryContext context;		/* to list ids in */
-	text	  **ids;
-	int64	   *due_ms;			/* NULL: unknown */
-	int			n;
-} StepRun;
+	MemoryContext context;		/* of the rows */
+	RsnStepRows rows;
+} Listing;
 
 static void
-run_whole(RsnRunner *runner, void *arg)
+list_rows(RsnRun *run, void *arg)
 {
-	StepRun    *run = arg;
+	Listing    *listing = arg;
 
-	run->n = rsn_background_step(run->step, rsn_clock_now(), 0,
-								 &runner->progress);
-}
-
-static void
-run_for_one(RsnRunner *runner, void *arg)
-{
-	StepRun    *run = arg;
-
-	rsn_background_step_one(run->step, rsn_clock_now(), run->id);
-}
-
-static void
-list_ids(RsnRunner *runner, void *arg)
-{
-	StepRun    *run = arg;
-
-	MemoryContextSwitchTo(run->context);
-	run->n = rsn_background_list(run->step, rsn_clock_now(),
-								 &runner->progress, &run->ids, &run->due_ms);
+	MemoryContextSwitchTo(listing->context);
+	rsn_step_list(listing->step, rsn_clock_now(), &run->progress,
+				  &listing->rows);
 }
 
 /* Until when a row is set aside that has just failed alone. */
 static int64
-aside_until(const RsnRunner *runner)
+aside_until(const RsnRun *run)
 {
 	int64		now_ms = rsn_clock_now();
 
-	switch (runner->failure)
+	switch (run->failure)
 	{
 		case RSN_FAILURE_LOCKED:
 			return now_ms + LOCKED_ASIDE_MS;
@@ -257,18 +247,18 @@ aside_until(const RsnRunner *runner)
 
 /* Sets a row aside that has failed alone, unless there are too many. */
 static void
-set_aside(RsnRunner *runner, RsnStep step, text *id)
+set_aside(RsnRun *run, RsnStep step, text *id)
 {
-	if (!rsn_set_aside_add(&runner->progress.set_aside[step], id,
-						   aside_until(runner)))
+	if (!rsn_set_aside_add(&run->progress.set_aside[step], id,
+						   aside_until(run)))
 	{
-		runner->is_aside_full = true;
+		run->is_aside_full = true;
 		return;
 	}
-	if (runner->failure != RSN_FAILURE_ROW)
+	if (run->failure != RSN_FAILURE_ROW)
 		return;
-	rsn_shared_count(RSN_COUNT_SET_ASIDE, 1);
-	if (runner->nreported <= REPORTS_MAX)
+	rsn_slot_count(RSN_COUNT_SET_ASIDE, 1);
+	if (run->nreported <= REPORTS_MAX)
 		ereport(WARNING,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("could not run step \"%s\" for \"%s\"",
@@ -278,13 +268,13 @@ set_aside(RsnRunner *runner, RsnStep step, text *id)
 
 /* When the first of those set aside is to be tried again, or RSN_TIME_NEVER. */
 int64
-rsn_runner_next_release(const RsnRunner *runner)
+rsn_run_next_release(const RsnRun *run)
 {
 	int64		next_ms = RSN_TIME_NEVER;
 
 	for (int i = 0; i < RSN_NSTEPS; i++)
 		next_ms = Min(next_ms,
-					  rsn_set_aside_next(&runner->progress.set_aside[i]));
+					  rsn_set_aside_next(&run->progress.set_aside[i]));
 	return next_ms;
 }
 
@@ -293,25 +283,25 @@ rsn_runner_next_release(const RsnRunner *runner)
  * that they may have missed.  What reconciles is only run when it is asked for.
  */
 void
-rsn_runner_release(RsnRunner *runner)
+rsn_run_release(RsnRun *run)
 {
 	bool		has_foreign_rows =
-	pg_atomic_read_u32(&runner->slot->must_reconcile) ==
+	pg_atomic_read_u32(&run->slot->must_reconcile) ==
 	RSN_RECONCILE_FOREIGN_ROWS;
 	int64		until_ms = has_foreign_rows ? RSN_TIME_NEVER : rsn_clock_now();
 	bool		must_reconcile = false;
 
 	for (int i = 0; i < RSN_NSTEPS; i++)
 	{
-		if (rsn_set_aside_release(&runner->progress.set_aside[i],
+		if (rsn_set_aside_release(&run->progress.set_aside[i],
 								  until_ms) == 0)
 			continue;
 		must_reconcile |= i == RSN_STEP_RECONCILE;
-		runner->progress.offered.must_walk |= i == RSN_STEP_DISPATCH;
-		runner->progress.from_ms[i] = PG_INT64_MIN;
+		run->progress.offered.must_walk |= i == RSN_STEP_DISPATCH;
+		run->progress.from_ms[i] = PG_INT64_MIN;
 	}
 	if (must_reconcile && !has_foreign_rows)
-		pg_atomic_write_u32(&runner->slot->must_reconcile,
+		pg_atomic_write_u32(&run->slot->must_reconcile,
 							RSN_RECONCILE_MORE);
 }
 
@@ -326,21 +316,21 @@ typedef struct OneByOne
 
 /* Takes one row; false when the others have to wait. */
 static bool
-take_one(RsnRunner *runner, StepRun *run, OneByOne *state)
+take_one(RsnRun *run, RsnStepPart *part, OneByOne *state)
 {
 	CHECK_FOR_INTERRUPTS();
-	rsn_runner_yield(runner);
-	if (rsn_runner_try(runner, rsn_step_name(run->step), run_for_one, run))
+	rsn_place_yield(run);
+	if (rsn_run_try(run, rsn_step_name(part->step), run_part, part))
 	{
 		state->ndone++;
 		state->streak = 0;
 		return true;
 	}
-	if (runner->is_canceled)
+	if (run->is_canceled)
 		return false;
-	set_aside(runner, run->step, run->id);
+	set_aside(run, part->step, part->id);
 	state->nfailed++;
-	state->streak = runner->failure == RSN_FAILURE_ROW ? 0
+	state->streak = run->failure == RSN_FAILURE_ROW ? 0
 		: state->streak + 1;
 	return state->streak < STREAK_MAX && rsn_clock_wall() < state->until_ms;
 }
@@ -350,12 +340,13 @@ take_one(RsnRunner *runner, StepRun *run, OneByOne *state)
  * a millisecond.  Nobody is to be kept waiting by any number of them.
  */
 static void
-pass_over(RsnRunner *runner, const StepRun *run, int ntried)
+pass_over(RsnRun *run, const Listing *listing, int ntried)
 {
-	int64	   *from_ms = &runner->progress.from_ms[run->step];
+	int64	   *from_ms = &run->progress.from_ms[listing->step];
 
-	if (runner->is_aside_full && run->due_ms != NULL && ntried > 0)
-		*from_ms = Max(*from_ms + 1, run->due_ms[ntried - 1]);
+	Assert(ntried <= listing->rows.n);
+	if (run->is_aside_full && listing->rows.due_ms != NULL && ntried > 0)
+		*from_ms = Max(*from_ms + 1, listing->rows.due_ms[ntried - 1]);
 }
 
 /*
@@ -363,35 +354,36 @@ pass_over(RsnRunner *runner, const StepRun *run, int ntried)
  * alone.  It has failed if it cannot be told which these are.
  */
 static RsnStepEnd
-step_one_by_one(RsnRunner *runner, RsnStep step, int *n)
+step_one_by_one(RsnRun *run, RsnStep step, int *n)
 {
-	StepRun		run = {.step = step};
+	RsnStepPart part = {.step = step,.progress = &run->progress};
+	Listing		listing = {.step = step};
 	OneByOne	state = {0};
 
-	run.context = AllocSetContextCreate(TopMemoryContext,
-										"resonate due rows",
-										ALLOCSET_DEFAULT_SIZES);
+	listing.context = AllocSetContextCreate(TopMemoryContext,
+											"resonate due rows",
+											ALLOCSET_DEFAULT_SIZES);
 	state.until_ms = rsn_clock_wall() + ONE_BY_ONE_MS;
-	if (rsn_runner_try(runner, rsn_step_name(step), list_ids, &run))
+	if (rsn_run_try(run, rsn_step_name(step), list_rows, &listing))
 	{
 		bool		may_go_on = true;
 		int			i;
 
-		for (i = 0; i < run.n && may_go_on; i++)
+		for (i = 0; i < listing.rows.n && may_go_on; i++)
 		{
-			run.id = run.ids[i];
-			may_go_on = take_one(runner, &run, &state);
+			part.id = listing.rows.ids[i];
+			may_go_on = take_one(run, &part, &state);
 		}
-		pass_over(runner, &run, i);
+		pass_over(run, &listing, i);
 	}
-	MemoryContextDelete(run.context);
-	if (runner->nreported > REPORTS_MAX)
+	MemoryContextDelete(listing.context);
+	if (run->nreported > REPORTS_MAX)
 		ereport(WARNING,
 				(errmsg("step \"%s\" has failed %d times more",
-						rsn_step_name(step), runner->nreported - REPORTS_MAX)));
+						rsn_step_name(step), run->nreported - REPORTS_MAX)));
 	*n = state.ndone + state.nfailed;
 	return state.ndone + state.nfailed > 0 && state.streak < STREAK_MAX &&
-		!runner->is_canceled ? RSN_STEP_PARTLY : RSN_STEP_FAILED;
+		!run->is_canceled ? RSN_STEP_PARTLY : RSN_STEP_FAILED;
 }
 
 /*
@@ -399,16 +391,16 @@ step_one_by_one(RsnRunner *runner, RsnStep step, int *n)
  * and what nobody hears of is a failure of delivery whatever the reason.
  */
 static void
-note_end(RsnRunner *runner, RsnStep step, bool has_failed)
+note_end(RsnRun *run, RsnStep step, bool has_failed)
 {
 	if (!has_failed)
 	{
-		pg_atomic_fetch_and_u32(&runner->slot->failing_steps, ~(1U << step));
+		pg_atomic_fetch_and_u32(&run->slot->failing_steps, ~(1U << step));
 		return;
 	}
-	pg_atomic_fetch_or_u32(&runner->slot->failing_steps, 1U << step);
+	pg_atomic_fetch_or_u32(&run->slot->failing_steps, 1U << step);
 	if (step == RSN_STEP_DELIVER || step == RSN_STEP_DISPATCH)
-		rsn_shared_count(RSN_COUNT_DELIVERY_FAILURES, 1);
+		rsn_slot_count(RSN_COUNT_DELIVERY_FAILURES, 1);
 }
 
 /*
@@ -416,28 +408,28 @@ note_end(RsnRunner *runner, RsnStep step, bool has_failed)
  * failure is that of the step as a whole.
  */
 RsnStepEnd
-rsn_runner_step(RsnRunner *runner, RsnStep step, int *n)
+rsn_run_step(RsnRun *run, RsnStep step, int *n)
 {
-	StepRun		run = {.step = step};
+	RsnStepPart part = {.step = step,.progress = &run->progress};
 	RsnFailure	failure;
 	RsnStepEnd	end;
 
-	runner->nreported = 0;
-	runner->is_aside_full = false;
+	run->nreported = 0;
+	run->is_aside_full = false;
 	*n = 0;
-	if (rsn_runner_try(runner, rsn_step_name(step), run_whole, &run))
+	if (rsn_run_try(run, rsn_step_name(step), run_part, &part))
 	{
-		note_end(runner, step, false);
-		*n = run.n;
+		note_end(run, step, false);
+		*n = part.ntaken;
 		return RSN_STEP_DONE;
 	}
-	if (runner->failure != RSN_FAILURE_LOCKED)
-		note_end(runner, step, true);
-	if (runner->is_canceled)
+	if (run->failure != RSN_FAILURE_LOCKED)
+		note_end(run, step, true);
+	if (run->is_canceled)
 		return RSN_STEP_FAILED;
-	failure = runner->failure;
-	end = step_one_by_one(runner, step, n);
-	runner->failure = end == RSN_STEP_PARTLY ? failure
-		: Max(failure, runner->failure);
+	failure = run->failure;
+	end = step_one_by_one(run, step, n);
+	run->failure = end == RSN_STEP_PARTLY ? failure
+		: Max(failure, run->failure);
 	return end;
 }

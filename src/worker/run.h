@@ -10,9 +10,9 @@
 
 #include "server/failure.h"
 #include "signal/slot.h"
-#include "worker/step.h"
+#include "worker/progress.h"
 
-typedef struct RsnRunner
+typedef struct RsnRun
 {
 	RsnSlot    *slot;
 	MemoryContext scratch;		/* reset after each transaction */
@@ -25,7 +25,7 @@ typedef struct RsnRunner
 								 * aside */
 	int64		switch_seen_ms; /* when resonate.worker was looked at last */
 	int64		attached_ms;	/* by the same clock, when the turn began */
-} RsnRunner;
+} RsnRun;
 
 /* How a step has ended. */
 typedef enum RsnStepEnd
@@ -36,20 +36,20 @@ typedef enum RsnStepEnd
 } RsnStepEnd;
 
 /* What is done in a transaction, in the scratch context. */
-typedef void (*RsnAction) (RsnRunner *runner, void *arg);
+typedef void (*RsnAction) (RsnRun *run, void *arg);
 
-extern void rsn_runner_init(RsnRunner *runner, RsnSlot *slot);
-extern bool rsn_runner_try(RsnRunner *runner, const char *activity,
-						   RsnAction action, void *arg);
-extern RsnStepEnd rsn_runner_step(RsnRunner *runner, RsnStep step, int *n);
-extern int64 rsn_runner_next_release(const RsnRunner *runner);
-extern void rsn_runner_release(RsnRunner *runner);
+extern void rsn_run_init(RsnRun *run, RsnSlot *slot);
+extern bool rsn_run_try(RsnRun *run, const char *activity,
+						RsnAction action, void *arg);
+extern RsnStepEnd rsn_run_step(RsnRun *run, RsnStep step, int *n);
+extern int64 rsn_run_next_release(const RsnRun *run);
+extern void rsn_run_release(RsnRun *run);
 
 /* worker/place.c */
-extern RsnSlot *rsn_worker_attach(void);
-extern void rsn_runner_leave(RsnRunner *runner, RsnWorkerExit reason);
-extern void rsn_runner_yield(RsnRunner *runner);
-extern void rsn_runner_wait_for_switch(RsnRunner *runner);
-extern void rsn_runner_pass_turn(RsnRunner *runner, int64 wake_at_ms);
+extern RsnSlot *rsn_place_take(void);
+extern void rsn_place_leave(RsnRun *run, RsnWorkerExit reason);
+extern void rsn_place_yield(RsnRun *run);
+extern void rsn_place_wait_for_switch(RsnRun *run);
+extern void rsn_place_pass_turn(RsnRun *run, int64 wake_at_ms);
 
 #endif							/* RSN_WORKER_RUN_H */

@@ -16,6 +16,7 @@
 
 #include "server/clock.h"
 #include "server/compat.h"
+#include "server/id.h"
 #include "worker/set_aside.h"
 
 /* Has an id left out until an instant; false when the list is full. */
@@ -69,4 +70,16 @@ rsn_set_aside_next(const RsnSetAside *list)
 	for (int i = 0; i < list->n; i++)
 		next_ms = Min(next_ms, list->until_ms[i]);
 	return next_ms;
+}
+
+/* True for an id that is left out. */
+bool
+rsn_set_aside_has(const RsnSetAside *list, const text *id)
+{
+	for (int i = 0; i < list->n; i++)
+	{
+		if (rsn_id_equals(list->ids[i], id))
+			return true;
+	}
+	return false;
 }

@@ -22,6 +22,7 @@ typedef struct RsnSetAside
 extern bool rsn_set_aside_add(RsnSetAside *list, const text *id,
 							  int64 until_ms);
 extern int	rsn_set_aside_release(RsnSetAside *list, int64 now_ms);
+extern bool rsn_set_aside_has(const RsnSetAside *list, const text *id);
 extern int64 rsn_set_aside_next(const RsnSetAside *list);
 
 #endif							/* RSN_WORKER_SET_ASIDE_H */

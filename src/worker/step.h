@@ -1,100 +1,40 @@
 /*-------------------------------------------------------------------------
  *
  * worker/step.h
- *	  The steps of background work, each of them bounded.
+ *	  Running the steps of background work.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef RSN_WORKER_STEP_H
 #define RSN_WORKER_STEP_H
 
-#include "engine/engine.h"
-#include "signal/slot.h"
-#include "worker/deliver.h"
-#include "worker/set_aside.h"
+#include "worker/progress.h"
 
-/* In the order in which they are tried. */
-typedef enum RsnStep
+/* A step as a whole, or one row of it. */
+typedef struct RsnStepPart
 {
-	RSN_STEP_CLOCK,				/* set right what a clock that was ahead has
-								 * left */
-	RSN_STEP_SCHEDULE,			/* fire occurrences of a schedule (R7) */
-	RSN_STEP_TIMEOUT,			/* settle promises past their deadline (R1) */
-	RSN_STEP_LEASE,				/* put tasks back whose lease has ended (R5) */
-	RSN_STEP_DISPATCH,			/* offer tasks (R6) */
-	RSN_STEP_DELIVER,			/* notify */
-	RSN_STEP_RECONCILE,			/* catch up on what a restore has left (R3,
-								 * R4) */
-	RSN_STEP_EXPIRE,			/* delete messages that nobody takes */
-	RSN_STEP_PRUNE				/* delete old history */
-} RsnStep;
+	RsnStep		step;
+	int64		now_ms;
+	RsnProgress *progress;
+	text	   *id;				/* NULL: all of it */
+	int			ntaken;			/* how many rows it took */
+} RsnStepPart;
 
-#define RSN_NSTEPS (RSN_STEP_PRUNE + 1)
-
-/* Of what can be asked when it is due. */
-typedef enum RsnAsk
+/* What a step would take. */
+typedef struct RsnStepRows
 {
-	RSN_ASK_DEADLINE,
-	RSN_ASK_LEASE,
-	RSN_ASK_SCHEDULE,
-	RSN_ASK_MESSAGE,			/* to a notify:// address */
-	RSN_ASK_OFFER				/* of a task: the next one after a look */
-} RsnAsk;
+	text	  **ids;
+	int64	   *due_ms;			/* since when; NULL: it does not go by that */
+	int			n;
+} RsnStepRows;
 
-#define RSN_NASKS (RSN_ASK_OFFER + 1)
-
-/* What is remembered from one run of a step to the next. */
-typedef struct RsnProgress
-{
-	RsnSetAside set_aside[RSN_NSTEPS];	/* by id; all else goes on */
-
-	/*
-	 * What was due before that instant is done, or somebody works on it, so
-	 * it need not be looked at again.  Zero: look at everything.
-	 */
-	int64		from_ms[RSN_NSTEPS];
-	bool		has_more;		/* the last step has not seen all that is due */
-	bool		has_busy;		/* it has left out what others work on */
-	RsnReconcilePosition reconciled;	/* of all that there is */
-	bool		is_reconciled;	/* there is none, so it need not go on */
-	bool		must_reconcile_again;	/* when it has come to the end */
-	bool		has_passed_busy;	/* it has, but for what others work on */
-	RsnReconcilePosition left;	/* of the promise that was handed over first */
-	int64		retry_left_ms;	/* when to come back for what others work on */
-	RsnOfferPosition offered;
-	RsnPrunePosition pruned;
-	bool		must_expire;	/* internal promises, before they are old */
-	bool		is_worker;		/* others wait for the end of the step */
-	bool		are_zones_followed; /* by all schedules, else up to an id */
-	char		zones_followed_to[RSN_SCHEDULE_ID_MAX + 1];
-	int64		pruning_since_ms;	/* when it began there */
-	int64		prune_anew_at_ms;	/* when to begin there again */
-} RsnProgress;
-
-/* What a transaction has counted, by RsnCounter. */
-typedef struct RsnCounts
-{
-	uint64		n[RSN_NCOUNTERS];
-} RsnCounts;
-
-extern void rsn_background_init(void);
-extern RsnCounts rsn_background_counts(void);
-extern void rsn_background_restore_counts(const RsnCounts *counts);
 extern const char *rsn_step_name(RsnStep step);
-extern int	rsn_background_limit(RsnStep step);
-extern void rsn_background_want_reconciling(RsnProgress *progress);
-extern int	rsn_background_step(RsnStep step, int64 now_ms, int limit,
-								RsnProgress *progress);
-extern int64 rsn_background_next_due(RsnAsk ask, const RsnProgress *progress,
-									 int64 from_ms, int64 looked_at_ms);
-extern int	rsn_background_list(RsnStep step, int64 now_ms,
-								RsnProgress *progress, text ***ids,
-								int64 **due_ms);
-extern int	rsn_background_step_one(RsnStep step, int64 now_ms, text *id);
-extern bool rsn_background_has_prepared(void);
-
-/* worker/call.c */
-extern int	rsn_background_process_timeouts(int64 now_ms);
-extern void rsn_background_tick(int64 now_ms);
+extern int	rsn_step_run(RsnStep step, int64 now_ms, int limit,
+						 RsnProgress *progress);
+extern void rsn_step_run_part(RsnStepPart *part);
+extern void rsn_step_list(RsnStep step, int64 now_ms, RsnProgress *progress,
+						  RsnStepRows *rows);
+extern int64 rsn_step_next_due(RsnAsk ask, const RsnProgress *progress,
+							   int64 from_ms, int64 looked_at_ms);
 
 #endif							/* RSN_WORKER_STEP_H */

@@ -564,7 +564,7 @@ end:
 }
 
 /*
- * The worker of the database: src/worker/step.c.  It skips what is locked.
+ * The worker of the database: src/worker/work.c.  It skips what is locked.
  */
 
 inline rsn_engine_expire_due(p)

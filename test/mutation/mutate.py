@@ -13,8 +13,9 @@ import sys
 
 FILES = [
     "worker/launcher.c", "worker/databases.c", "worker/loop.c", "worker/look.c",
-    "worker/place.c", "signal/start.c", "worker/run.c", "signal/slot.c", "signal/wake.c",
-    "signal/handoff.c", "worker/deliver.c", "worker/step.c", "worker/call.c",
+    "worker/plan.c", "worker/place.c", "signal/start.c", "worker/run.c", "signal/slot.c",
+    "signal/wake.c", "signal/wake_note.c", "signal/handoff.c", "worker/deliver.c",
+    "worker/step.c", "worker/work.c", "worker/count.c", "worker/call.c",
     "worker/set_aside.c", "worker/switch.c", "store/trigger.c",
 ]
 
