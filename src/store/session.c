@@ -178,10 +178,3 @@ rsn_store_note_failed(void)
 {
 	session->running = NULL;
 }
-
-/* To be called when a statement has failed, and the transaction goes on. */
-void
-rsn_store_note_failed(void)
-{
-	session->running = NULL;
-}
