@@ -47,6 +47,7 @@ add_row(Branch *branch, const Datum *values, const bool *nulls,
 {
 	text	   *name = rsn_tags_branch(DatumGetJsonbP(values[RSN_COL_TAGS]));
 
+	Assert(branch->n < branch->limit);
 	if (name == NULL || !rsn_id_equals(name, branch->name) ||
 		rsn_id_equals(DatumGetTextPP(values[RSN_COL_ID]), branch->except_id))
 		return;
@@ -114,6 +115,7 @@ rsn_store_branch(text *name, text *except_id, int limit, RsnPromiseRow **rows)
 {
 	Branch		branch = {0};
 
+	Assert(limit > 0);
 	branch.name = name;
 	branch.except_id = except_id;
 	branch.limit = limit;

@@ -57,6 +57,8 @@ rsn_store_insert_callback(const RsnCallbackRow *row)
 {
 	RsnArgs		args = {0};
 
+	Assert(row->kind != RSN_CALLBACK_LISTENER ||
+		   rsn_id_equals(row->callback_id, row->address));
 	rsn_args_add(&args, Int64GetDatum(row->created_at_ms));
 	rsn_args_add_kind(&args, row->kind);
 	rsn_args_add_text(&args, row->promise_id);
@@ -98,6 +100,7 @@ add_notification(const RsnTuple *callback, void *arg)
 {
 	NotificationList *list = arg;
 
+	Assert(list->n <= list->limit);
 	if (list->n == list->limit ||
 		!is_notify(callback->values[RSN_CALLBACK_COL_ADDRESS]))
 		return false;
@@ -149,6 +152,7 @@ rsn_store_take_notification(const ItemPointerData *tid, text *promise_id,
 	RsnTuple	callback;
 	ItemPointerData found;
 
+	Assert(ItemPointerIsValid(tid));
 	memset(row, 0, sizeof(RsnMessageRow));
 	if (!find_notification(tid, promise_id, &callback))
 		return false;
@@ -230,6 +234,7 @@ rsn_store_fire_callbacks(text *const *promise_ids, int n, int64 now_ms)
 {
 	RsnArgs		args = {0};
 
+	Assert(n > 0);
 	rsn_args_add_texts(&args, promise_ids, n);
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	return rsn_store_exec(&fire_stmt, &args) > 0

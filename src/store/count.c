@@ -49,6 +49,7 @@ rsn_store_count(int64 now_ms, RsnStateCounts *counts)
 	RsnArgs		args = {0};
 	uint64		n = rsn_store_exec(&count_states_stmt, NULL);
 
+	Assert(n <= RSN_PROMISE_NSTATES);
 	memset(counts, 0, sizeof(RsnStateCounts));
 	for (uint64 i = 0; i < n; i++)
 	{

@@ -56,6 +56,7 @@ delete_promises(void *arg)
 	const Deletion *deletion = arg;
 	RsnArgs		args = {0};
 
+	Assert(deletion->n > 0);
 	rsn_args_add_texts(&args, deletion->ids, deletion->n);
 	if (rsn_store_exec(&delete_promises_stmt, &args) !=
 		(uint64) deletion->n)

@@ -93,6 +93,7 @@ rsn_store_due_ids(RsnDueKind kind, int64 from_ms, int64 now_ms, int limit,
 	RsnArgs		args = {0};
 	uint64		count;
 
+	Assert(kind < lengthof(statements) && limit >= 0);
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_texts(&args, set_aside, nset_aside);
@@ -164,6 +165,7 @@ rsn_store_next_due(RsnDueKind kind, int64 from_ms, text *const *set_aside,
 	};
 	RsnArgs		args = {0};
 
+	Assert(kind < lengthof(statements) && statements[kind] != NULL);
 	rsn_args_add_texts(&args, set_aside, nset_aside);
 	rsn_args_add(&args, Int64GetDatum(from_ms));
 	if (rsn_store_exec(statements[kind], &args) == 0)

@@ -47,6 +47,7 @@ count_labels(RsnEnum kind)
 static const char *
 label_name(RsnEnum kind, int index)
 {
+	Assert(index >= 0 && index < count_labels(kind));
 	switch (kind)
 	{
 		case RSN_ENUM_PROMISE_STATE:
@@ -123,6 +124,8 @@ rsn_enum_index(RsnEnum kind, Oid value)
 Oid
 rsn_enum_value(RsnEnum kind, Oid type, int index)
 {
+	Assert(OidIsValid(type));
+	Assert(index >= 0 && index < count_labels(kind));
 	if (known[kind].type != type)
 		learn_labels(kind, type);
 	return known[kind].values[index];

@@ -13,6 +13,7 @@
 
 #include "utils/builtins.h"
 
+#include "server/id.h"
 #include "store/internal.h"
 #include "store/sql.h"
 
@@ -20,6 +21,7 @@
 void
 rsn_key_mark_set(RsnKeyMark *mark, const text *key)
 {
+	Assert(VARSIZE_ANY_EXHDR(key) <= sizeof(mark->key));
 	mark->len = Min(VARSIZE_ANY_EXHDR(key), sizeof(mark->key));
 	memcpy(mark->key, VARDATA_ANY(key), mark->len);
 }
@@ -27,6 +29,7 @@ rsn_key_mark_set(RsnKeyMark *mark, const text *key)
 static text *
 text_of_mark(const RsnKeyMark *mark)
 {
+	Assert(mark->len >= 0 && mark->len <= (int) sizeof(mark->key));
 	return cstring_to_text_with_len(mark->key, mark->len);
 }
 
@@ -57,6 +60,7 @@ add_awaiter(const RsnTuple *awaiter, void *arg)
 {
 	AwaiterList *list = arg;
 
+	Assert(list->n <= list->limit);
 	if (list->n == list->limit)
 		return false;
 	list->ids[list->n++] = rsn_store_keep(awaiter->values[RSN_AWAITER_COL_ID], false);
@@ -126,6 +130,7 @@ rsn_store_read_left(RsnLeftKind kind, const RsnLeftMark *mark, text *last_id,
 	RsnArgs		args = {0};
 	uint64		count;
 
+	Assert(kind < RSN_NLEFT && limit >= 0);
 	rsn_args_add_text(&args, text_of_mark(&mark->promise));
 	rsn_args_add(&args, BoolGetDatum(mark->is_listener));
 	rsn_args_add_text(&args, text_of_mark(&mark->id));
@@ -229,5 +234,6 @@ rsn_store_next_tasks(const RsnKeyMark *mark, int limit)
 	range.is_end = rsn_table_pass(RSN_TABLE_TASKS, &range.last, limit) < limit;
 	if (range.is_end)
 		range.last = rsn_store_last_key();
+	Assert(rsn_id_compare(range.after, range.last) <= 0);
 	return range;
 }

@@ -10,7 +10,6 @@
  */
 #include "postgres.h"
 
-#include "server/clock.h"
 #include "store/internal.h"
 #include "store/sql.h"
 
@@ -26,6 +25,8 @@ rsn_store_messages_from_result(uint64 n)
 {
 	RsnMessageRow *rows = rsn_store_alloc(Max(n, 1) * sizeof(RsnMessageRow));
 
+	Assert(SPI_tuptable->tupdesc->natts ==
+		   MESSAGE_NCOLUMNS + RSN_COL_CTID + 1);
 	for (uint64 i = 0; i < n; i++)
 	{
 		HeapTuple	tuple = SPI_tuptable->vals[i];
@@ -115,6 +116,7 @@ rsn_store_lock_notifications_of(text *promise_id, int64 now_ms, int limit,
 void
 rsn_store_delete_message(const RsnMessageRow *row)
 {
+	Assert(ItemPointerIsValid(&row->tid));
 	rsn_table_delete(RSN_TABLE_MESSAGES, &row->tid);
 }
 
@@ -137,6 +139,7 @@ rsn_store_postpone_message(const RsnMessageRow *row, int64 due_at_ms,
 {
 	RsnArgs		args = {0};
 
+	Assert(due_at_ms >= now_ms);
 	rsn_args_add_kind(&args, row->kind);
 	rsn_args_add_text(&args, row->promise_id);
 	rsn_args_add_text(&args, row->callback_id);
@@ -195,6 +198,7 @@ rsn_store_hide_messages(RsnMessageRow *rows, int n, int64 now_ms,
 	RsnArgs		args = {0};
 	Datum	   *tids = palloc(sizeof(Datum) * Max(n, 1));
 
+	Assert(n >= 0 && visible_at_ms >= now_ms);
 	for (int i = 0; i < n; i++)
 	{
 		rows[i].due_at_ms = visible_at_ms;
@@ -310,6 +314,7 @@ rsn_store_expire_messages(bool is_delivered, int64 due_by_ms, int limit,
 	RsnArgs		args = {0};
 	uint64		count;
 
+	Assert(limit >= 0);
 	rsn_args_add(&args, BoolGetDatum(is_delivered));
 	rsn_args_add(&args, Int64GetDatum(due_by_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));

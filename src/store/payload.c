@@ -284,6 +284,7 @@ rsn_payload_string(const RsnPayload *payload)
 	bytea	   *data;
 	text	   *result;
 
+	Assert(payload->data == NULL || payload->text == NULL);
 	if (payload->text !=NULL)
 		return DatumGetTextPP(PointerGetDatum(payload->text));
 	if (payload->data == NULL)

@@ -29,6 +29,8 @@ get_plan(RsnStatement *statement)
 	if (plan != NULL)
 		return plan;
 
+	Assert(statement->cursor_options == CURSOR_OPT_GENERIC_PLAN ||
+		   statement->cursor_options == CURSOR_OPT_CUSTOM_PLAN);
 	plan = SPI_prepare_cursor(statement->sql, statement->nargs,
 							  statement->argtypes, statement->cursor_options);
 	if (plan == NULL)
@@ -92,6 +94,7 @@ lock_relations(SPIPlanPtr plan)
 {
 	ListCell   *cell;
 
+	Assert(list_length(SPI_plan_get_plan_sources(plan)) == 1);
 	foreach(cell, SPI_plan_get_plan_sources(plan))
 	{
 		const CachedPlanSource *source = lfirst(cell);
@@ -106,6 +109,9 @@ run_statement(RsnStatement *statement, const RsnArgs *args)
 	int			nest_level = rsn_store_pin_search_path();
 	int			result;
 
+	Assert(!statement->reads_only || !is_write(statement));
+	Assert(!statement->by_bitmap ||
+		   statement->cursor_options == CURSOR_OPT_GENERIC_PLAN);
 	if (!statement->reads_only)
 		lock_relations(get_plan(statement));
 	if (is_write(statement))

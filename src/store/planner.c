@@ -112,6 +112,7 @@ plan_ours(Query *parse, const char *query_string, int cursor_options,
 	int			nest_level = NewGUCNestLevel();
 	PlannedStmt *result;
 
+	Assert(!is_planning);
 	apply(settings, lengthof(settings));
 	if (by_bitmap)
 		apply(bitmap_settings, lengthof(bitmap_settings));
@@ -201,6 +202,7 @@ hide_index_statistics(PlannerInfo *root, Oid index_id, AttrNumber attnum,
 void
 rsn_store_planner_init(void)
 {
+	Assert(planner_hook != plan);
 	next_planner = planner_hook;
 	planner_hook = plan;
 	next_relation_info = get_relation_info_hook;

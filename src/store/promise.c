@@ -10,7 +10,6 @@
 #include "access/htup_details.h"
 #include "utils/builtins.h"
 
-#include "server/clock.h"
 #include "server/id.h"
 #include "store/payload.h"
 #include "store/internal.h"
@@ -43,6 +42,7 @@ rsn_store_check_promise(const RsnPromiseRow *row)
 bool
 rsn_store_is_promise_birth_column(int column)
 {
+	Assert(column >= 0);
 	switch (column)
 	{
 		case RSN_COL_STATE:
@@ -174,6 +174,8 @@ rsn_store_settle_promise(RsnPromiseRow *row)
 {
 	RsnNewTuple new = {0};
 
+	Assert(row->core.state != RSN_PROMISE_PENDING);
+	Assert(ItemPointerIsValid(&row->tid));
 	check_row(row);
 	set_progress(&new, row);
 	new.unindexed = index_left_out(row);
@@ -189,6 +191,8 @@ rsn_store_try_settle_promise(RsnPromiseRow *row)
 {
 	RsnNewTuple new = {0};
 
+	Assert(row->core.state != RSN_PROMISE_PENDING);
+	Assert(ItemPointerIsValid(&row->tid));
 	check_row(row);
 	set_progress(&new, row);
 	new.unindexed = index_left_out(row);
@@ -288,6 +292,7 @@ rsn_store_may_exist(text *id)
 static RsnPromiseRow *
 alloc_rows(int n)
 {
+	Assert(n >= 0);
 	return rsn_store_alloc(sizeof(RsnPromiseRow) * Max(n, 1));
 }
 
@@ -319,6 +324,7 @@ rsn_store_lock_promises(text *const *ids, int n, RsnPromiseRow **rows)
 	*rows = alloc_rows(n);
 	for (int i = 0; i < n; i++)
 	{
+		Assert(i == 0 || rsn_id_compare(sorted[i - 1], sorted[i]) < 0);
 		if (rsn_table_lock(RSN_TABLE_PROMISES, sorted[i],
 						   LockTupleNoKeyExclusive, &tuple))
 			rsn_store_row_from_values(tuple.values, tuple.nulls, tuple.tid,
@@ -354,6 +360,7 @@ rsn_store_lock_due_promises(int64 from_ms, int64 now_ms, int limit,
 	RsnArgs		args = {0};
 	uint64		count;
 
+	Assert(limit >= 0 && nset_aside >= 0);
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_texts(&args, set_aside, nset_aside);

@@ -43,6 +43,7 @@ typedef struct RangeKeys
 static text *
 mark_id(const RsnPruneMark *mark)
 {
+	Assert(mark->id_len >= 0 && mark->id_len <= RSN_PROMISE_ID_MAX);
 	return cstring_to_text_with_len(mark->id, mark->id_len);
 }
 
@@ -100,6 +101,7 @@ move_to_entry(RsnPruneMark *mark, IndexScanDesc scan)
 	bool		nulls[INDEX_MAX_KEYS];
 
 	index_deform_tuple(scan->xs_itup, scan->xs_itupdesc, values, nulls);
+	Assert(!nulls[HISTORY_CREATED_AT] && !nulls[HISTORY_ID]);
 	set_mark(mark, DatumGetInt64(values[HISTORY_CREATED_AT]),
 			 DatumGetTextPP(values[HISTORY_ID]));
 }
@@ -119,6 +121,7 @@ rsn_store_pass_history(RsnPromiseState state, int64 created_by_ms, int limit,
 	RangeKeys	range;
 	int			n = 0;
 
+	Assert(state != RSN_PROMISE_PENDING);
 	rsn_table_new_snapshot();
 	init_range(&range, index, state, mark, created_by_ms);
 	scan = rsn_index_beginscan(open->rel, index, GetActiveSnapshot(),
@@ -300,6 +303,8 @@ rsn_store_prune_promises(RsnPromiseState state, int64 settled_by_ms, int limit,
 	text	  **ids;
 	int			n;
 
+	Assert(state != RSN_PROMISE_PENDING);
+	Assert(limit >= 0 && nentries > 0);
 	rsn_args_add_text(&args,
 					  cstring_to_text(rsn_promise_state_name(state)));
 	rsn_args_add(&args, Int64GetDatum(settled_by_ms));

@@ -31,6 +31,7 @@ lock_candidates(const ItemPointerData *tids, int n, int first, int limit,
 {
 	int			count = 0;
 
+	Assert(first >= 0 && (first < n || n == 0));
 	for (int i = 0; i < n && count < limit; i++)
 	{
 		RsnTuple	tuple;
@@ -125,6 +126,7 @@ rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,
 	int			n;
 	int			ntaken;
 
+	Assert(spread >= 0 && spread <= SPREAD_MAX && limit >= 0);
 	for (;;)
 	{
 		ItemPointerData *tids;
@@ -216,6 +218,7 @@ rsn_store_lock_due_notify_tasks(text *address, int64 now_ms, int limit,
 	int			count;
 	int			n;
 
+	Assert(limit >= 0);
 	do
 	{
 		ItemPointerData *tids;
@@ -353,6 +356,7 @@ rsn_store_waiting_since(RsnWaitingKind kind, bool is_delivered, int64 from_ms,
 	};
 	RsnArgs		args = {0};
 
+	Assert(kind < RSN_WAITING_NKINDS && from_ms <= now_ms);
 	rsn_args_add(&args, Int64GetDatum(from_ms));
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
@@ -420,6 +424,7 @@ rsn_store_waiting_addresses(RsnWaitingKind kind, text *after, int64 now_ms,
 	};
 	RsnArgs		args = {0};
 
+	Assert(kind < RSN_WAITING_NKINDS);
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add_text(&args, after);
 	rsn_args_add(&args, Int64GetDatum(limit));

@@ -38,6 +38,7 @@ rsn_store_sort_ids(text *const *ids, int *n)
 										 MCXT_ALLOC_HUGE);
 	int			ndifferent = 0;
 
+	Assert(*n >= 0);
 	memcpy(sorted, ids, sizeof(text *) * *n);
 	qsort(sorted, *n, sizeof(text *), rsn_id_compare_pointers);
 	for (int i = 0; i < *n; i++)
@@ -107,6 +108,7 @@ static void
 row_from_values(const Datum *values, const bool *nulls,
 				const ItemPointerData *tid, RsnPromiseRow *row)
 {
+	Assert(!nulls[RSN_COL_ID]);
 	row->tid = *tid;
 	row->id = rsn_store_keep(values[RSN_COL_ID], nulls[RSN_COL_ID]);
 	row->key_for_create = rsn_store_keep(values[RSN_COL_KEY_FOR_CREATE],
@@ -165,6 +167,7 @@ rsn_store_row_from_tuple(HeapTuple tuple, int offset, RsnPromiseRow *row)
 	Datum		values[RSN_STORE_MAX_COLUMNS];
 	bool		nulls[RSN_STORE_MAX_COLUMNS];
 
+	Assert(SPI_tuptable->tupdesc->natts == offset + RSN_COL_CTID + 1);
 	heap_deform_tuple(tuple, SPI_tuptable->tupdesc, values, nulls);
 	rsn_store_row_from_values(values + offset, nulls + offset,
 							  (ItemPointer) DatumGetPointer(values[offset +

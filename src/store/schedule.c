@@ -10,7 +10,6 @@
 #include "access/htup_details.h"
 #include "utils/builtins.h"
 
-#include "server/clock.h"
 #include "store/internal.h"
 #include "store/sql.h"
 
@@ -24,6 +23,7 @@ static const char *const catch_up_names[] = {
 const char *
 rsn_catch_up_name(RsnCatchUp catch_up)
 {
+	Assert(catch_up < RSN_NCATCH_UPS);
 	return catch_up_names[catch_up];
 }
 
@@ -60,6 +60,7 @@ static void
 schedule_from_values(const Datum *values, const bool *nulls,
 					 RsnScheduleRow *row)
 {
+	Assert(!nulls[RSN_SCHEDULE_COL_ID]);
 	row->id = get_text(values, nulls, RSN_SCHEDULE_COL_ID);
 	row->cron = get_text(values, nulls, RSN_SCHEDULE_COL_CRON);
 	row->time_zone = get_text(values, nulls, RSN_SCHEDULE_COL_TIME_ZONE);
@@ -96,6 +97,7 @@ schedules_from_result(uint64 n)
 {
 	RsnScheduleRow *rows = NULL;
 
+	Assert(SPI_tuptable->tupdesc->natts == RSN_SCHEDULE_COL_PARAM_TEXT + 2);
 	if (n > 0)
 		rows = rsn_store_alloc(n * sizeof(RsnScheduleRow));
 	for (uint64 i = 0; i < n; i++)
@@ -138,6 +140,7 @@ rsn_store_insert_schedule(const RsnScheduleRow *row)
 {
 	RsnArgs		args = {0};
 
+	Assert(row->created_at_ms <= row->next_run_at_ms);
 	rsn_args_add(&args, Int64GetDatum(row->created_at_ms));
 	rsn_args_add(&args, Int64GetDatum(row->next_run_at_ms));
 	add_time(&args, row->next_civil_ms, RSN_CIVIL_NONE);
@@ -254,6 +257,7 @@ rsn_store_lock_newest_schedules(int64 now_ms, int limit,
 {
 	RsnArgs		args = {0};
 
+	Assert(after->next_run_at_ms <= now_ms);
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_texts(&args, set_aside, nset_aside);
@@ -338,6 +342,9 @@ rsn_store_update_schedule(const RsnScheduleRow *row)
 {
 	RsnArgs		args = {0};
 
+	Assert(row->created_at_ms <= row->next_run_at_ms);
+	Assert(row->last_run_at_ms < row->next_run_at_ms);
+	Assert(row->fired >= 0 && row->missed >= 0);
 	rsn_args_add_text(&args, row->id);
 	rsn_args_add(&args, Int64GetDatum(row->next_run_at_ms));
 	add_time(&args, row->last_run_at_ms, -1);

@@ -118,6 +118,7 @@ rsn_store_search_promises(const RsnSearch *search, RsnPromiseRow **rows)
 	bool		wants_all = wants_timers && wants_others &&
 	search->wants[RSN_PROMISE_PENDING];
 
+	Assert(search->limit >= 0);
 	rsn_args_add(&args, BoolGetDatum(wants_timers && !wants_all));
 	rsn_args_add(&args, BoolGetDatum(wants_others && !wants_all));
 	rsn_args_add(&args, PointerGetDatum(rsn_search_states(search->wants)));
@@ -143,6 +144,7 @@ rsn_store_search_promises(const RsnSearch *search, RsnPromiseRow **rows)
 void
 rsn_search_add_part(RsnArgs *args, const RsnStatePart *part)
 {
+	Assert(part->from_ms <= part->until_ms);
 	rsn_args_add_text(args, part->stored_state);
 	rsn_args_add(args, PointerGetDatum(bool_array(part->has_internal,
 												  part->has_external)));
@@ -168,6 +170,7 @@ rsn_search_is_few(const RsnStatePart *part, int few)
 {
 	RsnArgs		args = {0};
 
+	Assert(few >= 0 && few < PG_INT32_MAX);
 	rsn_search_add_part(&args, part);
 	rsn_args_add(&args, Int64GetDatum(few + 1));
 	rsn_store_exec(&count_in_state_stmt, &args);

@@ -18,7 +18,6 @@
 
 #include "utils/builtins.h"
 
-#include "server/clock.h"
 #include "server/id.h"
 #include "store/internal.h"
 #include "store/sql.h"
@@ -76,6 +75,7 @@ state_part(RsnPromiseState state, int64 now_ms)
 static void
 add_id_search(RsnArgs *args, const RsnIdSearch *search, int64 now_ms)
 {
+	Assert(search->after_id != NULL && search->limit >= 0);
 	rsn_args_add_text(args, search->after_id);
 	rsn_args_add(args, Int64GetDatum(now_ms));
 	rsn_args_add(args, PointerGetDatum(rsn_search_states(search->wants)));
@@ -98,6 +98,7 @@ end_of_part(RsnStatement *pass, text *after_id, int nrows)
 {
 	RsnArgs		args = {0};
 
+	Assert(nrows > 0);
 	rsn_args_add_text(&args, after_id);
 	rsn_args_add(&args, Int64GetDatum(nrows - 1));
 	if (rsn_store_exec(pass, &args) == 0)
@@ -345,6 +346,7 @@ rsn_store_search_tasks(RsnTaskState state, bool is_any_state, text *after_id,
 	bool		wants_fulfilled = is_any_state || state == RSN_TASK_FULFILLED;
 	int			n = 0;
 
+	Assert(is_any_state || state < RSN_TASK_NSTATES);
 	*next_id = NULL;
 	for (int i = 0; i < (int) lengthof(walks); i++)
 	{

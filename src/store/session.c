@@ -37,6 +37,7 @@ static Session *session = NULL;
 static void
 use_session(int new_depth)
 {
+	Assert(new_depth >= 0 && new_depth <= RSN_STORE_DEPTH_MAX);
 	depth = new_depth;
 	session = depth > 0 ? &sessions[depth - 1] : NULL;
 	rsn_table_use(depth);
@@ -61,6 +62,8 @@ rsn_store_begin(void)
 				(errcode(ERRCODE_STATEMENT_TOO_COMPLEX),
 				 errmsg("triggers on the tables of resonate call its functions too deeply"),
 				 errdetail("The limit is %d.", RSN_STORE_DEPTH_MAX)));
+	Assert(IsTransactionState());
+	Assert(session == NULL || session->subid <= GetCurrentSubTransactionId());
 	memset(&sessions[depth], 0, sizeof(Session));
 	sessions[depth].subid = GetCurrentSubTransactionId();
 	sessions[depth].result_context = CurrentMemoryContext;
@@ -76,6 +79,7 @@ rsn_store_connect(void)
 {
 	int			result;
 
+	Assert(session != NULL);
 	if (session->is_connected)
 		return;
 	result = SPI_connect();
@@ -90,6 +94,8 @@ rsn_store_end(void)
 {
 	MemoryContext caller = CurrentMemoryContext;
 
+	Assert(session != NULL && session->running == NULL);
+	Assert(session->subid == GetCurrentSubTransactionId());
 	rsn_table_end();
 	if (session->is_connected && SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
@@ -102,6 +108,7 @@ rsn_store_end(void)
 static void
 xact_callback(XactEvent event, void *arg)
 {
+	Assert(event != XACT_EVENT_COMMIT || depth == 0);
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT)
 		use_session(0);
 }
@@ -113,6 +120,8 @@ subxact_callback(SubXactEvent event, SubTransactionId my_id,
 {
 	int			remaining = depth;
 
+	Assert(event != SUBXACT_EVENT_COMMIT_SUB || depth == 0 ||
+		   sessions[depth - 1].subid < my_id);
 	if (event != SUBXACT_EVENT_ABORT_SUB)
 		return;
 	while (remaining > 0 && sessions[remaining - 1].subid >= my_id)
@@ -154,6 +163,7 @@ rsn_store_planned_once(void)
 void *
 rsn_store_alloc(Size size)
 {
+	Assert(session != NULL);
 	return MemoryContextAllocExtended(session->result_context, size,
 									  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 }
@@ -162,6 +172,7 @@ rsn_store_alloc(Size size)
 MemoryContext
 rsn_store_result_context(void)
 {
+	Assert(session != NULL);
 	return session->result_context;
 }
 
@@ -169,6 +180,8 @@ rsn_store_result_context(void)
 void
 rsn_store_set_running(const RsnStatement *statement)
 {
+	Assert(session != NULL);
+	Assert(statement == NULL || session->running == NULL);
 	session->running = statement;
 }
 
@@ -176,5 +189,6 @@ rsn_store_set_running(const RsnStatement *statement)
 void
 rsn_store_note_failed(void)
 {
+	Assert(session != NULL);
 	session->running = NULL;
 }

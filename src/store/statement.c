@@ -66,6 +66,7 @@ add_arg(Statement *statement, Oid type, Datum value, bool is_null)
 {
 	int			i = statement->nargs++;
 
+	Assert(i < MAX_ARGS);
 	statement->types[i] = type;
 	statement->values[i] = value;
 	statement->nulls[i] = is_null ? 'n' : ' ';
@@ -142,6 +143,7 @@ check_stored(const Statement *statement, const RsnNewTuple *tuple,
 {
 	TupleDesc	desc = RelationGetDescr(statement->open->rel);
 
+	Assert(SPI_tuptable->tupdesc->natts == statement->ncolumns + 1);
 	for (int i = 0; i < statement->ncolumns; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
@@ -171,12 +173,15 @@ check_stored(const Statement *statement, const RsnNewTuple *tuple,
 static int
 key_column(const Statement *statement)
 {
+	Assert(statement->open->key_index->rd_index->indisprimary);
 	return statement->open->key_index->rd_index->indkey.values[0] - 1;
 }
 
 static void
 build_insert(Statement *statement, const RsnNewTuple *tuple, bool may_exist)
 {
+	Assert(!may_exist ||
+		   statement->open->key_index->rd_index->indnkeyatts == 1);
 	for (int i = 0; i < statement->ncolumns; i++)
 		appendStringInfo(&statement->sql, "%s%s", i == 0 ? " (" : ", ",
 						 column_name(statement, i));
@@ -226,6 +231,7 @@ rsn_statement_update(RsnTable table, ItemPointer tid, const RsnNewTuple *tuple)
 	bool		is_null;
 
 	begin(&statement, table, "UPDATE");
+	Assert(!TTS_EMPTY(statement.open->found));
 	for (int i = 0; i < statement.ncolumns; i++)
 	{
 		if (!tuple->is_set[i])
@@ -252,6 +258,7 @@ rsn_statement_delete(RsnTable table, const ItemPointerData *tid)
 {
 	Statement	statement;
 
+	Assert(ItemPointerIsValid(tid));
 	begin(&statement, table, "DELETE FROM");
 	add_place(&statement, tid);
 	add_returning(&statement);

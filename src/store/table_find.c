@@ -43,6 +43,7 @@ begin_scan(RsnOpenTable *open, text *key, Snapshot snapshot)
 	IndexScanDesc scan;
 	ScanKeyData scan_key;
 
+	Assert(open->key_index != NULL && open->found != NULL);
 	init_scan_key(&scan_key, open->key_index, key);
 	scan = rsn_index_beginscan(open->rel, open->key_index, snapshot, 1, 0);
 	index_rescan(scan, &scan_key, 1, NULL, 0);
@@ -64,6 +65,7 @@ find_in(RsnOpenTable *open, text *key, Snapshot snapshot)
 static void
 show_found(RsnOpenTable *open, RsnTuple *tuple)
 {
+	Assert(!TTS_EMPTY(open->found));
 	slot_getallattrs(open->found);
 	tuple->tid = &open->found->tts_tid;
 	tuple->values = open->found->tts_values;
@@ -116,6 +118,7 @@ rsn_table_fetch(RsnTable table, const ItemPointerData *tid, RsnTuple *tuple)
 	RsnOpenTable *open = rsn_table_open_with_key(table);
 	ItemPointerData copy = *tid;
 
+	Assert(ItemPointerIsValid(tid));
 	/* It cannot shrink while it is open, and to ask is a system call. */
 	if (ItemPointerGetBlockNumber(tid) >= open->nblocks)
 		open->nblocks = RelationGetNumberOfBlocks(open->rel);
@@ -165,6 +168,7 @@ rsn_table_pass(RsnTable table, text **key, int limit)
 	bool		nulls[INDEX_MAX_KEYS];
 	int			n = 0;
 
+	Assert(limit > 0);
 	ScanKeyEntryInitialize(&scan_key, 0, 1, BTGreaterStrategyNumber, InvalidOid,
 						   open->key_index->rd_indcollation[0], F_TEXT_GT,
 						   PointerGetDatum(*key));
@@ -208,6 +212,7 @@ lock_found(RsnOpenTable *open, LockTupleMode mode, LockWaitPolicy wait_policy)
 	TM_FailureData failure;
 	TM_Result	result;
 
+	Assert(!TTS_EMPTY(open->found));
 	if (!IsolationUsesXactSnapshot())
 		flags |= TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
 	result = table_tuple_lock(open->rel, &tid, GetActiveSnapshot(),
@@ -308,6 +313,27 @@ is_locked_by_us(HeapTupleHeader header)
 }
 
 /*
+ * True when this transaction has written the row that was found, or locked it against
+ * changes; also of a table that is not a heap, whose rows do not say it.
+ */
+bool
+rsn_table_is_slot_held(TupleTableSlot *slot)
+{
+	BufferHeapTupleTableSlot *found = (BufferHeapTupleTableSlot *) slot;
+	HeapTupleHeader header;
+	bool		result;
+
+	if (!TTS_IS_BUFFERTUPLE(slot))
+		return true;
+	header = found->base.tuple->t_data;
+	LockBuffer(found->buffer, BUFFER_LOCK_SHARE);
+	result = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(header)) ||
+		is_locked_by_us(header);
+	LockBuffer(found->buffer, BUFFER_LOCK_UNLOCK);
+	return result;
+}
+
+/*
  * True when nobody else can change the row that has the key until this transaction
  * ends: it has written the row, or locked it against changes.  What a subtransaction
  * did counts until that is rolled back, as for everybody who looks at the row.
@@ -317,22 +343,11 @@ rsn_table_is_held(RsnTable table, text *key)
 {
 	RsnTuple	tuple;
 	TupleTableSlot *slot;
-	HeapTupleHeader header;
-	Buffer		buffer;
-	bool		result;
 
 	if (!rsn_table_find(table, key, &tuple))
 		return false;
 	slot = rsn_table_open_with_key(table)->found;
-	if (!TTS_IS_BUFFERTUPLE(slot))
-		return false;
-	header = ((BufferHeapTupleTableSlot *) slot)->base.tuple->t_data;
-	buffer = ((BufferHeapTupleTableSlot *) slot)->buffer;
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	result = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(header)) ||
-		is_locked_by_us(header);
-	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
-	return result;
+	return TTS_IS_BUFFERTUPLE(slot) && rsn_table_is_slot_held(slot);
 }
 
 /*
@@ -347,6 +362,7 @@ rsn_table_try_lock(RsnTable table, const ItemPointerData *tid, RsnTuple *tuple)
 	TM_FailureData failure;
 	TM_Result	result;
 
+	Assert(ItemPointerIsValid(tid));
 	PreventCommandIfReadOnly("SELECT FOR UPDATE");
 	CommandCounterIncrement();
 	result = table_tuple_lock(open->rel, &copy, GetActiveSnapshot(),

@@ -85,6 +85,7 @@ RsnTableState *rsn_table_state = NULL;
 void
 rsn_table_use(int depth)
 {
+	Assert(depth >= 0 && depth <= RSN_STORE_DEPTH_MAX);
 	rsn_table_state = depth > 0 ? &states[depth - 1] : NULL;
 }
 
@@ -102,6 +103,7 @@ rsn_table_begin(void)
 void
 rsn_table_new_snapshot(void)
 {
+	Assert(rsn_table_state->estate != NULL);
 	CommandCounterIncrement();
 	PopActiveSnapshot();
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -210,6 +212,7 @@ look_ids_up(RsnTable table)
 const RsnTableIds *
 rsn_table_ids(RsnTable table)
 {
+	Assert(table < RSN_NTABLES);
 	if (!OidIsValid(ids[table].table))
 		look_ids_up(table);
 	return &ids[table];
@@ -267,6 +270,7 @@ rsn_table_open_with_key(RsnTable table)
 static void
 close_table(RsnOpenTable *open)
 {
+	Assert(open->target != NULL || !open->has_indexes);
 	if (open->target != NULL)
 	{
 		ExecDropSingleTupleTableSlot(open->written);

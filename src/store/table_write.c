@@ -37,6 +37,7 @@ open_target(RsnTable table)
 
 	if (open->target != NULL)
 		return open;
+	Assert(CheckRelationLockedByMe(open->rel, RowExclusiveLock, true));
 	old = MemoryContextSwitchTo(rsn_table_state->estate->es_query_cxt);
 	open->written = table_slot_create(open->rel, NULL);
 	open->by_statement = rsn_others_commands(open->rel,
@@ -77,6 +78,7 @@ rsn_table_column_type(RsnTable table, int column)
 {
 	RsnOpenTable *open = rsn_table_open(table);
 
+	Assert(column >= 0 && column < rsn_table_ncolumns(table));
 	return TupleDescAttr(RelationGetDescr(open->rel), column)->atttypid;
 }
 
@@ -84,6 +86,7 @@ rsn_table_column_type(RsnTable table, int column)
 void
 rsn_tuple_set(RsnNewTuple *tuple, int column, Datum value, bool is_null)
 {
+	Assert(column >= 0 && column < RSN_TABLE_MAX_COLUMNS);
 	tuple->values[column] = value;
 	tuple->nulls[column] = is_null;
 	tuple->is_set[column] = true;
@@ -214,6 +217,7 @@ insert_speculatively(RsnTable table)
 	bool		is_conflict;
 	uint32		token;
 
+	Assert(open->has_indexes);
 	prepare_speculation(open);
 	do
 	{
@@ -244,6 +248,7 @@ insert_plainly(RsnOpenTable *open)
 {
 	EState	   *estate = rsn_table_state->estate;
 
+	Assert(open->has_indexes);
 	table_tuple_insert(open->rel, open->written, estate->es_output_cid, 0,
 					   NULL);
 	list_free(rsn_insert_index_tuples(open->target, open->written, estate,
@@ -353,6 +358,7 @@ update_found(RsnOpenTable *open, ItemPointer tid, const RsnNewTuple *tuple)
 	RsnUpdateIndexes update_indexes;
 	TM_Result	result;
 
+	Assert(open->has_indexes && !TTS_EMPTY(open->found));
 	CheckCmdReplicaIdentity(open->rel, CMD_UPDATE);
 	fill_written(open, tuple, open->found);
 	note_changed_keys(open->target, tuple->is_set);
@@ -415,6 +421,7 @@ rsn_table_update(RsnTable table, ItemPointer tid, const RsnNewTuple *tuple)
 	PreventCommandIfReadOnly("UPDATE");
 	open = open_target_with_indexes(table);
 	fetch_again(table, tid);
+	Assert(rsn_table_is_slot_held(open->found));
 	if (is_by_statement(open, CMD_UPDATE))
 		rsn_statement_update(table, tid, tuple);
 	else

@@ -159,6 +159,7 @@ rsn_tags_traits(Jsonb *tags, RsnTraits *traits, const char **reason)
 			return false;
 		}
 	}
+	Assert(!traits->is_timer || traits->target == NULL);
 	traits->is_external = traits->is_timer || traits->target != NULL ||
 		tag_equals(tags, TAG_EXTERNAL, "true") ||
 		tag_equals(tags, TAG_SCOPE, "global");

@@ -11,7 +11,7 @@
 #include "utils/builtins.h"
 
 #include "core/address.h"
-#include "server/clock.h"
+#include "server/id.h"
 #include "store/internal.h"
 #include "store/sql.h"
 
@@ -19,6 +19,7 @@
 bool
 rsn_store_is_task_birth_column(int column)
 {
+	Assert(column >= 0);
 	return column == RSN_TASK_COL_ID || column == RSN_TASK_COL_TIMEOUT_AT;
 }
 
@@ -78,6 +79,7 @@ row_from_values(const Datum *values, const bool *nulls,
 {
 	RsnTask    *core = &row->core;
 
+	Assert(!nulls[RSN_TASK_COL_ID]);
 	row->tid = *tid;
 	row->id = rsn_store_keep(values[RSN_TASK_COL_ID], nulls[RSN_TASK_COL_ID]);
 	row->address = rsn_store_keep(values[RSN_TASK_COL_ADDRESS], nulls[RSN_TASK_COL_ADDRESS]);
@@ -129,6 +131,7 @@ rsn_store_tasks_from_result(uint64 n)
 {
 	RsnTaskRow *rows = NULL;
 
+	Assert(SPI_tuptable->tupdesc->natts == RSN_TASK_COL_CTID + 1);
 	if (n > 0)
 		rows = rsn_store_alloc(n * sizeof(RsnTaskRow));
 	for (uint64 i = 0; i < n; i++)
@@ -152,6 +155,7 @@ set_progress(RsnNewTuple *new, const RsnTaskRow *row)
 	const RsnTask *core = &row->core;
 	Oid			type = rsn_table_column_type(RSN_TABLE_TASKS, RSN_TASK_COL_STATE);
 
+	Assert(core->state != RSN_TASK_FULFILLED);
 	rsn_tuple_set(new, RSN_TASK_COL_CLOCK_AT, Int64GetDatum(core->clock_at_ms),
 				  core->state != RSN_TASK_PENDING &&
 				  core->state != RSN_TASK_ACQUIRED);
@@ -250,6 +254,7 @@ rsn_store_lock_tasks(text *const *ids, int n, RsnTaskRow **rows)
 	*rows = rsn_store_alloc(sizeof(RsnTaskRow) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
+		Assert(i == 0 || rsn_id_compare(sorted[i - 1], sorted[i]) < 0);
 		if (rsn_table_lock(RSN_TABLE_TASKS, sorted[i], LockTupleNoKeyExclusive,
 						   &tuple))
 			task_from_values(tuple.values, tuple.nulls, tuple.tid,
@@ -275,6 +280,7 @@ rsn_store_try_lock_tasks(text *const *ids, int n, RsnTaskRow **rows,
 	*nbusy = 0;
 	for (int i = 0; i < n; i++)
 	{
+		Assert(i == 0 || rsn_id_compare(sorted[i - 1], sorted[i]) < 0);
 		switch (rsn_table_lock_if_free(RSN_TABLE_TASKS, sorted[i], &tuple))
 		{
 			case RSN_LOCK_TAKEN:
@@ -376,6 +382,7 @@ rsn_store_lock_ended_leases(int64 from_ms, int64 now_ms, int limit,
 	RsnArgs		args = {0};
 	uint64		count;
 
+	Assert(limit >= 0 && nset_aside >= 0);
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_texts(&args, set_aside, nset_aside);
@@ -391,6 +398,7 @@ rsn_store_update_task(RsnTaskRow *row)
 {
 	RsnNewTuple new = {0};
 
+	Assert(ItemPointerIsValid(&row->tid));
 	check_row(row, ERRCODE_INTERNAL_ERROR);
 	set_progress(&new, row);
 	rsn_table_update(RSN_TABLE_TASKS, &row->tid, &new);
@@ -425,6 +433,7 @@ rsn_store_delete_stale_tasks(const RsnKeyRange *range, int limit)
 {
 	RsnArgs		args = {0};
 
+	Assert(rsn_id_compare(range->after, range->last) <= 0);
 	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_text(&args, range->after);
 	rsn_args_add_text(&args, range->last);

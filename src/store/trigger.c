@@ -16,6 +16,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_trigger.h"
@@ -91,6 +92,7 @@ rsn_store_are_triggers_changed(void)
 {
 	bool		result = false;
 
+	Assert(IsTransactionState());
 	if (!is_watching)
 	{
 		CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);

@@ -64,6 +64,7 @@ rsn_args_add_texts(RsnArgs *args, text *const *values, int n)
 	ArrayType  *array = construct_array((Datum *) values, n, TEXTOID, -1, false,
 										TYPALIGN_INT);
 
+	Assert(n >= 0);
 	rsn_args_add(args, PointerGetDatum(array));
 }
 
@@ -75,8 +76,21 @@ rsn_args_add_tids(RsnArgs *args, Datum *tids, int n)
 										sizeof(ItemPointerData), false,
 										TYPALIGN_SHORT);
 
+	Assert(n >= 0);
 	rsn_args_add(args, PointerGetDatum(array));
 }
+
+#ifdef USE_ASSERT_CHECKING
+/* True when a column of the last result, counted from one, has that type. */
+static bool
+has_type(int column, Oid type)
+{
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+
+	return column >= 1 && column <= desc->natts &&
+		TupleDescAttr(desc, column - 1)->atttypid == type;
+}
+#endif
 
 static void *
 copy_varlena(Datum value, bool is_null, MemoryContext context)
@@ -146,6 +160,7 @@ get_varlena(HeapTuple tuple, int column)
 text *
 rsn_store_get_text(HeapTuple tuple, int column)
 {
+	Assert(has_type(column, TEXTOID));
 	return (text *) get_varlena(tuple, column);
 }
 
@@ -157,6 +172,7 @@ rsn_store_get_int64(HeapTuple tuple, int column, int64 if_null)
 	Datum		value = SPI_getbinval(tuple, SPI_tuptable->tupdesc, column,
 									  &is_null);
 
+	Assert(has_type(column, INT8OID));
 	return is_null ? if_null : DatumGetInt64(value);
 }
 
@@ -168,6 +184,7 @@ rsn_store_get_int32(HeapTuple tuple, int column, int32 if_null)
 	Datum		value = SPI_getbinval(tuple, SPI_tuptable->tupdesc, column,
 									  &is_null);
 
+	Assert(has_type(column, INT4OID));
 	return is_null ? if_null : DatumGetInt32(value);
 }
 
@@ -175,6 +192,7 @@ rsn_store_get_int32(HeapTuple tuple, int column, int32 if_null)
 int
 rsn_store_texts_from_result(uint64 n, text ***values)
 {
+	Assert(n <= PG_INT32_MAX);
 	*values = rsn_store_alloc(Max(n, 1) * sizeof(text *));
 	for (uint64 i = 0; i < n; i++)
 		(*values)[i] = rsn_store_get_text(SPI_tuptable->vals[i], 1);
