@@ -101,9 +101,9 @@ find_siblings(const RsnPromiseRow *promise, RsnPromiseRow **rows)
 }
 
 /*
- * What is sent to who has just taken the task of a promise, as it is now.  The
- * holder runs from the beginning and has nothing in hand yet.  Later, under a
- * fence, the holder itself has made all that is in the branch.
+ * What is sent to a process that has just taken the task of a promise, as it is
+ * now.  The holder runs from the beginning and has nothing in hand yet.  Later,
+ * under a fence, the holder itself has made all that is in the branch.
  */
 int
 rsn_branch_siblings(const RsnPromiseRow *promise, RsnPromiseRow **rows)
@@ -117,7 +117,7 @@ rsn_branch_siblings(const RsnPromiseRow *promise, RsnPromiseRow **rows)
 	return n;
 }
 
-/* The same for who has a task, and is to run it again. */
+/* The same for a process that holds a task, and is to run it again. */
 int
 rsn_branch_siblings_of(text *id, RsnPromiseRow **rows)
 {

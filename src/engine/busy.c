@@ -3,7 +3,7 @@
  * engine/busy.c
  *	  What a settlement concerns and somebody else works on.
  *
- * Who settles by a command waits for the tasks that it concerns.  The background
+ * A settlement by a command waits for the tasks that it concerns.  The background
  * leaves out the promises of which one is locked, and comes back for them.
  *
  *-------------------------------------------------------------------------
@@ -70,8 +70,8 @@ try_lock_tasks(RsnTaskSet *set, text *const *own_ids, int nown, text ***busy)
 /*
  * Locks the tasks that the settlement of locked promises concerns, without waiting:
  * leaves out those promises that have a task which somebody else has locked, or are
- * awaited by one.  So whoever keeps a transaction open keeps nothing waiting but
- * what has to do with his tasks.
+ * awaited by one.  So a transaction that stays open keeps nothing waiting but
+ * what has to do with its tasks.
  */
 RsnTaskSet
 rsn_engine_try_lock_all(RsnPromiseRow **rows, int *n)

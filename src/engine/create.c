@@ -118,7 +118,7 @@ create(const RsnCreateRequest *request, int64 now_ms)
 	return outcome;
 }
 
-/* Creates a promise as of now, or answers with the one that has the id. */
+/* Creates a promise as of now, or returns the one that has the id. */
 RsnOutcome
 rsn_engine_create(const RsnCreateRequest *request, int64 now_ms)
 {

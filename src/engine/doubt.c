@@ -7,8 +7,8 @@
  * has locked may have been settled in time by a transaction that has not ended, so
  * it can be shown neither as settled nor as timed out: it is in doubt.  Such a
  * transaction mostly ends at once, and a page waits a moment for it.  But no page
- * waits for one that stays open, or whoever leaves a session idle in a transaction
- * would stop all searches.
+ * waits for one that stays open, or a session that is idle in a transaction would
+ * stop all searches.
  *
  *-------------------------------------------------------------------------
  */

@@ -4,7 +4,7 @@
  *	  The tasks that a settlement concerns: the promises' own, and who awaits them.
  *
  * Anybody can have any number of tasks await a promise of somebody else, and keep
- * them locked.  So whoever settles it resumes no more of them than its share, waits for
+ * them locked.  So a settlement resumes no more of them than its share, waits for
  * none that others have locked, and leaves the rest to the worker
  * (engine/reconcile.c).  Only where there is no worker, or it goes by another clock,
  * a settlement does it all.

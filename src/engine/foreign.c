@@ -3,8 +3,8 @@
  * engine/foreign.c
  *	  Lock, read, decide, write: what follows from the writes of others.
  *
- * Whoever may write to the tables can settle a promise by an UPDATE, or remove rows,
- * past the engine.  In his transaction the same follows from it as if the engine had
+ * A role that may write to the tables can settle a promise by an UPDATE, or remove
+ * rows, past the engine.  In its transaction the same follows from it as if the engine had
  * done it: nobody sees a settled promise that has a task, or a task that waits for
  * what is gone.
  *

@@ -108,7 +108,7 @@ list_held(text *pid, const RsnTaskRef *refs, int n, text **ids)
 }
 
 /*
- * Extends leases of a process; answers how many, each once.  What it does not hold is
+ * Extends leases of a process; returns how many, each once.  What it does not hold is
  * left alone.
  */
 int
@@ -140,7 +140,7 @@ rsn_engine_heartbeat(text *pid, const RsnTaskRef *refs, int n)
 	return nextended;
 }
 
-/* Extends all leases of a process; answers how many. */
+/* Extends all leases of a process; returns how many. */
 int
 rsn_engine_heartbeat_all(text *pid)
 {

@@ -14,9 +14,9 @@
  *		4. rows of callbacks and awaiters
  *		5. rows of messages
  *
- * Row locks only, never a heavyweight lock for each promise.  Whoever decides
- * about a promise does so under its lock, on what he read after he got it, and
- * reads the clock after that: a deadline that passed while we waited has
+ * Row locks only, never a heavyweight lock for each promise.  A promise is
+ * decided upon under its lock, by what is read after the lock was taken, and the
+ * clock is read after that: a deadline that passed while we waited has
  * passed.  The same holds for tasks, whose rows are enough to prove a lease,
  * since nobody settles a promise without deleting the row of its task.
  * Background sweeps take promises and leases in another order, but never wait
@@ -153,8 +153,8 @@ settle_locked(const RsnSettleRequest *request)
 }
 
 /*
- * Settles a promise, or answers for one that is settled, without a lock.  False
- * when somebody else is about to write to it.
+ * Settles a promise, or returns the outcome for one that is settled, without a lock.
+ * False when somebody else is about to write to it.
  */
 static bool
 try_settle(const RsnSettleRequest *request, RsnOutcome *outcome)

@@ -27,7 +27,7 @@
 /* How often to try to create one that is there, and is gone when looked for. */
 #define INSERT_ATTEMPTS_MAX 10
 
-/* Stores a new schedule, or answers the one that has the id. */
+/* Stores a new schedule, or returns the one that has the id. */
 RsnScheduleRow *
 rsn_engine_create_schedule(RsnScheduleRow *row, bool *is_created)
 {
@@ -144,9 +144,9 @@ report_foreign(const RsnScheduleRow *schedule, text *id, int64 occurrence_ms)
 }
 
 /*
- * Makes the promises of occurrences, and returns how many; -1 when somebody has one of
- * them in an open transaction, for whom an insert would wait.  Whoever has had it for
- * long keeps that one from being created, and no other: it is missed.
+ * Makes the promises of occurrences, and returns how many; -1 when an open
+ * transaction has one of them, for which an insert would wait.  A transaction that has
+ * had it for long keeps that one from being created, and no other: it is missed.
  */
 static int
 make_requests(RsnScheduleRow *schedule, const int64 *occurrences, int n,

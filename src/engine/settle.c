@@ -150,7 +150,7 @@ rsn_engine_offer_new(const RsnPromiseRow *row,
 	rsn_engine_insert_task(request, &task.core, NULL);
 }
 
-/* Performs the decision on a locked task; whoever acquires it has set the pid. */
+/* Performs the decision on a locked task; the caller that acquires it has set the pid. */
 void
 rsn_engine_write_task(RsnTaskRow *row, const RsnTaskDecision *decision,
 					  int64 now_ms)
@@ -401,7 +401,7 @@ rsn_engine_write_settled(RsnPromiseRow *const *rows, int n,
 /*
  * Stores the settlement of a promise that was read without a lock and is changed
  * already, with all that follows, if it has no task and nobody has locked or
- * changed it since.  Otherwise does nothing, and answers false.  What a plain
+ * changed it since.  Otherwise does nothing, and returns false.  What a plain
  * UPDATE does not pay for, a lock ahead of it, this does not either; it is decided
  * at the instant at which the row is written, since nothing waits in between.
  */

@@ -49,7 +49,7 @@ rsn_engine_show_fulfilled(RsnTaskOutcome *outcome, const RsnPromiseRow *promise)
 	rsn_engine_show_task(outcome, &task, NULL);
 }
 
-/* The answer for a task that has no row: none at all, or fulfilled. */
+/* The outcome for a task that has no row: none at all, or fulfilled. */
 RsnTaskOutcome
 rsn_engine_without_row(text *id)
 {
@@ -140,7 +140,7 @@ rsn_engine_get_task(text *id)
 }
 
 /*
- * The task as look finds it, or NULL with the answer for a task without a row.
+ * The task as look finds it, or NULL with the outcome for a task without a row.
  * When there is no row, but a promise that must have one, then both were created
  * between the two looks, so look once more.  If the row is gone again, the
  * promise says how it ended.
