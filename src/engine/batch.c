@@ -128,6 +128,9 @@ write_settled_entries(const Batch *batch, int64 now_ms)
 
 	for (int i = 0; i < batch->nentries; i++)
 	{
+		/* Written in the order of the locks. */
+		Assert(i == 0 || rsn_id_compare(batch->entries[i - 1].id,
+										batch->entries[i].id) < 0);
 		if (batch->entries[i].is_settled)
 			rows[n++] = batch->entries[i].row;
 	}
@@ -141,8 +144,15 @@ decide_item(Entry *entry, const RsnDecision *decision,
 {
 	RsnOutcome	outcome = {0};
 
+	/* All inserts come before the first decision. */
+	Assert(decision->write != RSN_WRITE_INSERT);
 	if (decision->write == RSN_WRITE_SETTLE)
 	{
+		/*
+		 * What this batch has created is decided at its birth, so it is not
+		 * due.
+		 */
+		Assert(!entry->is_created && !entry->is_settled);
 		rsn_engine_change_row(entry->row, decision, request);
 		entry->is_settled = true;
 	}
@@ -232,6 +242,7 @@ read_existing(const Batch *batch)
 		n = rsn_store_lock_promises(ids, nids, &rows);
 		now_ms = rsn_clock_now();
 	}
+	Assert(n <= nids);
 	fill_entries(batch, rows, n);
 	return now_ms;
 }

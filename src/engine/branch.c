@@ -49,6 +49,7 @@ observe_certain(RsnPromiseRow *rows, int n, int64 now_ms)
 
 	if (nlapsed > 0)
 		nlocked = rsn_store_try_lock_promises(ids, nlapsed, &locked);
+	Assert(nlocked <= nlapsed);
 
 	for (int i = 0; i < n; i++)
 	{
@@ -96,6 +97,7 @@ find_siblings(const RsnPromiseRow *promise, RsnPromiseRow **rows)
 	if (branch == NULL)
 		return 0;
 	n = rsn_store_branch(branch, promise->id, rsn_guc_branch_limit, rows);
+	Assert(find_row(*rows, n, promise->id) == NULL);
 	n = observe_certain(*rows, n, rsn_clock_now());
 	return keep_small(*rows, n);
 }

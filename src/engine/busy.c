@@ -20,6 +20,7 @@ list_held_up(const RsnAwaiterRow *awaiters, int n, text *const *busy,
 {
 	int			nheld_up = 0;
 
+	Assert(rsn_id_is_sorted(busy, nbusy));
 	*held_up = palloc(sizeof(text *) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
@@ -107,6 +108,7 @@ rsn_engine_try_lock_all(RsnPromiseRow **rows, int *n)
 		if (!is_held_up && !rsn_id_is_among(busy, nbusy, rows[i]->id))
 			rows[nkept++] = rows[i];
 	}
+	Assert(rsn_engine_is_in_order(&set));
 	*n = nkept;
 	return set;
 }

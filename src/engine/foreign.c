@@ -109,6 +109,7 @@ resume(RsnTaskRow *task, int64 now_ms)
 	RsnRetryPolicy policy = rsn_engine_retry_policy(task);
 	RsnTaskDecision decision = rsn_task_resume(&task->core, 1, &policy, now_ms);
 
+	Assert(task->core.state == RSN_TASK_SUSPENDED);
 	rsn_engine_write_task(task, &decision, now_ms);
 }
 

@@ -78,6 +78,7 @@ rsn_engine_dequeue_unblock(text *address, int limit, int64 now_ms,
 	{
 		RsnMessageRow *row = &(*rows)[i];
 
+		Assert(row->kind == RSN_CALLBACK_LISTENER);
 		if (row->attempt > 0 || !row->has_promise)
 			rsn_store_delete_message(row);
 		else
@@ -120,6 +121,7 @@ rsn_engine_expire_messages(int64 now_ms, int limit)
 	nforgotten = expire(false, rsn_guc_undelivered_retention_s, now_ms,
 						limit - n, &nlisteners);
 	rsn_store_end();
+	Assert(nlisteners <= nforgotten);
 	if (nforgotten > nlisteners)
 		ereport(LOG,
 				(errmsg("%d messages of callbacks have expired that nobody has acknowledged",

@@ -74,6 +74,10 @@ rsn_engine_change_row(RsnPromiseRow *row, const RsnDecision *decision,
 	rsn_engine_check_step(rsn_promise_check_step(&row->core, &decision->next),
 						  "promise", row->id);
 	row->core = decision->next;
+
+	/* A deadline has neither a key nor a value. */
+	Assert(request != NULL || !decision->takes_value);
+	Assert(request != NULL || decision->next.key_for_complete.data == NULL);
 	if (decision->next.key_for_complete.data != NULL)
 		row->key_for_complete = request->key;
 	if (decision->takes_value)
@@ -106,6 +110,7 @@ rsn_engine_apply(RsnPromiseRow *row, const RsnDecision *decision,
 {
 	RsnOutcome	outcome = {0};
 
+	Assert(decision->write != RSN_WRITE_INSERT);
 	rsn_engine_change_row(row, decision, request);
 	if (decision->write == RSN_WRITE_SETTLE)
 		rsn_engine_write_settled(&row, 1, tasks, now_ms);
@@ -131,6 +136,8 @@ rsn_engine_unwritten(RsnPromiseRow *row, const RsnDecision *decision)
 {
 	RsnOutcome	outcome = {0};
 
+	/* There is no record then that could be shown. */
+	Assert(decision->status != RSN_STATUS_NOT_FOUND);
 	row->core = decision->next;
 	outcome.status = decision->status;
 	outcome.id = row->id;
@@ -149,6 +156,7 @@ settle_locked(const RsnSettleRequest *request)
 		return outcome_not_found(request->id);
 	now_ms = rsn_clock_now();
 	decision = rsn_promise_settle(&row->core, &request->rule, now_ms);
+	Assert(decision.next.state != RSN_PROMISE_PENDING);
 	return rsn_engine_apply(row, &decision, request, NULL, now_ms);
 }
 
@@ -260,6 +268,8 @@ read_promise(text *id, ReadRule rule)
 		RsnDecision decision = rsn_promise_expire(&row->core, now_ms);
 		RsnDecision answer = rule(&row->core, now_ms);
 
+		Assert(is_locked || decision.write == RSN_WRITE_NONE ||
+			   !rsn_engine_can_write());
 		outcome = is_locked ? rsn_engine_apply(row, &decision, NULL, NULL, now_ms)
 			: rsn_engine_unwritten(row, &decision);
 		outcome.status = answer.status;

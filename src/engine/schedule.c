@@ -204,6 +204,8 @@ take_occurrences(Firing *firing, RsnScheduleRow *schedule, int limit)
 	int			nmade;
 	int			n;
 
+	/* The requests of a round have their places in an array. */
+	Assert(firing->nrequests + limit <= ROUND_MAX);
 	/* Once for all occurrences, because tags can be large. */
 	schedule->promise_tags = (struct varlena *)
 		rsn_stored_jsonb(schedule->promise_tags);
@@ -263,6 +265,7 @@ lock_due(int64 now_ms, int limit, text *const *set_aside, int nset_aside,
 		return n;
 	wanted = rsn_store_lock_newest_schedules(now_ms, limit - n, &due[n - 1],
 											 set_aside, nset_aside, &found);
+	Assert(n + wanted <= limit);
 	memcpy(due + n, found, sizeof(RsnDueSchedule) * wanted);
 	return n + wanted;
 }
@@ -279,6 +282,7 @@ fire_round(Firing *firing, int limit)
 	int			left = limit;
 	bool		has_more;
 
+	Assert(limit > 0 && limit <= ROUND_MAX);
 	firing->nrequests = 0;
 	rsn_store_begin();
 	n = lock_due(firing->now_ms, limit, firing->left_out, firing->nleft_out,

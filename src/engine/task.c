@@ -46,6 +46,8 @@ rsn_engine_show_fulfilled(RsnTaskOutcome *outcome, const RsnPromiseRow *promise)
 	RsnTask		task = rsn_task_fulfilled(promise->task_version,
 										  promise->core.timeout_at_ms);
 
+	/* A settled promise keeps the version of the task that it has deleted. */
+	Assert(promise->core.is_targeted && promise->task_version >= 0);
 	rsn_engine_show_task(outcome, &task, NULL);
 }
 
@@ -188,6 +190,7 @@ rsn_engine_acquire(text *id, int32 version, const RsnLease *lease)
 		result = rsn_engine_apply_task(row, &decision, now_ms);
 		if (result.status == RSN_STATUS_OK)
 			result.promise = promise;
+		Assert(result.status != RSN_STATUS_OK || result.promise != NULL);
 	}
 	rsn_store_end();
 	return result;
@@ -260,6 +263,7 @@ look_at_awaited(const RsnPromiseRow *rows, int nfound, int nwanted,
 {
 	RsnAwaited	awaited = {0};
 
+	Assert(nfound <= nwanted);
 	awaited.is_unfit = nfound < nwanted;
 	for (int i = 0; i < nfound; i++)
 	{
@@ -295,6 +299,8 @@ rsn_engine_suspend(text *id, int32 version, text *const *awaited_ids,
 		result = rsn_engine_apply_task(row, &decision, now_ms);
 		if (result.status == RSN_STATUS_OK)
 		{
+			/* It would sleep for ever on one that does not exist. */
+			Assert(nfound == nawaited);
 			for (int i = 0; i < nfound; i++)
 				(void) rsn_store_insert_awaiter(promises[i].id, id);
 		}
