@@ -5,8 +5,8 @@
  *
  * The wire protocol carries any string, and the server's own functions raise an
  * error for what is JSON and yet cannot be jsonb: a zero character, half of a
- * surrogate pair, a number beyond numeric, too much nesting.  So whoever has to
- * show a stored string asks here first.  Nothing is raised, no memory taken, and
+ * surrogate pair, a number beyond numeric, too much nesting.  So a caller that
+ * shows a stored string asks here first.  Nothing is raised, no memory taken, and
  * the stack does not grow with the nesting.
  *
  * The input is valid UTF-8.
@@ -454,7 +454,7 @@ put_utf8(char *to, int32_t character)
 /*
  * Replaces escapes of characters beyond ASCII by the characters, in place, in JSON
  * that rsn_json_read has accepted; returns its new length.  An encoding may lack a
- * character, and whoever converts the text finds out about all of them then.
+ * character, and the conversion of the text finds out about all of them then.
  */
 size_t
 rsn_json_unescape(char *utf8, size_t len)

@@ -3,7 +3,7 @@
  * core/promise.c
  *	  The durable promise as a pure state machine.
  *
- * This file owns every rule about promises: which command is answered how,
+ * This file owns every rule about promises: which command has which status,
  * what the record is afterwards, and what must be written.  It must not
  * include a PostgreSQL header, so that the same source runs in the server and
  * in a stand-alone test under sanitizers.
@@ -114,7 +114,7 @@ already_settled_status(RsnPromiseState state)
 }
 
 /*
- * A decision that answers with the record as it is seen at now, and that
+ * A decision that returns the record as it is seen at now, and that
  * stores the passing of the deadline if nobody has stored it yet.
  */
 static RsnDecision

@@ -6,7 +6,7 @@
  * A batch locks and reads all its promises first, in byte order of their ids,
  * then decides item by item in the order given, on the records in memory, and
  * finally writes what has changed.  An id
- * that occurs twice is therefore answered as two calls would be.
+ * that occurs twice therefore has the outcomes of two calls.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,7 +24,7 @@ typedef struct Entry
 	text	   *id;
 	int			first_item;		/* index of the first item with this id */
 	RsnPromiseRow *row;			/* the record so far, or NULL */
-	bool		is_created;		/* by this batch, and not yet answered */
+	bool		is_created;		/* by this batch, and has no outcome yet */
 	bool		is_settled;		/* by this batch */
 } Entry;
 
@@ -108,7 +108,7 @@ find_entry(const Batch *batch, text *id)
 								sizeof(Entry), compare_entry_to_id);
 
 	if (entry == NULL)
-		elog(ERROR, "the store answered an id that was not asked for");
+		elog(ERROR, "the store returned an id that was not asked for");
 	return entry;
 }
 
@@ -128,6 +128,9 @@ write_settled_entries(const Batch *batch, int64 now_ms)
 
 	for (int i = 0; i < batch->nentries; i++)
 	{
+		/* Written in the order of the locks. */
+		Assert(i == 0 || rsn_id_compare(batch->entries[i - 1].id,
+										batch->entries[i].id) < 0);
 		if (batch->entries[i].is_settled)
 			rows[n++] = batch->entries[i].row;
 	}
@@ -141,8 +144,15 @@ decide_item(Entry *entry, const RsnDecision *decision,
 {
 	RsnOutcome	outcome = {0};
 
+	/* All inserts come before the first decision. */
+	Assert(decision->write != RSN_WRITE_INSERT);
 	if (decision->write == RSN_WRITE_SETTLE)
 	{
+		/*
+		 * What this batch has created is decided at its birth, so it is not
+		 * due.
+		 */
+		Assert(!entry->is_created && !entry->is_settled);
 		rsn_engine_change_row(entry->row, decision, request);
 		entry->is_settled = true;
 	}
@@ -208,7 +218,7 @@ list_existing(const Batch *batch, text **ids)
 }
 
 /*
- * Reads the promises that existed before, and answers the instant to decide at.
+ * Reads the promises that existed before, and returns the instant to decide at.
  * If one of them has lapsed by then all are locked, in byte order, since
  * lapsed ones will be settled, and others may lapse while we wait for a lock.
  */
@@ -232,11 +242,12 @@ read_existing(const Batch *batch)
 		n = rsn_store_lock_promises(ids, nids, &rows);
 		now_ms = rsn_clock_now();
 	}
+	Assert(n <= nids);
 	fill_entries(batch, rows, n);
 	return now_ms;
 }
 
-/* True when an entry has no promise: whoever had inserted it was rolled back. */
+/* True when an entry has no promise: the transaction that had inserted it was rolled back. */
 static bool
 has_missing(const Batch *batch)
 {

@@ -49,6 +49,7 @@ observe_certain(RsnPromiseRow *rows, int n, int64 now_ms)
 
 	if (nlapsed > 0)
 		nlocked = rsn_store_try_lock_promises(ids, nlapsed, &locked);
+	Assert(nlocked <= nlapsed);
 
 	for (int i = 0; i < n; i++)
 	{
@@ -96,14 +97,15 @@ find_siblings(const RsnPromiseRow *promise, RsnPromiseRow **rows)
 	if (branch == NULL)
 		return 0;
 	n = rsn_store_branch(branch, promise->id, rsn_guc_branch_limit, rows);
+	Assert(find_row(*rows, n, promise->id) == NULL);
 	n = observe_certain(*rows, n, rsn_clock_now());
 	return keep_small(*rows, n);
 }
 
 /*
- * What is sent to who has just taken the task of a promise, as it is now.  The
- * holder runs from the beginning and has nothing in hand yet.  Later, under a
- * fence, the holder itself has made all that is in the branch.
+ * What is sent to a process that has just taken the task of a promise, as it is
+ * now.  The holder runs from the beginning and has nothing in hand yet.  Later,
+ * under a fence, the holder itself has made all that is in the branch.
  */
 int
 rsn_branch_siblings(const RsnPromiseRow *promise, RsnPromiseRow **rows)
@@ -117,7 +119,7 @@ rsn_branch_siblings(const RsnPromiseRow *promise, RsnPromiseRow **rows)
 	return n;
 }
 
-/* The same for who has a task, and is to run it again. */
+/* The same for a process that holds a task, and is to run it again. */
 int
 rsn_branch_siblings_of(text *id, RsnPromiseRow **rows)
 {

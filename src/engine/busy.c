@@ -3,7 +3,7 @@
  * engine/busy.c
  *	  What a settlement concerns and somebody else works on.
  *
- * Who settles by a command waits for the tasks that it concerns.  The background
+ * A settlement by a command waits for the tasks that it concerns.  The background
  * leaves out the promises of which one is locked, and comes back for them.
  *
  *-------------------------------------------------------------------------
@@ -20,6 +20,7 @@ list_held_up(const RsnAwaiterRow *awaiters, int n, text *const *busy,
 {
 	int			nheld_up = 0;
 
+	Assert(rsn_id_is_sorted(busy, nbusy));
 	*held_up = palloc(sizeof(text *) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
@@ -70,8 +71,8 @@ try_lock_tasks(RsnTaskSet *set, text *const *own_ids, int nown, text ***busy)
 /*
  * Locks the tasks that the settlement of locked promises concerns, without waiting:
  * leaves out those promises that have a task which somebody else has locked, or are
- * awaited by one.  So whoever keeps a transaction open keeps nothing waiting but
- * what has to do with his tasks.
+ * awaited by one.  So a transaction that stays open keeps nothing waiting but
+ * what has to do with its tasks.
  */
 RsnTaskSet
 rsn_engine_try_lock_all(RsnPromiseRow **rows, int *n)
@@ -107,6 +108,7 @@ rsn_engine_try_lock_all(RsnPromiseRow **rows, int *n)
 		if (!is_held_up && !rsn_id_is_among(busy, nbusy, rows[i]->id))
 			rows[nkept++] = rows[i];
 	}
+	Assert(rsn_engine_is_in_order(&set));
 	*n = nkept;
 	return set;
 }

@@ -47,6 +47,7 @@ rsn_caller_at(const text *address)
 	size_t		len = VARSIZE_ANY_EXHDR(address);
 	size_t		id_len = rsn_address_id_len(start, len);
 
+	Assert(id_len <= len);
 	keep(start + len - id_len, id_len);
 	return caller_len == 0 ? NULL
 		: cstring_to_text_with_len(caller, caller_len);

@@ -56,9 +56,14 @@ set_tasks_right(int64 now_ms, int64 from_ms, int64 until_ms, int limit)
 	for (int i = 0; i < n; i++)
 	{
 		RsnRetryPolicy policy = rsn_engine_retry_policy(&rows[i]);
-		RsnTaskDecision decision = rsn_task_set_right(&rows[i].core, &policy,
-													  delay_of(&rows[i]),
-													  now_ms);
+		RsnTaskDecision decision;
+
+		/* No other task has a clock that can be ahead. */
+		Assert(rows[i].core.state == RSN_TASK_PENDING ||
+			   rows[i].core.state == RSN_TASK_ACQUIRED);
+		decision = rsn_task_set_right(&rows[i].core, &policy,
+									  delay_of(&rows[i]),
+									  now_ms);
 
 		rsn_engine_write_task(&rows[i], &decision, now_ms);
 		nchanged += decision.is_changed ? 1 : 0;
@@ -95,6 +100,7 @@ set_schedules_right(int64 now_ms, int64 from_ms, int64 until_ms, int limit)
 	{
 		if (!rsn_schedule_set_right(&rows[i], now_ms))
 			continue;
+		Assert(rows[i].next_run_at_ms > now_ms);
 		rsn_store_update_schedule(&rows[i]);
 		rsn_wake_note_deadline(rows[i].next_run_at_ms);
 		nchanged++;

@@ -25,6 +25,8 @@ rsn_engine_new_row(const RsnCreateRequest *request,
 {
 	RsnPromiseRow row = {0};
 
+	Assert(decision->write == RSN_WRITE_INSERT);
+	Assert(decision->next.is_targeted == (request->target != NULL));
 	row.core = decision->next;
 	row.id = request->id;
 	row.key_for_create = request->key;
@@ -65,6 +67,7 @@ try_read(const RsnCreateRequest *request, RsnOutcome *outcome)
 	if (row == NULL)
 		return false;
 	decision = rsn_promise_create(&row->core, &request->rule, rsn_clock_now());
+	Assert(decision.status != RSN_STATUS_CREATED);
 	if (decision.write != RSN_WRITE_NONE)
 		return false;
 	*outcome = rsn_engine_unwritten(row, &decision);
@@ -118,7 +121,7 @@ create(const RsnCreateRequest *request, int64 now_ms)
 	return outcome;
 }
 
-/* Creates a promise as of now, or answers with the one that has the id. */
+/* Creates a promise as of now, or returns the one that has the id. */
 RsnOutcome
 rsn_engine_create(const RsnCreateRequest *request, int64 now_ms)
 {
@@ -169,6 +172,7 @@ outcome_taken_at_birth(const RsnCreateRequest *request, const RsnLease *lease,
 	RsnTaskOutcome outcome = rsn_engine_task_outcome(request->id, RSN_STATUS_CREATED);
 	RsnTask		task;
 
+	Assert(promise->core.is_targeted);
 	outcome.promise = promise;
 	if (promise->core.state != RSN_PROMISE_PENDING)
 	{
@@ -191,6 +195,8 @@ take_task(RsnPromiseRow *promise, const RsnTaskSet *tasks,
 	RsnTaskRow *row = rsn_engine_find_task(tasks, promise->id);
 	RsnTaskDecision decision;
 
+	Assert(promise->core.is_targeted &&
+		   promise->core.state == RSN_PROMISE_PENDING);
 	if (row == NULL)
 	{
 		rsn_engine_task_missing(promise);

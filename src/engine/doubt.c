@@ -7,8 +7,8 @@
  * has locked may have been settled in time by a transaction that has not ended, so
  * it can be shown neither as settled nor as timed out: it is in doubt.  Such a
  * transaction mostly ends at once, and a page waits a moment for it.  But no page
- * waits for one that stays open, or whoever leaves a session idle in a transaction
- * would stop all searches.
+ * waits for one that stays open, or a session that is idle in a transaction would
+ * stop all searches.
  *
  *-------------------------------------------------------------------------
  */
@@ -51,6 +51,7 @@ wait_a_moment(RsnDoubt *doubt)
 		return false;
 	wait_ms = Min(wait_ms, WAIT_MAX_MS - doubt->waited_ms);
 	doubt->waited_ms += wait_ms;
+	Assert(doubt->waited_ms <= WAIT_MAX_MS);
 	(void) WaitLatch(MyLatch,
 					 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 					 wait_ms, PG_WAIT_EXTENSION);
@@ -76,6 +77,8 @@ rsn_engine_expire_lapsed(const RsnPromiseRow *rows, int n, int64 now_ms,
 	if (nlapsed == 0)
 		return false;
 	nlocked = rsn_store_try_lock_promises(ids, nlapsed, &locked);
+
+	Assert(nlocked <= nlapsed);
 
 	/* Others have settled some of them meanwhile. */
 	ndone = nlocked - rsn_engine_list_lapsed(locked, nlocked, now_ms, ids);
@@ -119,6 +122,7 @@ void
 rsn_engine_add_page(RsnPromiseRow **rows, int n, int limit,
 					RsnPromiseRow *page, int npage)
 {
+	Assert(n + npage <= limit);
 	if (n == 0)
 	{
 		*rows = page;

@@ -14,6 +14,7 @@
 
 #include "engine/internal.h"
 #include "server/clock.h"
+#include "server/id.h"
 
 /* The status of a fence on a task that was just read, NULL for no row. */
 static RsnStatus
@@ -52,6 +53,8 @@ fence_locked(text *id, int32 version, RsnPromiseRow *inner,
 	RsnDecision decision;
 	int64		now_ms;
 
+	/* The task would be deleted under the eyes of who proves its lease. */
+	Assert(!rsn_id_equals(inner->id, id));
 	result->status = guard_status(id, rsn_engine_find_task(&tasks, id),
 								  version);
 	if (result->status != RSN_STATUS_OK)
@@ -120,6 +123,7 @@ rsn_engine_fence(text *id, int32 version, const RsnFenceAction *action)
 {
 	RsnFenceOutcome result = {0};
 
+	Assert(action->create == NULL || action->settle == NULL);
 	rsn_store_begin();
 	result.status = look_and_guard(id, version, rsn_store_read_task);
 	if (result.status == RSN_STATUS_OK && action->create != NULL)

@@ -4,7 +4,7 @@
  *	  The tasks that a settlement concerns: the promises' own, and who awaits them.
  *
  * Anybody can have any number of tasks await a promise of somebody else, and keep
- * them locked.  So whoever settles it resumes no more of them than its share, waits for
+ * them locked.  So a settlement resumes no more of them than its share, waits for
  * none that others have locked, and leaves the rest to the worker
  * (engine/reconcile.c).  Only where there is no worker, or it goes by another clock,
  * a settlement does it all.
@@ -53,6 +53,7 @@ lock_all(text *const *own_ids, int nown, RsnPromiseRow *const *rows, int n)
 												  set.nawaited, &set.rows);
 	else if (nown > 0)
 		set.n = rsn_store_lock_tasks(own_ids, nown, &set.rows);
+	Assert(rsn_engine_is_in_order(&set));
 	return set;
 }
 
@@ -92,12 +93,14 @@ list_awaiters(RsnTaskSet *set, RsnPromiseRow *const *rows, int n, text ***ids,
 			*awaited = *awaited == NULL ? palloc(sizeof(text *) * size)
 				: repalloc_huge(*awaited, sizeof(text *) * size);
 		}
+		Assert(nids + set->share <= size);
 		if (!rsn_store_list_few_awaiters(rows[i]->id, set->share, *ids + nids,
 										 &count))
 		{
 			leave(set, rows[i]->id);
 			continue;
 		}
+		Assert(count <= set->share);
 		for (int j = 0; j < count; j++)
 			(*awaited)[nids + j] = rows[i]->id;
 		nids += count;
@@ -134,6 +137,7 @@ add_tasks(RsnTaskSet *set, RsnTaskRow *rows, int n)
 	qsort(all, set->n + n, sizeof(RsnTaskRow), compare_task_rows);
 	set->rows = all;
 	set->n += n;
+	Assert(rsn_engine_is_in_order(set));
 }
 
 /*
@@ -165,6 +169,7 @@ add_awaiters(RsnTaskSet *set, RsnPromiseRow *const *rows, int n)
 	nlocked = rsn_store_try_lock_tasks(others, nothers, &locked, &set->busy,
 									   &set->nbusy);
 	add_tasks(set, locked, nlocked);
+	Assert(rsn_id_is_sorted(set->busy, set->nbusy));
 	for (int i = 0; i < nids; i++)
 	{
 		if (rsn_id_is_among(set->busy, set->nbusy, ids[i]))
@@ -237,6 +242,7 @@ rsn_engine_try_lock_tasks(RsnPromiseRow **rows, int *n)
 	if (nown > 0)
 		set.n = rsn_store_try_lock_tasks(own_ids, nown, &set.rows, &busy,
 										 &nbusy);
+	Assert(rsn_id_is_sorted(busy, nbusy));
 	for (int i = 0; i < *n; i++)
 	{
 		if (nbusy == 0 || !rsn_id_is_among(busy, nbusy, rows[i]->id))

@@ -3,8 +3,8 @@
  * engine/foreign.c
  *	  Lock, read, decide, write: what follows from the writes of others.
  *
- * Whoever may write to the tables can settle a promise by an UPDATE, or remove rows,
- * past the engine.  In his transaction the same follows from it as if the engine had
+ * A role that may write to the tables can settle a promise by an UPDATE, or remove
+ * rows, past the engine.  In its transaction the same follows from it as if the engine had
  * done it: nobody sees a settled promise that has a task, or a task that waits for
  * what is gone.
  *
@@ -109,6 +109,7 @@ resume(RsnTaskRow *task, int64 now_ms)
 	RsnRetryPolicy policy = rsn_engine_retry_policy(task);
 	RsnTaskDecision decision = rsn_task_resume(&task->core, 1, &policy, now_ms);
 
+	Assert(task->core.state == RSN_TASK_SUSPENDED);
 	rsn_engine_write_task(task, &decision, now_ms);
 }
 

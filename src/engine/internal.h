@@ -85,6 +85,7 @@ extern RsnTaskSet rsn_engine_lock_tasks_for(RsnPromiseRow *row,
 extern RsnTaskSet rsn_engine_try_lock_tasks(RsnPromiseRow **rows, int *n);
 
 /* engine/settle.c */
+extern bool rsn_engine_is_in_order(const RsnTaskSet *set);
 extern RsnTaskRow *rsn_engine_find_task(const RsnTaskSet *set,
 										const text *id);
 extern void rsn_engine_task_missing(const RsnPromiseRow *promise);

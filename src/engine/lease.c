@@ -79,6 +79,7 @@ extend_lease(RsnTaskRow *row, int32 version, const text *pid, int64 now_ms)
 	RsnTaskDecision decision = rsn_task_heartbeat(&row->core, version,
 												  is_holder, now_ms);
 
+	Assert(is_holder || !decision.is_changed);
 	if (decision.is_changed)
 		rsn_engine_write_task(row, &decision, now_ms);
 	return decision.is_changed;
@@ -108,7 +109,7 @@ list_held(text *pid, const RsnTaskRef *refs, int n, text **ids)
 }
 
 /*
- * Extends leases of a process; answers how many, each once.  What it does not hold is
+ * Extends leases of a process; returns how many, each once.  What it does not hold is
  * left alone.
  */
 int
@@ -124,6 +125,7 @@ rsn_engine_heartbeat(text *pid, const RsnTaskRef *refs, int n)
 	rsn_store_begin();
 	tasks.n = rsn_store_lock_tasks(ids, list_held(pid, refs, n, ids),
 								   &tasks.rows);
+	Assert(rsn_engine_is_in_order(&tasks));
 	is_extended = palloc0(sizeof(bool) * Max(tasks.n, 1));
 	now_ms = rsn_clock_now();
 	for (int i = 0; i < n; i++)
@@ -140,7 +142,7 @@ rsn_engine_heartbeat(text *pid, const RsnTaskRef *refs, int n)
 	return nextended;
 }
 
-/* Extends all leases of a process; answers how many. */
+/* Extends all leases of a process; returns how many. */
 int
 rsn_engine_heartbeat_all(text *pid)
 {
@@ -279,6 +281,7 @@ rsn_engine_dequeue_tasks(text *address, int limit, int64 now_ms,
 	nothers = dequeue_others(address, limit - n, now_ms, others);
 	if (n == limit - room && nothers < room)
 		n += dequeue_own(address, room - nothers, now_ms, *rows + n);
+	Assert(n + nothers <= limit);
 	memcpy(*rows + n, others, sizeof(RsnTaskRow) * nothers);
 	rsn_store_end();
 	return n + nothers;
@@ -300,6 +303,7 @@ rsn_engine_dequeue_notify_tasks(text *address, int limit, int64 now_ms,
 	*rows = rsn_store_alloc(sizeof(RsnTaskRow) * (limit + nset_aside));
 	n = rsn_store_lock_due_notify_tasks(address, now_ms, limit + nset_aside,
 										*rows, busy_ms);
+	Assert(n <= limit + nset_aside);
 	for (int i = 0; i < n && nkept < limit; i++)
 	{
 		if (!is_one_of(set_aside, nset_aside, (*rows)[i].id))

@@ -29,7 +29,7 @@ rsn_engine_channel(const text *address)
 }
 
 /*
- * Takes messages of an address until visible_at; answers how many.  What is too
+ * Takes messages of an address until visible_at; returns how many.  What is too
  * much for one call is left as it is.
  */
 int
@@ -62,8 +62,8 @@ rsn_engine_acknowledge(RsnCallbackKind kind, text *promise_id,
 /*
  * Takes the messages of listeners at an address.  Its client cannot acknowledge,
  * so a message is hidden for a while, sent again if the client asks again after
- * that, and removed then: who dies with the first copy in his hands, and comes
- * back under his address, has the second.
+ * that, and removed then: a client that dies with the first copy, and comes back
+ * under its address, has the second.
  */
 int
 rsn_engine_dequeue_unblock(text *address, int limit, int64 now_ms,
@@ -78,6 +78,7 @@ rsn_engine_dequeue_unblock(text *address, int limit, int64 now_ms,
 	{
 		RsnMessageRow *row = &(*rows)[i];
 
+		Assert(row->kind == RSN_CALLBACK_LISTENER);
 		if (row->attempt > 0 || !row->has_promise)
 			rsn_store_delete_message(row);
 		else
@@ -120,6 +121,7 @@ rsn_engine_expire_messages(int64 now_ms, int limit)
 	nforgotten = expire(false, rsn_guc_undelivered_retention_s, now_ms,
 						limit - n, &nlisteners);
 	rsn_store_end();
+	Assert(nlisteners <= nforgotten);
 	if (nforgotten > nlisteners)
 		ereport(LOG,
 				(errmsg("%d messages of callbacks have expired that nobody has acknowledged",

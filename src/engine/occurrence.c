@@ -271,6 +271,7 @@ advance_all(RsnScheduleRow *schedule, const RsnCronRule *rule, int64 now_ms,
 		schedule->fired++;
 		schedule->last_run_at_ms = schedule->next_run_at_ms;
 		set_next(schedule, rule, schedule->last_run_at_ms);
+		Assert(schedule->next_run_at_ms > schedule->last_run_at_ms);
 	}
 	return n;
 }
@@ -285,6 +286,7 @@ skip_until(RsnScheduleRow *schedule, const RsnCronRule *rule, int64 last_ms)
 								   last_ms - 1);
 	int64		skipped_ms;
 
+	Assert(after_ms < last_ms);
 	if (n > 0 && rsn_cron_last(&rule->cron, zone_of(rule), after_ms,
 							   last_ms - 1, &skipped_ms))
 		rsn_schedule_note_missed(schedule, skipped_ms, n);
@@ -301,6 +303,7 @@ advance_last(RsnScheduleRow *schedule, const RsnCronRule *rule, int64 now_ms,
 	if (!rsn_cron_last(&rule->cron, zone_of(rule),
 					   schedule->next_run_at_ms - 1, now_ms, &last_ms))
 		last_ms = schedule->next_run_at_ms;
+	Assert(last_ms >= schedule->next_run_at_ms && last_ms <= now_ms);
 	skip_until(schedule, rule, last_ms);
 	if (schedule->catch_up == RSN_CATCH_UP_LAST ||
 		now_ms - last_ms <= rsn_guc_schedule_grace_ms)
@@ -326,6 +329,7 @@ rsn_schedule_advance(RsnScheduleRow *schedule, int64 now_ms, int limit,
 {
 	RsnCronRule rule;
 
+	Assert(schedule->next_run_at_ms <= now_ms);
 	load_rule(schedule, &rule);
 	if (follow_zone(schedule, &rule) && schedule->next_run_at_ms > now_ms)
 		return 0;

@@ -14,9 +14,9 @@
  *		4. rows of callbacks and awaiters
  *		5. rows of messages
  *
- * Row locks only, never a heavyweight lock for each promise.  Whoever decides
- * about a promise does so under its lock, on what he read after he got it, and
- * reads the clock after that: a deadline that passed while we waited has
+ * Row locks only, never a heavyweight lock for each promise.  A promise is
+ * decided upon under its lock, by what is read after the lock was taken, and the
+ * clock is read after that: a deadline that passed while we waited has
  * passed.  The same holds for tasks, whose rows are enough to prove a lease,
  * since nobody settles a promise without deleting the row of its task.
  * Background sweeps take promises and leases in another order, but never wait
@@ -74,6 +74,10 @@ rsn_engine_change_row(RsnPromiseRow *row, const RsnDecision *decision,
 	rsn_engine_check_step(rsn_promise_check_step(&row->core, &decision->next),
 						  "promise", row->id);
 	row->core = decision->next;
+
+	/* A deadline has neither a key nor a value. */
+	Assert(request != NULL || !decision->takes_value);
+	Assert(request != NULL || decision->next.key_for_complete.data == NULL);
 	if (decision->next.key_for_complete.data != NULL)
 		row->key_for_complete = request->key;
 	if (decision->takes_value)
@@ -106,6 +110,7 @@ rsn_engine_apply(RsnPromiseRow *row, const RsnDecision *decision,
 {
 	RsnOutcome	outcome = {0};
 
+	Assert(decision->write != RSN_WRITE_INSERT);
 	rsn_engine_change_row(row, decision, request);
 	if (decision->write == RSN_WRITE_SETTLE)
 		rsn_engine_write_settled(&row, 1, tasks, now_ms);
@@ -131,6 +136,8 @@ rsn_engine_unwritten(RsnPromiseRow *row, const RsnDecision *decision)
 {
 	RsnOutcome	outcome = {0};
 
+	/* There is no record then that could be shown. */
+	Assert(decision->status != RSN_STATUS_NOT_FOUND);
 	row->core = decision->next;
 	outcome.status = decision->status;
 	outcome.id = row->id;
@@ -149,12 +156,13 @@ settle_locked(const RsnSettleRequest *request)
 		return outcome_not_found(request->id);
 	now_ms = rsn_clock_now();
 	decision = rsn_promise_settle(&row->core, &request->rule, now_ms);
+	Assert(decision.next.state != RSN_PROMISE_PENDING);
 	return rsn_engine_apply(row, &decision, request, NULL, now_ms);
 }
 
 /*
- * Settles a promise, or answers for one that is settled, without a lock.  False
- * when somebody else is about to write to it.
+ * Settles a promise, or returns the outcome for one that is settled, without a lock.
+ * False when somebody else is about to write to it.
  */
 static bool
 try_settle(const RsnSettleRequest *request, RsnOutcome *outcome)
@@ -260,6 +268,8 @@ read_promise(text *id, ReadRule rule)
 		RsnDecision decision = rsn_promise_expire(&row->core, now_ms);
 		RsnDecision answer = rule(&row->core, now_ms);
 
+		Assert(is_locked || decision.write == RSN_WRITE_NONE ||
+			   !rsn_engine_can_write());
 		outcome = is_locked ? rsn_engine_apply(row, &decision, NULL, NULL, now_ms)
 			: rsn_engine_unwritten(row, &decision);
 		outcome.status = answer.status;

@@ -46,6 +46,7 @@ fire(Part *part, RsnLeftRow *rows, int n)
 
 	for (int i = 0; i < n; i++)
 		rsn_engine_note_fired(rows[i].address);
+	Assert(nfired <= n);
 	part->has_busy |= nfired < n;
 	part->ndone += nfired;
 }
@@ -63,6 +64,7 @@ resume(Part *part, RsnLeftRow *rows, int n)
 	for (int i = 0; i < n; i++)
 		ids[i] = rows[i].id;
 	tasks.n = rsn_store_try_lock_tasks(ids, n, &tasks.rows, &busy, &nbusy);
+	Assert(rsn_id_is_sorted(busy, nbusy));
 	for (int i = 0; i < n; i++)
 	{
 		if (!rsn_id_is_among(busy, nbusy, rows[i].id))
@@ -72,6 +74,7 @@ resume(Part *part, RsnLeftRow *rows, int n)
 	if (nfree == 0)
 		return;
 	n = rsn_store_take_left_awaiters(rows, nfree, &ids);
+	Assert(n <= nfree);
 	rsn_engine_resume_tasks(ids, n, &tasks, part->now_ms);
 	part->has_busy |= n < nfree;
 	part->ndone += n;

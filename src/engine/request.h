@@ -49,7 +49,7 @@ typedef struct RsnOutcome
 	RsnCallbackRow *callback;	/* recorded by this call, or NULL */
 } RsnOutcome;
 
-/* The answer of an operation on a task. */
+/* What an operation on a task returns. */
 typedef struct RsnTaskOutcome
 {
 	RsnStatus	status;
@@ -57,7 +57,7 @@ typedef struct RsnTaskOutcome
 	bool		has_task;
 	RsnTask		task;			/* as seen at the instant of the decision */
 	text	   *pid;			/* of an acquired task */
-	RsnPromiseRow *promise;		/* NULL: not part of the answer */
+	RsnPromiseRow *promise;		/* NULL: not shown */
 } RsnTaskOutcome;
 
 /*

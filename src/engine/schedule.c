@@ -27,7 +27,7 @@
 /* How often to try to create one that is there, and is gone when looked for. */
 #define INSERT_ATTEMPTS_MAX 10
 
-/* Stores a new schedule, or answers the one that has the id. */
+/* Stores a new schedule, or returns the one that has the id. */
 RsnScheduleRow *
 rsn_engine_create_schedule(RsnScheduleRow *row, bool *is_created)
 {
@@ -144,9 +144,9 @@ report_foreign(const RsnScheduleRow *schedule, text *id, int64 occurrence_ms)
 }
 
 /*
- * Makes the promises of occurrences, and returns how many; -1 when somebody has one of
- * them in an open transaction, for whom an insert would wait.  Whoever has had it for
- * long keeps that one from being created, and no other: it is missed.
+ * Makes the promises of occurrences, and returns how many; -1 when an open
+ * transaction has one of them, for which an insert would wait.  A transaction that has
+ * had it for long keeps that one from being created, and no other: it is missed.
  */
 static int
 make_requests(RsnScheduleRow *schedule, const int64 *occurrences, int n,
@@ -204,6 +204,8 @@ take_occurrences(Firing *firing, RsnScheduleRow *schedule, int limit)
 	int			nmade;
 	int			n;
 
+	/* The requests of a round have their places in an array. */
+	Assert(firing->nrequests + limit <= ROUND_MAX);
 	/* Once for all occurrences, because tags can be large. */
 	schedule->promise_tags = (struct varlena *)
 		rsn_stored_jsonb(schedule->promise_tags);
@@ -263,6 +265,7 @@ lock_due(int64 now_ms, int limit, text *const *set_aside, int nset_aside,
 		return n;
 	wanted = rsn_store_lock_newest_schedules(now_ms, limit - n, &due[n - 1],
 											 set_aside, nset_aside, &found);
+	Assert(n + wanted <= limit);
 	memcpy(due + n, found, sizeof(RsnDueSchedule) * wanted);
 	return n + wanted;
 }
@@ -279,6 +282,7 @@ fire_round(Firing *firing, int limit)
 	int			left = limit;
 	bool		has_more;
 
+	Assert(limit > 0 && limit <= ROUND_MAX);
 	firing->nrequests = 0;
 	rsn_store_begin();
 	n = lock_due(firing->now_ms, limit, firing->left_out, firing->nleft_out,

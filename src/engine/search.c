@@ -38,6 +38,7 @@ read_settled(void *search, ReadPage read, int limit, RsnDoubt *doubt,
 		n = read(search, *now_ms, limit, page);
 	} while (rsn_engine_can_write() &&
 			 rsn_engine_expire_lapsed(*page, n, *now_ms, doubt));
+	Assert(n <= limit);
 	return n;
 }
 

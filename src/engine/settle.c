@@ -40,6 +40,18 @@ compare_task_to_id(const void *key, const void *row)
 						  ((const RsnTaskRow *) row)->id);
 }
 
+/* True when the tasks are in the order in which they are locked and found. */
+bool
+rsn_engine_is_in_order(const RsnTaskSet *set)
+{
+	for (int i = 1; i < set->n; i++)
+	{
+		if (rsn_id_compare(set->rows[i - 1].id, set->rows[i].id) >= 0)
+			return false;
+	}
+	return true;
+}
+
 /* The task of that id, or NULL when the set has none. */
 RsnTaskRow *
 rsn_engine_find_task(const RsnTaskSet *set, const text *id)
@@ -55,6 +67,7 @@ note_task(const RsnTaskRow *row, int64 now_ms)
 {
 	const RsnTask *task = &row->core;
 
+	Assert((task->others_at_ms != 0) == (row->others_address != NULL));
 	if (task->others_at_ms != 0 && task->others_at_ms <= now_ms)
 		rsn_wake_note_offer(row->others_address);
 	else if (task->others_at_ms != 0)
@@ -110,7 +123,11 @@ set_others(RsnTaskRow *row, const RsnTask *next)
 	if (next->setbacks == 0)
 		row->given_back_by = NULL;
 	else if (next->setbacks > row->core.setbacks)
+	{
+		/* Nobody but a holder can give a task back, or lose its lease. */
+		Assert(row->core.state == RSN_TASK_ACQUIRED && row->pid != NULL);
 		row->given_back_by = add_giver(row->given_back_by, row->pid);
+	}
 }
 
 /* Inserts the task of a promise that was just inserted as pending. */
@@ -120,6 +137,8 @@ rsn_engine_insert_task(const RsnCreateRequest *request, const RsnTask *task,
 {
 	RsnTaskRow	row = {0};
 
+	Assert(request->target != NULL);
+	Assert(task->has_pid == (pid != NULL));
 	row.core = *task;
 	row.id = request->id;
 	row.address = request->target;
@@ -150,7 +169,7 @@ rsn_engine_offer_new(const RsnPromiseRow *row,
 	rsn_engine_insert_task(request, &task.core, NULL);
 }
 
-/* Performs the decision on a locked task; whoever acquires it has set the pid. */
+/* Performs the decision on a locked task; the caller that acquires it has set the pid. */
 void
 rsn_engine_write_task(RsnTaskRow *row, const RsnTaskDecision *decision,
 					  int64 now_ms)
@@ -162,8 +181,10 @@ rsn_engine_write_task(RsnTaskRow *row, const RsnTaskDecision *decision,
 	row->core = decision->next;
 	if (!decision->next.has_pid)
 		row->pid = NULL;
+	Assert(row->core.has_pid == (row->pid != NULL));
 	if (!decision->is_changed)
 		return;
+	Assert(ItemPointerIsValid(&row->tid));
 	rsn_store_update_task(row);
 	note_task(row, now_ms);
 }
@@ -184,6 +205,8 @@ fulfill_task(RsnPromiseRow *promise, const RsnTaskSet *tasks)
 {
 	RsnTaskRow *task = rsn_engine_find_task(tasks, promise->id);
 
+	/* A task ends with its promise, and not before. */
+	Assert(promise->core.state != RSN_PROMISE_PENDING);
 	if (task == NULL)
 	{
 		rsn_engine_task_missing(promise);
@@ -205,6 +228,7 @@ rsn_engine_resume_tasks(text **ids, int n, const RsnTaskSet *tasks,
 {
 	int			next;
 
+	Assert(rsn_engine_is_in_order(tasks));
 	qsort(ids, n, sizeof(text *), rsn_id_compare_pointers);
 	for (int i = 0; i < n; i = next)
 	{
@@ -264,6 +288,9 @@ hand_over(const RsnPromiseRow *row)
 {
 	ItemPointerData tids[HAND_OVER_MAX];
 	int			n;
+
+	/* The worker tells them the state that is handed over. */
+	Assert(row->core.state != RSN_PROMISE_PENDING);
 
 	return rsn_store_list_notifications(row->id, HAND_OVER_MAX, tids, &n) &&
 		(n == 0 || rsn_wake_hand_over(row->id, row->core.state, tids, n));
@@ -388,6 +415,8 @@ rsn_engine_write_settled(RsnPromiseRow *const *rows, int n,
 	nawaiters = take_awaiters(tasks, &awaiters);
 	for (int i = 0; i < n; i++)
 	{
+		Assert(ItemPointerIsValid(&rows[i]->tid));
+		Assert(rows[i]->core.state != RSN_PROMISE_PENDING);
 		if (rows[i]->core.is_targeted)
 			fulfill_task(rows[i], tasks);
 		rsn_store_settle_promise(rows[i]);
@@ -401,7 +430,7 @@ rsn_engine_write_settled(RsnPromiseRow *const *rows, int n,
 /*
  * Stores the settlement of a promise that was read without a lock and is changed
  * already, with all that follows, if it has no task and nobody has locked or
- * changed it since.  Otherwise does nothing, and answers false.  What a plain
+ * changed it since.  Otherwise does nothing, and returns false.  What a plain
  * UPDATE does not pay for, a lock ahead of it, this does not either; it is decided
  * at the instant at which the row is written, since nothing waits in between.
  */
@@ -410,6 +439,7 @@ rsn_engine_try_settle(RsnPromiseRow *row, int64 now_ms)
 {
 	RsnTaskSet	tasks;
 
+	Assert(row->core.state != RSN_PROMISE_PENDING);
 	if (row->core.is_targeted || !rsn_store_try_settle_promise(row))
 		return false;
 	rsn_engine_note_write(row);

@@ -32,6 +32,8 @@ rsn_engine_expire_rows(RsnPromiseRow *rows, int n, bool may_wait, int64 now_ms)
 
 		if (decision.write == RSN_WRITE_NONE)
 			continue;
+		Assert(rows[i].core.state == RSN_PROMISE_PENDING &&
+			   rows[i].core.timeout_at_ms <= now_ms);
 		rsn_engine_change_row(&rows[i], &decision, NULL);
 		changed[nchanged++] = &rows[i];
 	}
@@ -122,6 +124,7 @@ prune_state(RsnPromiseState state, int64 settled_by_ms, int limit,
 	bool		has_more;
 	int			n;
 
+	Assert(nseen <= *nentries);
 	if (nseen == 0)
 		return 0;
 	position->has_more |= nseen >= *nentries;

@@ -46,10 +46,12 @@ rsn_engine_show_fulfilled(RsnTaskOutcome *outcome, const RsnPromiseRow *promise)
 	RsnTask		task = rsn_task_fulfilled(promise->task_version,
 										  promise->core.timeout_at_ms);
 
+	/* A settled promise keeps the version of the task that it has deleted. */
+	Assert(promise->core.is_targeted && promise->task_version >= 0);
 	rsn_engine_show_task(outcome, &task, NULL);
 }
 
-/* The answer for a task that has no row: none at all, or fulfilled. */
+/* The outcome for a task that has no row: none at all, or fulfilled. */
 RsnTaskOutcome
 rsn_engine_without_row(text *id)
 {
@@ -140,7 +142,7 @@ rsn_engine_get_task(text *id)
 }
 
 /*
- * The task as look finds it, or NULL with the answer for a task without a row.
+ * The task as look finds it, or NULL with the outcome for a task without a row.
  * When there is no row, but a promise that must have one, then both were created
  * between the two looks, so look once more.  If the row is gone again, the
  * promise says how it ended.
@@ -188,6 +190,7 @@ rsn_engine_acquire(text *id, int32 version, const RsnLease *lease)
 		result = rsn_engine_apply_task(row, &decision, now_ms);
 		if (result.status == RSN_STATUS_OK)
 			result.promise = promise;
+		Assert(result.status != RSN_STATUS_OK || result.promise != NULL);
 	}
 	rsn_store_end();
 	return result;
@@ -260,6 +263,7 @@ look_at_awaited(const RsnPromiseRow *rows, int nfound, int nwanted,
 {
 	RsnAwaited	awaited = {0};
 
+	Assert(nfound <= nwanted);
 	awaited.is_unfit = nfound < nwanted;
 	for (int i = 0; i < nfound; i++)
 	{
@@ -295,6 +299,8 @@ rsn_engine_suspend(text *id, int32 version, text *const *awaited_ids,
 		result = rsn_engine_apply_task(row, &decision, now_ms);
 		if (result.status == RSN_STATUS_OK)
 		{
+			/* It would sleep for ever on one that does not exist. */
+			Assert(nfound == nawaited);
 			for (int i = 0; i < nfound; i++)
 				(void) rsn_store_insert_awaiter(promises[i].id, id);
 		}

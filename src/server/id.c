@@ -29,6 +29,18 @@ rsn_id_equals(const text *a, const text *b)
 	return rsn_id_compare(a, b) == 0;
 }
 
+/* True when the ids are in that order, and none occurs twice. */
+bool
+rsn_id_is_sorted(text *const *ids, int n)
+{
+	for (int i = 1; i < n; i++)
+	{
+		if (rsn_id_compare(ids[i - 1], ids[i]) >= 0)
+			return false;
+	}
+	return true;
+}
+
 /* True for one of these ids, which are in that order. */
 bool
 rsn_id_is_among(text *const *sorted_ids, int n, const text *id)

@@ -11,16 +11,16 @@
  * here again, because an owner can change that of a function, and because no
  * function is called in the worker.
  *
- * SECURITY_LOCAL_USERID_CHANGE keeps whoever runs meanwhile from becoming somebody
- * else (SET ROLE, SET SESSION AUTHORIZATION).  The end of a transaction or
+ * SECURITY_LOCAL_USERID_CHANGE keeps a function that runs meanwhile from becoming
+ * another user (SET ROLE, SET SESSION AUTHORIZATION).  The end of a transaction or
  * subtransaction that fails restores the user that it began with (xact.c).
  *
  * Deferred triggers run at the commit, when we are gone: as whom the worker's
- * transaction is, but in a session as whoever commits, until 18, which remembers who
- * has made them run.  Triggers of others can write to tables of others that have
- * such triggers, so in the session of a superuser none may be queued while we write
- * (SECURITY_RESTRICTED_OPERATION, which refuses them).  Who is no superuser has no
- * rights that endanger the server, and keeps deferred foreign keys.
+ * transaction is, but in a session as the user that commits, until 18, which remembers
+ * the user that has made them run.  Triggers of others can write to tables of others
+ * that have such triggers, so in the session of a superuser none may be queued while
+ * we write (SECURITY_RESTRICTED_OPERATION, which refuses them).  A user that is no
+ * superuser has no rights that endanger the server, and keeps deferred foreign keys.
  *
  *-------------------------------------------------------------------------
  */
