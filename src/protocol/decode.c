@@ -148,6 +148,13 @@ rsn_decode_text(RsnDecoder *decoder, JsonbContainer *object, const char *name,
 									value.val.string.len);
 }
 
+/* A member that has to be the id of a promise, or of its task. */
+text *
+rsn_decode_id(RsnDecoder *decoder, JsonbContainer *object, const char *name)
+{
+	return rsn_decode_text(decoder, object, name, RSN_PROMISE_ID_MAX);
+}
+
 /* A member that is a string, null or absent; the latter two are NULL. */
 text *
 rsn_decode_optional_text(RsnDecoder *decoder, JsonbContainer *object,
@@ -367,7 +374,7 @@ rsn_decode_create(RsnDecoder *decoder, JsonbContainer *data)
 	RsnCreateRequest request = {0};
 	RsnFlaw		flaw;
 
-	request.id = rsn_decode_text(decoder, data, "id", RSN_PROMISE_ID_MAX);
+	request.id = rsn_decode_id(decoder, data, "id");
 	request.rule.timeout_at_ms = rsn_decode_int(decoder, data, "timeoutAt", 0,
 												PG_INT64_MAX);
 	request.param = rsn_decode_payload(decoder, data, "param");
@@ -414,7 +421,7 @@ rsn_decode_settle(RsnDecoder *decoder, JsonbContainer *data)
 	char	   *state = rsn_decode_peek_string(data, "state");
 	RsnFlaw		flaw;
 
-	request.id = rsn_decode_text(decoder, data, "id", RSN_PROMISE_ID_MAX);
+	request.id = rsn_decode_id(decoder, data, "id");
 	request.value = rsn_decode_payload(decoder, data, "value");
 	if (!rsn_valid_settlement(&request, &flaw))
 		rsn_decode_refuse(decoder, flaw.part, &flaw);

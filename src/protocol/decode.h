@@ -39,6 +39,8 @@ extern JsonbContainer *rsn_decode_object(RsnDecoder *decoder,
 										 const char *name);
 extern text *rsn_decode_text(RsnDecoder *decoder, JsonbContainer *object,
 							 const char *name, int len_max);
+extern text *rsn_decode_id(RsnDecoder *decoder, JsonbContainer *object,
+						   const char *name);
 extern text *rsn_decode_optional_text(RsnDecoder *decoder,
 									  JsonbContainer *object,
 									  const char *name);
