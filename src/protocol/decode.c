@@ -4,8 +4,8 @@
  *	  From the JSON of the wire protocol to what the engine takes.
  *
  * The rules are those of section 2.4 of the specification: what is missing,
- * null, of another type or out of range is malformed; a member that nobody
- * asked for is ignored.
+ * null, of another type or out of range is malformed; a member that is not known
+ * is ignored.  What the members say is checked in api/valid.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -334,7 +334,7 @@ rsn_decode_action(RsnDecoder *decoder, JsonbContainer *object,
 	return action == NULL ? NULL : rsn_decode_action_data(decoder, action);
 }
 
-/* A member that has to be an array of objects; answers how many. */
+/* A member that has to be an array of objects; returns how many. */
 int
 rsn_decode_objects(RsnDecoder *decoder, JsonbContainer *object,
 				   const char *name, JsonbContainer ***elements)

@@ -4,7 +4,7 @@
  *	  From the JSON of the wire protocol to what the engine takes.
  *
  * Nothing here raises for what a client has sent.  The first fault is kept, and
- * whoever decodes looks for it once, at the end: until then the results may be
+ * the handler looks for it once, at the end: until then the results may be
  * NULL or zero.
  *
  *-------------------------------------------------------------------------

@@ -32,7 +32,7 @@ typedef struct RsnRequest
 	JsonbContainer *data;
 } RsnRequest;
 
-/* What it answers: data, or a message for a status that is no success. */
+/* What it returns: data, or a message for a status that is no success. */
 typedef struct RsnAnswer
 {
 	int			status;

@@ -152,7 +152,7 @@ task_release(const RsnRequest *request)
 	return answer_done(&outcome);
 }
 
-/* Whom a task wants to wait for. */
+/* The promises that a task wants to wait for. */
 static int
 decode_awaited(RsnDecoder *decoder, JsonbContainer *data, text *id,
 			   text ***awaited)
