@@ -3,11 +3,11 @@
  * api/notice.c
  *	  What a repeated call asked for and did not get.
  *
- * Whoever creates or settles a promise again with the same idempotency key is
- * answered with the promise as it is, and success.  If the call asked for something
- * else than the first one, that is mostly a mistake: a NOTICE says so.  It is not part of
- * the result, so it breaks nobody who reads that, and it is not in the server log,
- * which retries would fill.  One statement raises one at most.
+ * A call that creates or settles a promise again with the same idempotency key
+ * returns the promise as it is, and success.  If it asked for something else than the
+ * first one, that is mostly a mistake: a NOTICE says so.  It is not part of the result,
+ * so it breaks no client that reads that, and it is not in the server log, which
+ * retries would fill.  One statement raises one at most.
  *
  *-------------------------------------------------------------------------
  */

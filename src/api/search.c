@@ -69,8 +69,8 @@ are_tags_of(Jsonb *call, Jsonb *cursor)
 
 /*
  * The request of the cursor.  A filter that stands beside it, and is not what it is
- * where nothing is said, must be that of the cursor: who passes on the cursors of
- * others is not to be shown what his own filter leaves out.
+ * where nothing is said, must be that of the cursor: a caller that passes on the
+ * cursors of others must not be shown what its own filter leaves out.
  */
 static void
 continue_request(FunctionCallInfo fcinfo, RsnSearchRequest *request)

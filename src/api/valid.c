@@ -240,8 +240,8 @@ is_valid_template(const RsnScheduleRow *row, RsnFlaw *flaw)
 }
 
 /*
- * A schedule, of which id, cron and the template are filled in.  Fills in what
- * nobody asks for: it begins now, and runs first after now.
+ * A schedule whose definition is filled in.  Fills in the rest: it begins now, and
+ * runs first after now.
  */
 bool
 rsn_valid_schedule(RsnScheduleRow *row, int64 now_ms, RsnFlaw *flaw)

@@ -4,8 +4,8 @@
  *	  From the JSON of the wire protocol to what the engine takes.
  *
  * The rules are those of section 2.4 of the specification: what is missing,
- * null, of another type or out of range is malformed; a member that nobody
- * asked for is ignored.
+ * null, of another type or out of range is malformed; a member that is not known
+ * is ignored.  What the members say is checked in api/valid.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -146,6 +146,13 @@ rsn_decode_text(RsnDecoder *decoder, JsonbContainer *object, const char *name,
 	}
 	return cstring_to_text_with_len(value.val.string.val,
 									value.val.string.len);
+}
+
+/* A member that has to be the id of a promise, or of its task. */
+text *
+rsn_decode_id(RsnDecoder *decoder, JsonbContainer *object, const char *name)
+{
+	return rsn_decode_text(decoder, object, name, RSN_PROMISE_ID_MAX);
 }
 
 /* A member that is a string, null or absent; the latter two are NULL. */
@@ -327,7 +334,7 @@ rsn_decode_action(RsnDecoder *decoder, JsonbContainer *object,
 	return action == NULL ? NULL : rsn_decode_action_data(decoder, action);
 }
 
-/* A member that has to be an array of objects; answers how many. */
+/* A member that has to be an array of objects; returns how many. */
 int
 rsn_decode_objects(RsnDecoder *decoder, JsonbContainer *object,
 				   const char *name, JsonbContainer ***elements)
@@ -367,7 +374,7 @@ rsn_decode_create(RsnDecoder *decoder, JsonbContainer *data)
 	RsnCreateRequest request = {0};
 	RsnFlaw		flaw;
 
-	request.id = rsn_decode_text(decoder, data, "id", RSN_PROMISE_ID_MAX);
+	request.id = rsn_decode_id(decoder, data, "id");
 	request.rule.timeout_at_ms = rsn_decode_int(decoder, data, "timeoutAt", 0,
 												PG_INT64_MAX);
 	request.param = rsn_decode_payload(decoder, data, "param");
@@ -414,7 +421,7 @@ rsn_decode_settle(RsnDecoder *decoder, JsonbContainer *data)
 	char	   *state = rsn_decode_peek_string(data, "state");
 	RsnFlaw		flaw;
 
-	request.id = rsn_decode_text(decoder, data, "id", RSN_PROMISE_ID_MAX);
+	request.id = rsn_decode_id(decoder, data, "id");
 	request.value = rsn_decode_payload(decoder, data, "value");
 	if (!rsn_valid_settlement(&request, &flaw))
 		rsn_decode_refuse(decoder, flaw.part, &flaw);

@@ -4,7 +4,7 @@
  *	  From the JSON of the wire protocol to what the engine takes.
  *
  * Nothing here raises for what a client has sent.  The first fault is kept, and
- * whoever decodes looks for it once, at the end: until then the results may be
+ * the handler looks for it once, at the end: until then the results may be
  * NULL or zero.
  *
  *-------------------------------------------------------------------------
@@ -39,6 +39,8 @@ extern JsonbContainer *rsn_decode_object(RsnDecoder *decoder,
 										 const char *name);
 extern text *rsn_decode_text(RsnDecoder *decoder, JsonbContainer *object,
 							 const char *name, int len_max);
+extern text *rsn_decode_id(RsnDecoder *decoder, JsonbContainer *object,
+						   const char *name);
 extern text *rsn_decode_optional_text(RsnDecoder *decoder,
 									  JsonbContainer *object,
 									  const char *name);

@@ -42,13 +42,12 @@ rsn_answer_outcome(const RsnOutcome *outcome)
 static RsnAnswer
 promise_get(const RsnRequest *request)
 {
-	RsnDecoder	decoder = {0};
-	text	   *id = rsn_decode_text(&decoder, request->data, "id",
-									 RSN_PROMISE_ID_MAX);
+	RsnAnswer	malformed;
+	text	   *id = rsn_request_id(request, RSN_PROMISE_ID_MAX, &malformed);
 	RsnOutcome	outcome;
 
-	if (rsn_is_malformed(&decoder))
-		return rsn_answer_malformed(&decoder);
+	if (id == NULL)
+		return malformed;
 	outcome = rsn_engine_get(id);
 	return rsn_answer_outcome(&outcome);
 }
@@ -83,10 +82,8 @@ static RsnAnswer
 promise_register_callback(const RsnRequest *request)
 {
 	RsnDecoder	decoder = {0};
-	text	   *awaited = rsn_decode_text(&decoder, request->data, "awaited",
-										  RSN_PROMISE_ID_MAX);
-	text	   *awaiter = rsn_decode_text(&decoder, request->data, "awaiter",
-										  RSN_PROMISE_ID_MAX);
+	text	   *awaited = rsn_decode_id(&decoder, request->data, "awaited");
+	text	   *awaiter = rsn_decode_id(&decoder, request->data, "awaiter");
 	RsnOutcome	outcome;
 
 	if (!rsn_is_malformed(&decoder) && rsn_id_equals(awaited, awaiter))
@@ -110,8 +107,7 @@ promise_register_listener(const RsnRequest *request)
 	RsnOutcome	outcome;
 
 	listener.kind = RSN_CALLBACK_LISTENER;
-	listener.promise_id = rsn_decode_text(&decoder, request->data, "awaited",
-										  RSN_PROMISE_ID_MAX);
+	listener.promise_id = rsn_decode_id(&decoder, request->data, "awaited");
 	listener.address = rsn_decode_text(&decoder, request->data, "address",
 									   RSN_ADDRESS_LEN_MAX);
 	listener.callback_id = listener.address;

@@ -91,6 +91,18 @@ rsn_answer_malformed(const RsnDecoder *decoder)
 					  ? decoder->error : decoder->unfit);
 }
 
+/* The id, where a request is of nothing else; NULL, and the answer, if malformed. */
+text *
+rsn_request_id(const RsnRequest *request, int len_max, RsnAnswer *malformed)
+{
+	RsnDecoder	decoder = {0};
+	text	   *id = rsn_decode_text(&decoder, request->data, "id", len_max);
+
+	if (id == NULL)
+		*malformed = rsn_answer_malformed(&decoder);
+	return id;
+}
+
 /* A response, or the response in a response. */
 JsonbValue *
 rsn_rpc_envelope(const char *kind, const char *corr_id,

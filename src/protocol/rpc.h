@@ -32,7 +32,7 @@ typedef struct RsnRequest
 	JsonbContainer *data;
 } RsnRequest;
 
-/* What it answers: data, or a message for a status that is no success. */
+/* What it returns: data, or a message for a status that is no success. */
 typedef struct RsnAnswer
 {
 	int			status;
@@ -60,6 +60,8 @@ extern RsnAnswer rsn_answer_page(const char *name, JsonbValue *rows,
 								 const RsnPage *page);
 extern RsnAnswer rsn_answer_empty(void);
 extern RsnAnswer rsn_answer_malformed(const RsnDecoder *decoder);
+extern text *rsn_request_id(const RsnRequest *request, int len_max,
+							RsnAnswer *malformed);
 extern bool rsn_is_malformed(const RsnDecoder *decoder);
 extern JsonbValue *rsn_rpc_envelope(const char *kind, const char *corr_id,
 									const RsnAnswer *answer);

@@ -32,12 +32,11 @@ answer_schedule(const RsnScheduleRow *schedule)
 static RsnAnswer
 schedule_get(const RsnRequest *request)
 {
-	RsnDecoder	decoder = {0};
-	text	   *id = rsn_decode_text(&decoder, request->data, "id",
-									 RSN_SCHEDULE_ID_MAX);
+	RsnAnswer	malformed;
+	text	   *id = rsn_request_id(request, RSN_SCHEDULE_ID_MAX, &malformed);
 
-	if (rsn_is_malformed(&decoder))
-		return rsn_answer_malformed(&decoder);
+	if (id == NULL)
+		return malformed;
 	return answer_schedule(rsn_engine_get_schedule(id));
 }
 
@@ -61,8 +60,7 @@ decode_schedule(RsnDecoder *decoder, JsonbContainer *data,
 
 	row->id = rsn_decode_text(decoder, data, "id", RSN_SCHEDULE_ID_MAX);
 	row->cron = rsn_decode_text(decoder, data, "cron", RSN_CRON_LEN_MAX);
-	row->promise_id = rsn_decode_text(decoder, data, "promiseId",
-									  RSN_PROMISE_ID_MAX);
+	row->promise_id = rsn_decode_id(decoder, data, "promiseId");
 	row->promise_timeout_ms = rsn_decode_int(decoder, data, "promiseTimeout",
 											 0, PG_INT64_MAX);
 	row->param = rsn_decode_payload(decoder, data, "promiseParam");
@@ -90,12 +88,11 @@ schedule_create(const RsnRequest *request)
 static RsnAnswer
 schedule_delete(const RsnRequest *request)
 {
-	RsnDecoder	decoder = {0};
-	text	   *id = rsn_decode_text(&decoder, request->data, "id",
-									 RSN_SCHEDULE_ID_MAX);
+	RsnAnswer	malformed;
+	text	   *id = rsn_request_id(request, RSN_SCHEDULE_ID_MAX, &malformed);
 
-	if (rsn_is_malformed(&decoder))
-		return rsn_answer_malformed(&decoder);
+	if (id == NULL)
+		return malformed;
 	if (!rsn_engine_delete_schedule(id))
 		return answer_schedule(NULL);
 	return rsn_answer_empty();

@@ -62,14 +62,13 @@ answer_done(const RsnTaskOutcome *outcome)
 static RsnAnswer
 task_get(const RsnRequest *request)
 {
-	RsnDecoder	decoder = {0};
-	text	   *id = rsn_decode_text(&decoder, request->data, "id",
-									 RSN_PROMISE_ID_MAX);
+	RsnAnswer	malformed;
+	text	   *id = rsn_request_id(request, RSN_PROMISE_ID_MAX, &malformed);
 	RsnTaskOutcome outcome;
 	RsnJson		json;
 
-	if (rsn_is_malformed(&decoder))
-		return rsn_answer_malformed(&decoder);
+	if (id == NULL)
+		return malformed;
 	outcome = rsn_engine_get_task(id);
 	if (outcome.status != RSN_STATUS_OK)
 		return answer_refused(outcome.status);
@@ -95,7 +94,7 @@ decode_ref(RsnDecoder *decoder, JsonbContainer *data)
 {
 	RsnTaskRef	ref;
 
-	ref.id = rsn_decode_text(decoder, data, "id", RSN_PROMISE_ID_MAX);
+	ref.id = rsn_decode_id(decoder, data, "id");
 	ref.version = (int32) rsn_decode_int(decoder, data, "version", 0,
 										 PG_INT32_MAX);
 	return ref;
@@ -153,7 +152,7 @@ task_release(const RsnRequest *request)
 	return answer_done(&outcome);
 }
 
-/* Whom a task wants to wait for. */
+/* The promises that a task wants to wait for. */
 static int
 decode_awaited(RsnDecoder *decoder, JsonbContainer *data, text *id,
 			   text ***awaited)
@@ -167,11 +166,9 @@ decode_awaited(RsnDecoder *decoder, JsonbContainer *data, text *id,
 	for (int i = 0; i < n; i++)
 	{
 		JsonbContainer *action = rsn_decode_action_data(decoder, actions[i]);
-		text	   *awaiter = rsn_decode_text(decoder, action, "awaiter",
-											  RSN_PROMISE_ID_MAX);
+		text	   *awaiter = rsn_decode_id(decoder, action, "awaiter");
 
-		(*awaited)[i] = rsn_decode_text(decoder, action, "awaited",
-										RSN_PROMISE_ID_MAX);
+		(*awaited)[i] = rsn_decode_id(decoder, action, "awaited");
 		if (decoder->error != NULL)
 			return 0;
 		if (!rsn_id_equals(awaiter, id))
@@ -320,8 +317,7 @@ decode_refs(RsnDecoder *decoder, JsonbContainer *data, RsnTaskRef **refs,
 	*refs = palloc(sizeof(RsnTaskRef) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
-		text	   *id = rsn_decode_text(decoder, elements[i], "id",
-										 RSN_PROMISE_ID_MAX);
+		text	   *id = rsn_decode_id(decoder, elements[i], "id");
 		int64		version = rsn_decode_int(decoder, elements[i], "version",
 											 PG_INT64_MIN, PG_INT64_MAX);
 
@@ -357,13 +353,12 @@ task_heartbeat(const RsnRequest *request)
 static RsnAnswer
 change_task(const RsnRequest *request, RsnTaskOutcome (*operation) (text *id))
 {
-	RsnDecoder	decoder = {0};
-	text	   *id = rsn_decode_text(&decoder, request->data, "id",
-									 RSN_PROMISE_ID_MAX);
+	RsnAnswer	malformed;
+	text	   *id = rsn_request_id(request, RSN_PROMISE_ID_MAX, &malformed);
 	RsnTaskOutcome outcome;
 
-	if (rsn_is_malformed(&decoder))
-		return rsn_answer_malformed(&decoder);
+	if (id == NULL)
+		return malformed;
 	outcome = operation(id);
 	return answer_done(&outcome);
 }

@@ -605,6 +605,70 @@ FROM (VALUES
 ) AS v (request, wanted);
 
 --
+-- Both surfaces refuse by the same checks, each in its own way
+--
+
+CREATE FUNCTION refusal(sql text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	message text;
+	detail text;
+BEGIN
+	EXECUTE sql;
+	RETURN 'none';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
+	RETURN concat_ws(' / ', message, nullif(detail, ''));
+END $$;
+
+CREATE TEMP TABLE refusals (what text, call text, refused text, kind text, data jsonb, answer text) ON COMMIT DROP;
+INSERT INTO refusals VALUES
+	('an empty id', $$resonate.get_promise('')$$, 'argument "id" must not be empty',
+	 'promise.get', '{"id": ""}', 'id must not be empty'),
+	('a long id', $$resonate.get_promise(repeat('x', 1025))$$,
+	 format('argument "id" is too long: "%s..." / It has 1025 bytes; the limit is 1024.', repeat('x', 64)),
+	 'promise.get', jsonb_build_object('id', repeat('x', 1025)),
+	 format('id is too long: "%s...": It has 1025 bytes; the limit is 1024.', repeat('x', 64))),
+	('tags of another type', $$resonate.create_promise('p', tags => '[]')$$,
+	 'argument "tags" must be a JSON object / It is of type array.',
+	 'promise.create', '{"id": "p", "timeoutAt": 1, "tags": []}', 'tags must be a JSON object: It is of type array.'),
+	('a tag of another type', $$resonate.create_promise('p', tags => '{"a": 1}')$$,
+	 'argument "tags" must have strings only / The value of "a" is of type number.',
+	 'promise.create', '{"id": "p", "timeoutAt": 1, "tags": {"a": 1}}',
+	 'tags must have strings only: The value of "a" is of type number.'),
+	('a delay that ends too late',
+	 $$resonate.create_promise('p', timeout_at => 'epoch', tags => '{"resonate:target": "t", "resonate:delay": "1"}')$$,
+	 'invalid value for argument "tags" / The tag "resonate:delay" must be before the deadline of the promise.',
+	 'promise.create', '{"id": "p", "timeoutAt": 0, "tags": {"resonate:target": "t", "resonate:delay": "1"}}',
+	 'tags: The tag "resonate:delay" must be before the deadline of the promise.'),
+	('a task without a target', $$resonate.create_promise_and_task('p', 'me', '1 min')$$,
+	 'invalid value for argument "tags" / A promise has a task when it has the tag "resonate:target" and is no timer.',
+	 'task.create', '{"pid": "me", "ttl": 1, "action": {"kind": "promise.create", "head": {},
+		"data": {"id": "p", "timeoutAt": 1}}}',
+	 'action.data.tags: A promise has a task when it has the tag "resonate:target" and is no timer.'),
+	('nothing to wait for', $$resonate.suspend_task('t', 1, '{}')$$, 'argument "awaited" must not be empty',
+	 'task.suspend', '{"id": "t", "version": 1, "actions": []}', 'actions must not be empty'),
+	('a task that waits for itself', $$resonate.suspend_task('t', 1, '{t}')$$,
+	 'argument "awaited" must not contain the task itself',
+	 'task.suspend', '{"id": "t", "version": 1, "actions": [{"kind": "promise.register_callback", "head": {},
+		"data": {"awaiter": "t", "awaited": "t"}}]}', 'actions must not contain the task itself'),
+	('its own promise in a fence', $$resonate.fence_task('t', 1, 'settle', '{"id": "t", "state": "resolved"}')$$,
+	 'argument "promise" must not be the promise of the task itself',
+	 'task.fence', '{"id": "t", "version": 1, "action": {"kind": "promise.settle", "head": {},
+		"data": {"id": "t", "state": "resolved"}}}', 'action.data.id must not be the promise of the task itself'),
+	('a rule that never comes', $$resonate.create_schedule('s', '0 0 30 2 *')$$,
+	 'invalid value for argument "cron": "0 0 30 2 *" / No month of the expression has a day of it.',
+	 'schedule.create', '{"id": "s", "cron": "0 0 30 2 *", "promiseId": "p", "promiseTimeout": 1}',
+	 'cron: No month of the expression has a day of it.'),
+	('ids that would be too long', $$resonate.create_schedule('s', '* * * * *', repeat('{{.timestamp}}', 60))$$,
+	 format('invalid value for argument "promise_id": "%s..." / The ids of the promises could have 1140 bytes; the limit is 1024.',
+			left(repeat('{{.timestamp}}', 60), 64)),
+	 'schedule.create', jsonb_build_object('id', 's', 'cron', '* * * * *', 'promiseId', repeat('{{.timestamp}}', 60),
+										   'promiseTimeout', 1),
+	 'promiseId: The ids of the promises could have 1140 bytes; the limit is 1024.');
+SELECT is(refusal('SELECT ' || call), refused, 'a typed call: ' || what) FROM refusals;
+SELECT is((attempt(envelope(kind, data))).answer ->> 'data', answer, 'a request: ' || what) FROM refusals;
+
+--
 -- Who may say what time it is
 --
 
