@@ -85,6 +85,7 @@ check_layers()
 	local file
 
 	scripts/includes.py
+	scripts/sizes.py
 
 	for file in src/*.[ch] src/*/*.[ch]; do
 		[[ $file == src/store/* ]] ||
