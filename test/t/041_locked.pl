@@ -109,10 +109,13 @@ END
 #
 
 $offset = -s $node->logfile;
+my $stopped = stop_worker($node);
+
 $session->ask("SELECT resonate.create_promise('locked ' || i, '2 s') FROM generate_series(1, 5000) AS i");
 $holder->ask('BEGIN');
 $holder->ask("SELECT count(*) FROM (SELECT FROM resonate.promises
 	WHERE id LIKE 'locked %' FOR UPDATE) AS l");
+kill 'CONT', $stopped;
 is($holder->{error}, '', 'somebody holds 5000 promises that become due');
 $session->ask('SELECT pg_sleep(' . HELD_S . ')');
 is_pending('locked 1', 'one of them');
