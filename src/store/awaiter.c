@@ -3,6 +3,11 @@
  * store/awaiter.c
  *	  The tasks that wait for a promise, until it settles.
  *
+ * A row of resonate.awaiters is there from when a task suspends until the promise that it
+ * awaits settles, or until its own promise goes.  It is added and taken with that promise
+ * locked, so nothing else does either meanwhile; a restore is the exception, and what it
+ * leaves is taken by store/left.c.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"

@@ -3,7 +3,9 @@
  * store/callback.c
  *	  Those who wait for a promise at an address, until it settles.
  *
- * A callback becomes a message, or is sent at once; either way it is deleted.
+ * A callback is there while its promise is pending.  It is added and taken with the promise
+ * locked, and deleted in the statement or the transaction that makes it a message or sends
+ * it.  So it is either there, or a message, or sent.
  *
  *-------------------------------------------------------------------------
  */
@@ -243,8 +245,9 @@ rsn_store_fire_callbacks(text *const *promise_ids, int n, int64 now_ms)
 
 /*
  * The same for a promise that is locked, so that nobody else takes its callbacks.
- * The addresses of the first few are told, and those of the others not.  With a snapshot of the transaction, only a statement that must see all rows
- * tells whether it does.
+ * The addresses of the first few are told, and those of the others not.  With a
+ * snapshot of the transaction, only a statement that must see all rows tells whether
+ * it does.
  */
 int
 rsn_store_fire_locked(text *promise_id, int64 now_ms, RsnNoteAddress note)

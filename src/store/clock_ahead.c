@@ -3,6 +3,10 @@
  * store/clock_ahead.c
  *	  What was set by a clock that was ahead.
  *
+ * An instant that lies after now was written by such a clock, and would keep a task, a
+ * message or a schedule waiting until then.  What is found is bounded by a limit, and what
+ * others have locked is left to a later call.  The schedules are in store/schedule.c.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"

@@ -3,6 +3,9 @@
  * store/count.c
  *	  How much there is, for those who operate it.
  *
+ * These read all rows, so they are planned each time, for what there is.  They only read,
+ * and lock nothing against anybody.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"

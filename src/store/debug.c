@@ -3,6 +3,8 @@
  * store/debug.c
  *	  All that is stored, for tests.
  *
+ * Each function opens and closes the store by itself.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"

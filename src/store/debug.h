@@ -3,6 +3,8 @@
  * store/debug.h
  *	  All that is stored, for tests.
  *
+ * For the debug.* requests of the wire protocol.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef RSN_STORE_DEBUG_H

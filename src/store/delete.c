@@ -5,6 +5,8 @@
  *
  * Tables of others can refer to promises, and triggers of others can refuse to
  * have them deleted.  That concerns those promises alone: all others are deleted.
+ * What is deleted was locked by store/prune.c, and is gone with its messages and awaiters
+ * or not at all.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,6 +3,10 @@
  * store/due.c
  *	  What is due, and when more will be.
  *
+ * Nothing is locked here: a row that is due is looked at again under its lock.  All are
+ * found by an index on their clocks, from an instant on, so that rows before it that are
+ * dead and not vacuumed yet are not read again.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"

@@ -3,6 +3,8 @@
  * store/enum.h
  *	  The labels of our enumerated types; private to store/.
  *
+ * A number is that of the enum in C, whose order is that of the labels.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef RSN_STORE_ENUM_H

@@ -3,6 +3,10 @@
  * store/foreign.c
  *	  What hangs on promises, for those who write past the engine.
  *
+ * What they write is noticed by triggers (api/foreign.c), and here is what follows from it.
+ * What is deleted, or looked for because it is missing, is so at every isolation level, or
+ * else 40001 is raised.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"

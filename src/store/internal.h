@@ -3,6 +3,9 @@
  * store/internal.h
  *	  What the files of the store share.
  *
+ * All of it is for a store that is open.  What a statement has returned is in SPI_tuptable
+ * until the next one.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef RSN_STORE_INTERNAL_H

@@ -5,7 +5,8 @@
  *
  * A settlement leaves them to the worker where they are many, and a restore can.
  * They are read in the order of their keys, a bounded number at a time, so one
- * promise with very many is no different from many with one each.
+ * promise with very many is no different from many with one each.  A mark is a place in
+ * that order.  What is taken is locked without a wait: others may work on the same.
  *
  *-------------------------------------------------------------------------
  */

@@ -4,7 +4,9 @@
  *	  Messages: what callbacks have become, to be received or sent.
  *
  * The worker sends a message to a notify:// address.  All others are dequeued at their
- * address, and hidden from then on until they are received again or acknowledged.
+ * address, and hidden from then on until they are received again or acknowledged.  A
+ * message outlives its promise: what is read of that can be missing.  What is received,
+ * sent or expires is locked first, and what others have locked is passed over.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,7 +3,7 @@
  * store/others.c
  *	  What others have put on our tables.
  *
- * The owner of a table, and whoever is granted TRIGGER on it, can put triggers,
+ * The owner of a table, and those who are granted TRIGGER on it, can put triggers,
  * rules, columns, constraints and policies there.  Each of them works as it does
  * for a plain statement, because where there are any, the row is written by one
  * (store/statement.c), or is refused here.  Without them, which is the usual case,

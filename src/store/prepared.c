@@ -3,6 +3,9 @@
  * store/prepared.c
  *	  Transactions that are prepared, and may hold what others wait for.
  *
+ * Such a transaction commits when its session has long ended, so nothing in memory tells
+ * what it has written.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"

@@ -3,6 +3,10 @@
  * store/promise.c
  *	  Promises: their rows, read, locked and written.
  *
+ * A promise is written at its birth and at its settlement, and never in between or after.
+ * It is checked before it is stored, and after it was read (store/row.c): no row that
+ * breaks an invariant is decided upon.  Several are locked in byte order of their ids.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -11,8 +15,8 @@
 #include "utils/builtins.h"
 
 #include "server/id.h"
-#include "store/payload.h"
 #include "store/internal.h"
+#include "store/payload.h"
 #include "store/sql.h"
 #include "store/tags.h"
 
@@ -184,7 +188,7 @@ rsn_store_settle_promise(RsnPromiseRow *row)
 
 /*
  * The same for one that was only read, if nobody has locked it or changed it
- * since; otherwise does nothing, and answers false.
+ * since; otherwise does nothing, and returns false.
  */
 bool
 rsn_store_try_settle_promise(RsnPromiseRow *row)
@@ -313,7 +317,7 @@ rsn_store_read_promises(text *const *ids, int n, RsnPromiseRow **rows)
 	return count;
 }
 
-/* The same, locked FOR NO KEY UPDATE and answered in byte order. */
+/* The same, locked FOR NO KEY UPDATE and returned in byte order. */
 int
 rsn_store_lock_promises(text *const *ids, int n, RsnPromiseRow **rows)
 {

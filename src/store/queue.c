@@ -4,7 +4,8 @@
  *	  Tasks that are to be handed out, and where something waits for that.
  *
  * Many look at the head of one queue at the same time.  What is due is read without
- * a lock, and the rows are locked one after the other where they are.
+ * a lock, and the rows are locked one after the other where they are, if they are still
+ * what was read: nobody waits, and no task is handed out twice.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +23,7 @@
 #define SPREAD_MAX	256
 
 /*
- * Locks at most limit of the candidates, beginning with one of them; answers how
+ * Locks at most limit of the candidates, beginning with one of them; returns how
  * many, and how many others have taken.
  */
 static int
@@ -45,7 +46,7 @@ lock_candidates(const ItemPointerData *tids, int n, int first, int limit,
 	return count;
 }
 
-/* The places of the rows that the last statement has answered. */
+/* The places of the rows that the last statement has returned. */
 static ItemPointerData *
 tids_from_result(int n)
 {
@@ -110,11 +111,11 @@ list_due_tasks(text *address, int64 now_ms, int limit, ItemPointerData **tids)
  * Locks live pending tasks of an address whose clock is due, the longest due
  * first; skips those that others have locked or taken.
  *
- * Who had to step over others last time begins at a random one among some more of
- * the first, if there are so many, and so leaves their way.  With SELECT ... SKIP LOCKED, 64 workers at
- * one queue lost a quarter of what 4 of them did: each of them found the same
- * tasks first, locked those that had been taken since its snapshot, and had the
- * executor check them again.
+ * A process that had to step over others last time begins at a random one among some
+ * more of the first, if there are so many, and so leaves their way.  With SELECT ...
+ * SKIP LOCKED, 64 workers at one queue lost a quarter of what 4 of them did: each of
+ * them found the same tasks first, locked those that had been taken since its snapshot,
+ * and had the executor check them again.
  */
 int
 rsn_store_lock_due_tasks(text *address, int64 now_ms, int limit,
@@ -306,10 +307,7 @@ waiting_from_result(RsnWaitingKind kind, uint64 count, bool has_tid,
 	return (int) count;
 }
 
-/*
- * What has become due from an instant on, by the clock, for whoever it
- * is.
- */
+/* What has become due from an instant on, by the clock, at all addresses. */
 static RsnStatement offers_since_stmt = {
 	.name = "offers_since",
 	.sql = "SELECT t.address, t.clock_at, t.ctid FROM resonate.tasks t"

@@ -1,7 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * store/row.c
- *	  Rows of resonate.promises, to structs.
+ *	  Rows of resonate.promises, from columns to structs.
+ *
+ * Invariant: a row is checked before anything is decided by it.  Its texts are copies in
+ * the result context; tags, param and value are as they are stored, and store/payload.c
+ * looks into them.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,6 +3,9 @@
  * store/schedule.c
  *	  Schedules: their rows, read, locked and written.
  *
+ * A schedule is locked before it is updated, without a wait: one that is locked is being
+ * worked on.  No run lies before its creation, and the next one always after the last.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -42,6 +45,7 @@ rsn_catch_up_from_name(const char *name, RsnCatchUp *catch_up)
 	return false;
 }
 
+/* A number of a row, or what stands for NULL. */
 static int64
 get_int64(const Datum *values, const bool *nulls, RsnScheduleColumn column,
 		  int64 if_null)
@@ -49,6 +53,7 @@ get_int64(const Datum *values, const bool *nulls, RsnScheduleColumn column,
 	return nulls[column] ? if_null : DatumGetInt64(values[column]);
 }
 
+/* A text of a row, or NULL. */
 static text *
 get_text(const Datum *values, const bool *nulls, RsnScheduleColumn column)
 {

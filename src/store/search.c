@@ -3,6 +3,10 @@
  * store/search.c
  *	  Promises by what they are, newest first.
  *
+ * A page goes on after the instant and the id of the last promise of the page before.
+ * Beside that, what both kinds of searches need: the states that are wanted, and how many
+ * promises are in one (store/search_id.c has the other kind).
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"

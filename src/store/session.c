@@ -3,8 +3,10 @@
  * store/session.c
  *	  The store is opened and closed.
  *
- * Between both, what it does happens as the owner of its tables.  Invariant: whatever
- * ends a transaction or a subtransaction has closed all that began in it.
+ * In between, what it does happens as the owner of its tables.  Invariants: the end of a
+ * transaction or a subtransaction has closed all that began in it; the store is closed in
+ * the subtransaction in which it was opened; no statement of one session runs within
+ * another of it, since triggers that call us open a session of their own.
  *
  *-------------------------------------------------------------------------
  */

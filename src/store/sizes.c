@@ -3,7 +3,8 @@
  * store/sizes.c
  *	  How large what comes in may be.
  *
- * What can be stored must be readable by every function, or be refused at once.
+ * What can be stored must be readable by every function, or be refused at once.  Nothing
+ * here raises an error: the caller says which argument is too large.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,6 +3,8 @@
  * store/sizes.h
  *	  How large what comes in may be.
  *
+ * What is said of a size is what it takes where it is written out, not where it is stored.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef RSN_STORE_SIZES_H

@@ -3,6 +3,9 @@
  * store/table.h
  *	  Rows by their key, without the executor; private to store/.
  *
+ * Columns are counted from zero, in the order of store/columns.h.  All of it is for a store
+ * that is open.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef RSN_STORE_TABLE_H
@@ -47,7 +50,7 @@ typedef enum RsnLock
 	RSN_LOCK_NO_ROW
 } RsnLock;
 
-/* Is shown one row after the other until it answers false. */
+/* Is shown one row after the other until it returns false. */
 typedef bool (*RsnVisitTuple) (const RsnTuple *tuple, void *arg);
 
 /* Of the widest of our tables. */

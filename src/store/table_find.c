@@ -3,7 +3,9 @@
  * store/table_find.c
  *	  Finding rows by their key, and locking them.
  *
- * With the functions and the rules of the executor: see store/table_open.c.
+ * With the functions and the rules of the executor: see store/table_open.c.  Each table
+ * has one slot for what was found last, so a row that was found holds until the next look
+ * at its table.  A row that is locked is the newest version, and stays so.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,6 +3,9 @@
  * store/table_open.h
  *	  Our tables while they are open; private to store/.
  *
+ * A table is open with as much as its use has needed so far, and never closed before the
+ * store is.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef RSN_STORE_TABLE_OPEN_H

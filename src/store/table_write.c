@@ -3,7 +3,9 @@
  * store/table_write.c
  *	  Writing rows that were found by their key, and new ones.
  *
- * With the functions and the rules of the executor: see store/table_open.c.
+ * With the functions and the rules of the executor: see store/table_open.c.  A row is
+ * locked by this transaction before it is changed or deleted, but for the functions that
+ * try to: these do nothing where somebody else has been faster.
  *
  *-------------------------------------------------------------------------
  */
@@ -256,7 +258,7 @@ insert_plainly(RsnOpenTable *open)
 }
 
 /*
- * Inserts a row.  If another one has the key, the answer is false where that may
+ * Inserts a row.  If another one has the key, the result is false where that may
  * be so, or else an error.
  */
 bool

@@ -3,6 +3,9 @@
  * store/tags.c
  *	  What the tags of a promise mean to the server.
  *
+ * Timers and targeted promises are external, and no promise is both a timer and targeted.
+ * Tags never change, and so nor does what they mean.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"

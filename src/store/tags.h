@@ -3,6 +3,8 @@
  * store/tags.h
  *	  What the tags of a promise mean to the server.
  *
+ * Tags are an object of strings, which is checked where a call brings them in.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef RSN_STORE_TAGS_H

@@ -3,6 +3,10 @@
  * store/task.c
  *	  Tasks: their rows, read, locked and written.
  *
+ * A task has a row from the birth of its promise, which is targeted, until that settles: a
+ * fulfilled task is not stored, but made up by searches.  It is checked before it is stored
+ * and after it was read.  Several are locked in byte order of their ids.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -243,7 +247,7 @@ rsn_store_share_task(text *id)
 	return lock_task(id, LockTupleShare);
 }
 
-/* The stored tasks of these ids, locked and answered in byte order. */
+/* The stored tasks of these ids, locked and returned in byte order. */
 int
 rsn_store_lock_tasks(text *const *ids, int n, RsnTaskRow **rows)
 {
@@ -265,7 +269,7 @@ rsn_store_lock_tasks(text *const *ids, int n, RsnTaskRow **rows)
 
 /*
  * The same without waiting.  Those that somebody else has locked are busy; their ids
- * are answered in byte order as well.
+ * are returned in byte order as well.
  */
 int
 rsn_store_try_lock_tasks(text *const *ids, int n, RsnTaskRow **rows,
@@ -315,7 +319,7 @@ static RsnStatement lock_tasks_and_awaiters_stmt = {
 
 /*
  * The tasks of these ids and those that await these promises, which are locked.
- * Locked and answered in byte order.
+ * Locked and returned in byte order.
  */
 int
 rsn_store_lock_tasks_and_awaiters(text *const *ids, int n,
@@ -345,7 +349,7 @@ static RsnStatement lock_tasks_of_pid_stmt = {
 	ARGS(TEXTOID)
 };
 
-/* The tasks that a process holds, locked and answered in byte order. */
+/* The tasks that a process holds, locked and returned in byte order. */
 int
 rsn_store_lock_tasks_of_pid(text *pid, RsnTaskRow **rows)
 {

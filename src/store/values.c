@@ -3,6 +3,9 @@
  * store/values.c
  *	  Values on their way to statements, and back from their results.
  *
+ * What is read and is no number is copied to the result context, so that it outlives the
+ * next statement.  Columns of results are counted from one, as SPI does.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
