@@ -17,11 +17,17 @@
 /* A value is quoted in a message up to this many bytes. */
 #define QUOTED_MAX 64
 
-/* A value as it is quoted in a message. */
+/*
+ * A value as it is quoted in a message.  Where the database has no encoding it is cut
+ * as UTF-8, because messages of the wire protocol are JSON.
+ */
 char *
 rsn_quote(const char *data, int len)
 {
-	int			clipped = pg_mbcliplen(data, len, QUOTED_MAX);
+	int			encoding = GetDatabaseEncoding() == PG_SQL_ASCII ? PG_UTF8
+	: GetDatabaseEncoding();
+	int			clipped = Min(pg_encoding_mbcliplen(encoding, data, len,
+													QUOTED_MAX), len);
 
 	return psprintf("%.*s%s", clipped, data, clipped < len ? "..." : "");
 }

@@ -125,6 +125,12 @@ sub test_id
 	is( $listener->notification(qr/"execute".*"id":"(?:\Q$escaped\E)+"/),
 		'{"kind":"execute","task":{"id":"' . $escaped x ($n - 1) . '","version":0}}',
 		"$encoding: and of a task of such a name");
+	is( $session->ask("SELECT r ->> 'data' = format('id is too long: \"%s...\": It has %s bytes; the limit is 1024.',
+				repeat($sql, 64 / $nbytes), octet_length(repeat($sql, $n + 1)))
+			FROM resonate.resonate_rpc(jsonb_build_object('kind', 'promise.get',
+				'head', jsonb_build_object('corrId', 't', 'version', '2026-04-01'),
+				'data', jsonb_build_object('id', repeat($sql, $n + 1)))) AS r"),
+		't', "$encoding: of a longer one a request is told whole characters");
 	is( $session->ask('SELECT count(*) FROM resonate.callbacks') + 0,
 		0, "$encoding: nothing is left");
 	return;
