@@ -98,9 +98,7 @@ rsn_store_due_ids(RsnDueKind kind, int64 from_ms, int64 now_ms, int limit,
 	uint64		count;
 
 	Assert(kind < lengthof(statements) && limit >= 0);
-	rsn_args_add(&args, Int64GetDatum(now_ms));
-	rsn_args_add(&args, Int64GetDatum(limit));
-	rsn_args_add_texts(&args, set_aside, nset_aside);
+	rsn_args_add_due(&args, now_ms, limit, set_aside, nset_aside);
 	rsn_args_add(&args, Int64GetDatum(from_ms));
 	if (statements[kind] == &due_ids_stmt)
 		rsn_args_add(&args, BoolGetDatum(kind == RSN_DUE_PROMISES));

@@ -62,6 +62,8 @@ extern void rsn_args_add(RsnArgs *args, Datum value);
 extern void rsn_args_add_text(RsnArgs *args, text *value);
 extern void rsn_args_add_varlena(RsnArgs *args, void *value);
 extern void rsn_args_add_texts(RsnArgs *args, text *const *values, int n);
+extern void rsn_args_add_due(RsnArgs *args, int64 now_ms, int limit,
+							 text *const *set_aside, int nset_aside);
 extern void rsn_args_add_tids(RsnArgs *args, Datum *tids, int n);
 
 extern void rsn_store_planner_init(void);

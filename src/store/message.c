@@ -78,9 +78,7 @@ rsn_store_lock_notifications(int64 now_ms, int limit, text *const *set_aside,
 	RsnArgs		args = {0};
 	uint64		count;
 
-	rsn_args_add(&args, Int64GetDatum(now_ms));
-	rsn_args_add(&args, Int64GetDatum(limit));
-	rsn_args_add_texts(&args, set_aside, nset_aside);
+	rsn_args_add_due(&args, now_ms, limit, set_aside, nset_aside);
 	count = rsn_store_exec(&lock_notifications_stmt, &args);
 	*rows = rsn_store_messages_from_result(count);
 	return (int) count;
@@ -151,6 +149,21 @@ rsn_store_postpone_message(const RsnMessageRow *row, int64 due_at_ms,
 		rsn_store_refuse_left_out("messages");
 }
 
+static int
+lock_at(RsnStatement *statement, text *address, int limit, int64 now_ms,
+		RsnMessageRow **rows)
+{
+	RsnArgs		args = {0};
+	uint64		count;
+
+	rsn_args_add_text(&args, address);
+	rsn_args_add(&args, Int64GetDatum(now_ms));
+	rsn_args_add(&args, Int64GetDatum(limit));
+	count = rsn_store_exec(statement, &args);
+	*rows = rsn_store_messages_from_result(count);
+	return (int) count;
+}
+
 static RsnStatement lock_messages_stmt = {
 	.name = "lock_messages",
 	.sql = "WITH m AS (SELECT t.*, t.ctid FROM resonate.messages t"
@@ -170,15 +183,7 @@ int
 rsn_store_lock_messages(text *address, int limit, int64 now_ms,
 						RsnMessageRow **rows)
 {
-	RsnArgs		args = {0};
-	uint64		count;
-
-	rsn_args_add_text(&args, address);
-	rsn_args_add(&args, Int64GetDatum(now_ms));
-	rsn_args_add(&args, Int64GetDatum(limit));
-	count = rsn_store_exec(&lock_messages_stmt, &args);
-	*rows = rsn_store_messages_from_result(count);
-	return (int) count;
+	return lock_at(&lock_messages_stmt, address, limit, now_ms, rows);
 }
 
 static RsnStatement hide_messages_stmt = {
@@ -234,15 +239,7 @@ int
 rsn_store_lock_listener_messages(text *address, int limit, int64 now_ms,
 								 RsnMessageRow **rows)
 {
-	RsnArgs		args = {0};
-	uint64		count;
-
-	rsn_args_add_text(&args, address);
-	rsn_args_add(&args, Int64GetDatum(now_ms));
-	rsn_args_add(&args, Int64GetDatum(limit));
-	count = rsn_store_exec(&lock_listener_messages_stmt, &args);
-	*rows = rsn_store_messages_from_result(count);
-	return (int) count;
+	return lock_at(&lock_listener_messages_stmt, address, limit, now_ms, rows);
 }
 
 static RsnStatement debug_messages_stmt = {

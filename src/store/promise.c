@@ -172,34 +172,38 @@ rsn_store_insert_promise(const RsnPromiseRow *row)
 	return rsn_table_insert(RSN_TABLE_PROMISES, &new, true);
 }
 
+/* The columns that a settlement changes. */
+static RsnNewTuple
+settlement(const RsnPromiseRow *row)
+{
+	RsnNewTuple new = {0};
+
+	Assert(row->core.state != RSN_PROMISE_PENDING);
+	Assert(ItemPointerIsValid(&row->tid));
+	check_row(row);
+	set_progress(&new, row);
+	new.unindexed = index_left_out(row);
+	return new;
+}
+
 /* Stores the settlement of a promise that is locked and stored as pending. */
 void
 rsn_store_settle_promise(RsnPromiseRow *row)
 {
-	RsnNewTuple new = {0};
+	RsnNewTuple new = settlement(row);
 
-	Assert(row->core.state != RSN_PROMISE_PENDING);
-	Assert(ItemPointerIsValid(&row->tid));
-	check_row(row);
-	set_progress(&new, row);
-	new.unindexed = index_left_out(row);
 	rsn_table_update(RSN_TABLE_PROMISES, &row->tid, &new);
 }
 
 /*
- * The same for one that was only read, if nobody has locked it or changed it
- * since; otherwise does nothing, and returns false.
+ * Stores the settlement of a promise that was only read, if nobody has locked it or
+ * changed it since; otherwise does nothing, and returns false.
  */
 bool
 rsn_store_try_settle_promise(RsnPromiseRow *row)
 {
-	RsnNewTuple new = {0};
+	RsnNewTuple new = settlement(row);
 
-	Assert(row->core.state != RSN_PROMISE_PENDING);
-	Assert(ItemPointerIsValid(&row->tid));
-	check_row(row);
-	set_progress(&new, row);
-	new.unindexed = index_left_out(row);
 	return rsn_table_try_update(RSN_TABLE_PROMISES, &row->tid, &new);
 }
 
@@ -364,10 +368,7 @@ rsn_store_lock_due_promises(int64 from_ms, int64 now_ms, int limit,
 	RsnArgs		args = {0};
 	uint64		count;
 
-	Assert(limit >= 0 && nset_aside >= 0);
-	rsn_args_add(&args, Int64GetDatum(now_ms));
-	rsn_args_add(&args, Int64GetDatum(limit));
-	rsn_args_add_texts(&args, set_aside, nset_aside);
+	rsn_args_add_due(&args, now_ms, limit, set_aside, nset_aside);
 	rsn_args_add(&args, BoolGetDatum(is_external));
 	rsn_args_add(&args, Int64GetDatum(from_ms));
 	count = rsn_store_exec(&lock_due_stmt, &args);

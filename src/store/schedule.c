@@ -234,9 +234,7 @@ rsn_store_lock_due_schedules(int64 now_ms, int limit, text *const *set_aside,
 {
 	RsnArgs		args = {0};
 
-	rsn_args_add(&args, Int64GetDatum(now_ms));
-	rsn_args_add(&args, Int64GetDatum(limit));
-	rsn_args_add_texts(&args, set_aside, nset_aside);
+	rsn_args_add_due(&args, now_ms, limit, set_aside, nset_aside);
 	return due_from_result(rsn_store_exec(&lock_due_schedules_stmt, &args),
 						   due);
 }
@@ -263,9 +261,7 @@ rsn_store_lock_newest_schedules(int64 now_ms, int limit,
 	RsnArgs		args = {0};
 
 	Assert(after->next_run_at_ms <= now_ms);
-	rsn_args_add(&args, Int64GetDatum(now_ms));
-	rsn_args_add(&args, Int64GetDatum(limit));
-	rsn_args_add_texts(&args, set_aside, nset_aside);
+	rsn_args_add_due(&args, now_ms, limit, set_aside, nset_aside);
 	rsn_args_add(&args, Int64GetDatum(after->next_run_at_ms));
 	rsn_args_add_text(&args, after->id);
 	return due_from_result(rsn_store_exec(&lock_newest_schedules_stmt,

@@ -386,10 +386,7 @@ rsn_store_lock_ended_leases(int64 from_ms, int64 now_ms, int limit,
 	RsnArgs		args = {0};
 	uint64		count;
 
-	Assert(limit >= 0 && nset_aside >= 0);
-	rsn_args_add(&args, Int64GetDatum(now_ms));
-	rsn_args_add(&args, Int64GetDatum(limit));
-	rsn_args_add_texts(&args, set_aside, nset_aside);
+	rsn_args_add_due(&args, now_ms, limit, set_aside, nset_aside);
 	rsn_args_add(&args, Int64GetDatum(from_ms));
 	count = rsn_store_exec(&lock_ended_leases_stmt, &args);
 	*rows = rsn_store_tasks_from_result(count);

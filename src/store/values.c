@@ -71,6 +71,17 @@ rsn_args_add_texts(RsnArgs *args, text *const *values, int n)
 	rsn_args_add(args, PointerGetDatum(array));
 }
 
+/* Adds what most statements on what is due begin with: when, how much, and what not. */
+void
+rsn_args_add_due(RsnArgs *args, int64 now_ms, int limit, text *const *set_aside,
+				 int nset_aside)
+{
+	Assert(limit >= 0 && nset_aside >= 0);
+	rsn_args_add(args, Int64GetDatum(now_ms));
+	rsn_args_add(args, Int64GetDatum(limit));
+	rsn_args_add_texts(args, set_aside, nset_aside);
+}
+
 /* Adds an array of places. */
 void
 rsn_args_add_tids(RsnArgs *args, Datum *tids, int n)
