@@ -266,11 +266,14 @@ name_database(void *arg)
 	errcontext("resonate worker for database \"%s\"", (const char *) arg);
 }
 
+/* What is prepared now and commits later is not in what the first turn finds. */
 static void
-keep_database_name(RsnRun *run, void *arg)
+begin_work(RsnRun *run, void *arg)
 {
 	char	  **kept = arg;
 	const char *name = get_database_name(MyDatabaseId);
+
+	rsn_look_for_prepared(run->slot);
 
 	if (name != NULL)
 		*kept = MemoryContextStrdup(TopMemoryContext, name);
@@ -296,8 +299,7 @@ resonate_worker_main(Datum main_arg)
 	rsn_place_wait_for_switch(&worker.run);
 	worker.must_look = true;
 	rsn_plan_want(&worker, RSN_STEP_CLOCK);
-	(void) rsn_run_try(&worker.run, "start", keep_database_name,
-					   &database_name);
+	(void) rsn_run_try(&worker.run, "start", begin_work, &database_name);
 	context.callback = name_database;
 	context.arg = database_name;
 	context.previous = NULL;
