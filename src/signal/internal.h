@@ -24,7 +24,7 @@ typedef struct RsnXactNotes
 	int64		first_deadline_ms;	/* earliest deadline armed; zero: now */
 	RsnHandoffList handed;		/* to the worker, in TopTransactionContext */
 	RsnSlot    *slot;			/* where that list is to go */
-	bool		is_refused;		/* there was no room for more */
+	bool		is_refused;		/* nothing more is handed over */
 	int			last_offer;		/* position of the last address in it */
 	int			last_offer_len; /* zero: none */
 	uint64		keys[RSN_KEYS_COMPARED];	/* promises written */

@@ -81,9 +81,9 @@ init_slot(RsnSlot *slot, Oid database_id)
 	pg_atomic_init_u32(&slot->must_deliver, 0);
 	pg_atomic_init_u32(&slot->must_offer, 0);
 	pg_atomic_init_u32(&slot->is_paused, 0);
-	pg_atomic_init_u32(&slot->must_poll, 0);
+	pg_atomic_init_u32(&slot->must_poll, 1);	/* some may be from before */
 	pg_atomic_init_u32(&slot->must_expire, 0);
-	pg_atomic_init_u32(&slot->prepared_left, RSN_PREPARED_NONE);
+	pg_atomic_init_u32(&slot->may_be_left, 1);
 	pg_atomic_init_u64(&slot->wake_at_ms, RSN_TIME_NEVER);
 	pg_atomic_init_u64(&slot->told_ms, RSN_TIME_NEVER);
 	pg_atomic_init_u64(&slot->started_at_ms, 0);

@@ -28,14 +28,6 @@ typedef enum RsnWorkerExit
 	RSN_EXIT_TURN				/* another database has waited for its turn */
 } RsnWorkerExit;
 
-/* Whether prepared transactions have settled promises for which some still wait. */
-typedef enum RsnPreparedLeft
-{
-	RSN_PREPARED_NONE,
-	RSN_PREPARED_SOME,			/* reconcile when none is left */
-	RSN_PREPARED_UNKNOWN		/* the worker has come after them */
-} RsnPreparedLeft;
-
 /* Why there may be rows that do not go together. */
 typedef enum RsnReconcile
 {
@@ -100,9 +92,10 @@ typedef struct RsnSlot
 	pg_atomic_uint32 must_reconcile;	/* RsnReconcile */
 	pg_atomic_uint32 must_deliver;	/* something is to be delivered */
 	pg_atomic_uint32 must_offer;	/* something can be dequeued; tell of it */
-	pg_atomic_uint32 must_poll; /* counts PREPAREs; zero: none is left */
+	pg_atomic_uint32 must_poll; /* counts PREPAREs; zero: nothing prepared is
+								 * left */
 	pg_atomic_uint32 must_expire;	/* searches meet what has lapsed */
-	pg_atomic_uint32 prepared_left; /* RsnPreparedLeft */
+	pg_atomic_uint32 may_be_left;	/* reconcile when none is left */
 	pg_atomic_uint32 is_paused; /* by debug.start of the wire protocol */
 
 	/*

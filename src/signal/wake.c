@@ -146,8 +146,8 @@ at_prepare(RsnXactNotes *notes)
 
 	if (slot == NULL)
 		return;
-	if (notes->has_left)
-		pg_atomic_write_u32(&slot->prepared_left, RSN_PREPARED_SOME);
+	if (notes->has_left || notes->has_foreign_rows)
+		pg_atomic_write_u32(&slot->may_be_left, 1);
 	pg_atomic_fetch_add_u32(&slot->must_poll, 1);
 	if (notes->has_foreign_rows)
 		pg_atomic_write_u32(&slot->must_reconcile,

@@ -160,8 +160,9 @@ rsn_wake_hand_over(const text *promise_id, RsnPromiseState state,
 }
 
 /*
- * Takes back what this transaction would hand over: nobody is told when a prepared
- * one commits.  Of offers the worker finds out by itself then.
+ * Takes back what this transaction would hand over, and has it hand over nothing more:
+ * nobody is told when a prepared one commits.  Of offers the worker finds out by itself
+ * then.
  */
 RsnHandoffList
 rsn_wake_take_back(void)
@@ -177,6 +178,7 @@ rsn_wake_take_back(void)
 		while (rsn_handoff_next(&list, &position, &handoff))
 			notes.has_left |= handoff.kind == RSN_HANDOFF_LEFT;
 		notes.handed = no_notes.handed;
+		notes.is_refused = true;
 		notes.last_offer_len = 0;
 	}
 	return list;

@@ -56,6 +56,7 @@ extern bool rsn_look_is_wanted(const RsnWorker *worker);
 extern void rsn_look_begin(RsnWorker *worker);
 extern void rsn_look_ahead(RsnWorker *worker);
 extern void rsn_look_soon(RsnWorker *worker);
+extern void rsn_look_for_prepared(RsnSlot *slot);
 extern int64 rsn_look_due_time(const RsnWorker *worker);
 
 #endif							/* RSN_WORKER_INTERNAL_H */

@@ -150,29 +150,22 @@ has_prepared(void)
 }
 
 /*
- * Asks whether a prepared transaction is left.  That comes before all else, so that
- * what one commits meanwhile shows in the rows.
+ * Asks whether a prepared transaction is left.  That comes before asking when something
+ * is due, so that what one commits meanwhile shows in the rows.  What nobody asks for in
+ * that way, and a step may have looked for before, is looked for once more: tasks and
+ * messages to be told of, and those who were left.
  */
-static void
-ask_for_prepared(RsnSlot *slot)
+void
+rsn_look_for_prepared(RsnSlot *slot)
 {
 	uint32		npolls = pg_atomic_read_u32(&slot->must_poll);
 
-	uint32		unknown = RSN_PREPARED_UNKNOWN;
-
-	if (npolls == 0)
-		return;
-	if (has_prepared())
-	{
-		(void) pg_atomic_compare_exchange_u32(&slot->prepared_left, &unknown,
-											  RSN_PREPARED_SOME);
-		return;
-	}
-
 	/* Not if another one was prepared meanwhile. */
-	if (pg_atomic_compare_exchange_u32(&slot->must_poll, &npolls, 0) &&
-		pg_atomic_exchange_u32(&slot->prepared_left,
-							   RSN_PREPARED_NONE) == RSN_PREPARED_SOME)
+	if (npolls == 0 || has_prepared() ||
+		!pg_atomic_compare_exchange_u32(&slot->must_poll, &npolls, 0))
+		return;
+	pg_atomic_write_u32(&slot->must_offer, 1);
+	if (pg_atomic_exchange_u32(&slot->may_be_left, 0) != 0)
 		pg_atomic_write_u32(&slot->must_reconcile, RSN_RECONCILE_MORE);
 }
 
@@ -187,7 +180,7 @@ ask_tables(RsnRun *run, void *arg)
 	asking->first_due_ms = RSN_TIME_NEVER;
 	asking->next_due_ms = RSN_TIME_NEVER;
 	if (asking->first == 0)
-		ask_for_prepared(run->slot);
+		rsn_look_for_prepared(run->slot);
 	for (int i = asking->first; i < asking->first + asking->n; i++)
 	{
 		RsnAsk		ask = (RsnAsk) i;

@@ -116,7 +116,35 @@ reload_config(RsnWorker *worker)
 	}
 }
 
-/* Sleeps until it is time or the latch is set; true for the latch. */
+/* True while debug.start of the wire protocol keeps the worker still. */
+static bool
+is_paused(const RsnWorker *worker)
+{
+	return pg_atomic_read_u32(&worker->run.slot->is_paused) != 0;
+}
+
+/*
+ * True when commits have told of something that no turn has taken note of.  The latch
+ * alone does not say so: whatever a transaction of ours has waited for on the same latch,
+ * a lock of others or a trigger of theirs that sleeps, has reset it.
+ */
+static bool
+has_news(const RsnWorker *worker)
+{
+	RsnSlot    *slot = worker->run.slot;
+
+	return !is_paused(worker) &&
+		(pg_atomic_read_u32(&slot->must_deliver) != 0 ||
+		 pg_atomic_read_u32(&slot->must_offer) != 0 ||
+		 pg_atomic_read_u32(&slot->must_expire) != 0 ||
+		 pg_atomic_read_u32(&slot->must_reconcile) != RSN_RECONCILE_NO ||
+		 slot->ring.used > 0 || rsn_look_next(worker) < worker->due_ms);
+}
+
+/*
+ * Sleeps until it is time or there is news; true for news.  Between the last look at what
+ * commits have told and the sleep nothing may wait on the latch.
+ */
 static bool
 sleep_until(RsnWorker *worker, int64 wake_at_ms)
 {
@@ -133,6 +161,11 @@ sleep_until(RsnWorker *worker, int64 wake_at_ms)
 		int			events;
 
 		rsn_place_pass_turn(&worker->run, wake_at_ms);
+		if (has_news(worker))
+		{
+			is_told = true;
+			break;
+		}
 		events = WaitLatch(MyLatch,
 						   WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						   wait_ms, wait_event);
@@ -163,13 +196,6 @@ gather(const RsnWorker *worker)
 	if (rest_ms > 0)
 		(void) WaitLatch(NULL, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, rest_ms,
 						 PG_WAIT_EXTENSION);
-}
-
-/* True while debug.start of the wire protocol keeps the background still. */
-static bool
-is_paused(const RsnWorker *worker)
-{
-	return pg_atomic_read_u32(&worker->run.slot->is_paused) != 0;
 }
 
 /*
@@ -240,11 +266,14 @@ name_database(void *arg)
 	errcontext("resonate worker for database \"%s\"", (const char *) arg);
 }
 
+/* What is prepared now and commits later is not in what the first turn finds. */
 static void
-keep_database_name(RsnRun *run, void *arg)
+begin_work(RsnRun *run, void *arg)
 {
 	char	  **kept = arg;
 	const char *name = get_database_name(MyDatabaseId);
+
+	rsn_look_for_prepared(run->slot);
 
 	if (name != NULL)
 		*kept = MemoryContextStrdup(TopMemoryContext, name);
@@ -270,8 +299,7 @@ resonate_worker_main(Datum main_arg)
 	rsn_place_wait_for_switch(&worker.run);
 	worker.must_look = true;
 	rsn_plan_want(&worker, RSN_STEP_CLOCK);
-	(void) rsn_run_try(&worker.run, "start", keep_database_name,
-					   &database_name);
+	(void) rsn_run_try(&worker.run, "start", begin_work, &database_name);
 	context.callback = name_database;
 	context.arg = database_name;
 	context.previous = NULL;

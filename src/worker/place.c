@@ -88,7 +88,7 @@ rsn_place_take(void)
 	pg_atomic_write_u32(&slot->must_reconcile, RSN_RECONCILE_MORE);
 	pg_atomic_write_u32(&slot->must_deliver, 1);
 	pg_atomic_write_u32(&slot->must_offer, 1);
-	pg_atomic_write_u32(&slot->prepared_left, RSN_PREPARED_UNKNOWN);
+	pg_atomic_write_u32(&slot->may_be_left, 1);
 	pg_atomic_write_u32(&slot->must_poll, 1);
 	return slot;
 }

@@ -60,6 +60,17 @@ sub check_commit
 	return;
 }
 
+# Heard of long before the worker looks at everything, which it does once a minute.
+sub is_soon
+{
+	my ($pattern, $name) = @_;
+	my $start = time;
+
+	isnt($listener->notification($pattern), undef, $name);
+	cmp_ok(time - $start, '<', 15, "$name: soon");
+	return;
+}
+
 prepare('plain');
 check_commit('plain');
 
@@ -114,6 +125,103 @@ ok((!grep { $_->[1] =~ /rolled back/ } @{ $listener->{notifications} }),
 	'and no listener hears of anything');
 is($session->ask('SELECT count(*) FROM resonate.messages'),
 	0, 'no message is left');
+
+# Rows that were written past the functions, as by a restore, are dealt with when they
+# are there, and not only when they are prepared.
+$session->ask("SELECT resonate.create_promise('restored', '1 day')");
+$session->ask("SELECT resonate.resolve('restored')");
+$session->ask('BEGIN');
+$session->ask(
+	"INSERT INTO resonate.callbacks (created_at, kind, promise_id, callback_id, address)
+	 VALUES (0, 'callback', 'restored', 'cb', 'notify://done')");
+$session->ask("PREPARE TRANSACTION 'restored'");
+is($session->{error}, '', 'a callback of a settled promise, prepared');
+$session->ask('SELECT pg_sleep(1.5)');
+$session->ask("COMMIT PREPARED 'restored'");
+is_soon(qr/"restored"/, 'it is delivered after COMMIT PREPARED');
+
+# What was to be handed over becomes messages before the transaction is prepared.  What a
+# trigger of others settles then is not handed over either.
+$node->safe_psql('postgres', <<'END');
+CREATE FUNCTION follow() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+	PERFORM resonate.resolve('followed');
+	RETURN NULL;
+END$$;
+CREATE TRIGGER follow AFTER INSERT ON resonate.messages
+	FOR EACH ROW WHEN (NEW.promise_id = 'followed by') EXECUTE FUNCTION follow();
+END
+$session->ask('SELECT pg_sleep(2)');
+$session->ask(
+	"SELECT resonate.create_promise_and_callback(id, 'cb', 'notify://done', '1 day')
+	 FROM unnest('{followed by,followed}'::text[]) AS id");
+$session->ask('BEGIN');
+$session->ask("SELECT resonate.resolve('followed by')");
+$session->ask("PREPARE TRANSACTION 'followed'");
+is($session->{error}, '', 'a settlement that a trigger follows, prepared');
+$session->ask("COMMIT PREPARED 'followed'");
+is_soon(qr/"followed by"/, 'it is delivered');
+is_soon(qr/"followed"/, 'so is what the trigger has settled');
+
+# The worker is in the middle of a look, and has offered what it has found, when the
+# last prepared transaction commits.
+$node->safe_psql('postgres', <<'END');
+CREATE FUNCTION nap() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_sleep(2);
+	RETURN OLD;
+END$$;
+CREATE TRIGGER nap BEFORE DELETE ON resonate.messages
+	FOR EACH ROW WHEN (OLD.promise_id = 'slow') EXECUTE FUNCTION nap();
+END
+
+# The worker looks once a second whether somebody has changed triggers, and then at all.
+$session->ask('SELECT pg_sleep(2)');
+$session->ask('BEGIN');
+$session->ask(
+	"SELECT resonate.create_promise('late task', '1 day', tags => '{\"resonate:target\": \"notify://done\"}')"
+);
+$session->ask("PREPARE TRANSACTION 'late'");
+is($session->{error}, '', 'a task, prepared');
+$session->ask(
+	"SELECT resonate.create_promise_and_callback('slow', 'cb', 'notify://done', '1 day')"
+);
+$session->ask('BEGIN ISOLATION LEVEL REPEATABLE READ');
+$session->ask("SELECT resonate.resolve('slow')");
+$session->ask('COMMIT');
+ok( $node->poll_query_until(
+		'postgres',
+		"SELECT wait_event = 'PgSleep' FROM pg_stat_activity
+		 WHERE backend_type = 'resonate worker' AND datname = 'postgres'"),
+	'the worker is busy');
+$session->ask("COMMIT PREPARED 'late'");
+is_soon(qr/"late task"/, 'it is offered after the look');
+
+# Prepared before a restart, and awaited where there is neither worker nor launcher.
+$session->ask("SELECT resonate.create_promise('awaited', '1 day')");
+$session->ask('BEGIN');
+$session->ask("SELECT resonate.resolve('awaited')");
+$session->ask("PREPARE TRANSACTION 'awaited'");
+$session->ask('ALTER DATABASE postgres SET resonate.worker = off');
+$session->close;
+$listener->close;
+$node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+$node->restart;
+$session = open_session($node);
+$listener = open_session($node);
+$listener->send("SELECT state FROM resonate.await_promise('awaited', '1 min')");
+ok( $node->poll_query_until(
+		'postgres',
+		"SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'Extension'
+		 AND query LIKE '%await_promise%' AND pid <> pg_backend_pid()"),
+	'a session waits');
+$session->ask("COMMIT PREPARED 'awaited'");
+{
+	my $start = time;
+
+	is($listener->answer, 'resolved', 'it sees what was prepared before a restart');
+	cmp_ok(time - $start, '<', 5, 'soon');
+}
 
 is(crashes($node), '', 'no process has crashed');
 invariants_hold($node);

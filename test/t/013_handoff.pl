@@ -12,6 +12,7 @@ use lib $FindBin::RealBin;
 use PostgreSQL::Test::Utils;
 use ResonateTest;
 use Test::More;
+use Time::HiRes qw(time);
 
 my $node = new_cluster('main', conf => "resonate.retry_interval = '500 ms'\n");
 my $session = open_session($node);
@@ -106,6 +107,38 @@ is($session->ask("SELECT callback_id FROM resonate.receive('poll://any\@group')"
 go_on();
 like($listener->notification(qr/"received 1"/),
 	qr/"other"/, 'and the other callback of the promise is delivered');
+
+#
+# A latch that is reset while a step waits for something else
+#
+
+$node->safe_psql('postgres', <<END);
+CREATE FUNCTION nap() RETURNS trigger LANGUAGE plpgsql AS \$\$
+BEGIN
+	PERFORM pg_sleep(2);
+	RETURN NEW;
+END\$\$;
+CREATE TRIGGER nap AFTER UPDATE ON resonate.promises
+	FOR EACH ROW WHEN (NEW.id = 'slow') EXECUTE FUNCTION nap();
+END
+create('unseen', 1);
+
+# The worker looks once a second whether somebody has changed triggers, and then at all.
+$session->ask('SELECT pg_sleep(2)');
+$session->ask("SELECT resonate.create_promise('slow', '1 s')");
+ok( $node->poll_query_until(
+		'postgres',
+		"SELECT wait_event = 'PgSleep' FROM pg_stat_activity
+		 WHERE backend_type = 'resonate worker' AND datname = 'postgres'"),
+	'the worker sleeps in a step');
+$session->ask("SELECT resonate.resolve('unseen 1')");
+{
+	my $start = time;
+
+	isnt($listener->notification(qr/"unseen 1"/),
+		undef, 'what is handed over meanwhile is heard of');
+	cmp_ok(time - $start, '<', 15, 'after the step');
+}
 
 #
 # What does not commit
