@@ -114,10 +114,10 @@ like(
 	log_from($node, 0),
 	qr/FATAL:  connection to client lost/,
 	'as PostgreSQL says');
-is( $other->ask(
-		"SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
-	),
-	1,
+ok( $node->poll_query_until(
+		'postgres',
+		"SELECT count(*) = 1 FROM pg_stat_activity
+		 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"),
 	'nobody else is there');
 
 # Who is still there is left in peace, whatever it sends meanwhile.
