@@ -254,7 +254,8 @@ run_turn(RsnWorker *worker)
 	}
 	if (is_looking)
 		worker->due_ms = Max(rsn_look_due_time(worker), worker->looked_at_ms + 1);
-	worker->due_ms = rsn_look_next(worker);
+	worker->due_ms = Min(rsn_look_next(worker),
+						 rsn_run_next_release(&worker->run));
 	pg_atomic_write_u64(&worker->run.slot->wake_at_ms, worker->due_ms);
 	if (sleep_until(worker, Min(worker->due_ms, rsn_plan_next(worker))))
 		gather(worker);
