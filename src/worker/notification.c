@@ -29,6 +29,7 @@
 static void
 append_escape(StringInfo buffer, pg_wchar character)
 {
+	Assert(character <= 0x10FFFF);
 	if (character >= 0x10000)
 	{
 		appendStringInfo(buffer, "\\u%04x",
