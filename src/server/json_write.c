@@ -184,6 +184,7 @@ rsn_json_written_len(const char *data, int len)
 static void
 append_escape(StringInfo buffer, pg_wchar character)
 {
+	Assert(character <= 0x10FFFF);
 	if (character >= 0x10000)
 	{
 		appendStringInfo(buffer, "\\u%04x",

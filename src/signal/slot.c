@@ -8,6 +8,26 @@
  * Nothing here survives a restart, and nothing has to: all of it is a
  * hint about rows.
  *
+ * States of a slot, and who takes it from one to the other:
+ *
+ *		FREE		database_id is invalid
+ *		OWNED		it has a database, and no worker: proc_number is RSN_NO_PROC
+ *		MANNED		it has a worker
+ *
+ *		FREE -> OWNED		rsn_slot_for, under the exclusive lock
+ *		OWNED -> MANNED		rsn_place_take (worker/place.c), by compare and exchange, so
+ *							that a database has one worker at most
+ *		MANNED -> OWNED		detach (worker/place.c), when the process ends
+ *		OWNED -> OWNED		rsn_slot_for, for another database, if no slot is FREE
+ *
+ * A slot that is MANNED is not given away.  But rsn_place_take does not hold the lock:
+ * a worker that takes its place while its slot is given away is not noticed.
+ *
+ * A database has one slot at most.  What a process keeps of it is a pointer that it
+ * compares each time with the database (my_slot).  waiters[i] is not zero only between
+ * rsn_wake_watch and rsn_wake_unwatch of process i, which an error and the end of the
+ * process call as well.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -69,6 +89,8 @@ rsn_shared_is_preloaded(void)
 static void
 init_slot(RsnSlot *slot, Oid database_id)
 {
+	Assert(!OidIsValid(database_id) ||
+		   LWLockHeldByMeInMode(&shared->lock, LW_EXCLUSIVE));
 	slot->database_id = database_id;
 	pg_atomic_init_u32(&slot->proc_number, RSN_NO_PROC);
 	pg_atomic_init_u32(&slot->pid, 0);
@@ -109,6 +131,7 @@ init_rings(RsnShared *new_shared)
 {
 	char	   *bytes = (char *) (new_shared->waiters + new_shared->nwaiters);
 
+	Assert(new_shared->nslots == count_slots());
 	for (int i = 0; i < new_shared->nslots; i++)
 	{
 		RsnRing    *ring = &new_shared->slots[i].ring;
@@ -159,6 +182,7 @@ attach_shared(void)
 static void
 request_shared(void)
 {
+	Assert(is_preloaded);
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
 	RequestAddinShmemSpace(shared_size());
@@ -209,6 +233,7 @@ rsn_slot_for(Oid database_id)
 	RsnSlot    *free_slot = NULL;
 	RsnSlot    *slot = NULL;
 
+	Assert(OidIsValid(database_id));
 	if (my_slot != NULL && my_slot->database_id == database_id)
 		return my_slot;
 
@@ -243,6 +268,7 @@ rsn_slot_find(Oid database_id)
 	RsnShared  *all = rsn_shared();
 	RsnSlot    *slot = NULL;
 
+	Assert(OidIsValid(database_id));
 	LWLockAcquire(&all->lock, LW_SHARED);
 	for (int i = 0; i < all->nslots && slot == NULL; i++)
 	{
@@ -259,6 +285,7 @@ rsn_slot_count(RsnCounter counter, uint64 n)
 {
 	RsnSlot    *slot = rsn_slot_for(MyDatabaseId);
 
+	Assert((int) counter >= 0 && (int) counter < RSN_NCOUNTERS);
 	if (slot != NULL)
 		pg_atomic_fetch_add_u64(&slot->counters[counter], n);
 }
@@ -273,6 +300,7 @@ rsn_slot_note_error(RsnSlot *slot, const char *activity,
 	int			len = pg_mbcliplen(message, (int) strlen(message),
 								   RSN_ERROR_TEXT_MAX - 1);
 
+	Assert(len < RSN_ERROR_TEXT_MAX);
 	SpinLockAcquire(&last->lock);
 	last->at_ms = now_ms;
 	last->sqlstate = error->sqlerrcode;
@@ -308,6 +336,8 @@ rsn_shared_wake_workers(void)
 void
 rsn_shared_wake_proc(uint32 proc_number)
 {
+	Assert(proc_number == RSN_NO_PROC ||
+		   proc_number < ProcGlobal->allProcCount);
 	if (proc_number != RSN_NO_PROC)
 		SetLatch(&ProcGlobal->allProcs[proc_number].procLatch);
 }

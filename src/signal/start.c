@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
 
 #include "server/clock.h"
@@ -29,6 +30,7 @@ rsn_start_worker(Oid database_id, pid_t notify_pid,
 {
 	BackgroundWorker worker = {0};
 
+	Assert(OidIsValid(database_id));
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
 		BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
@@ -83,6 +85,7 @@ rsn_start_ensure(void)
 	int64		now_ms;
 	int64		requested_at_ms;
 
+	Assert(IsTransactionState());
 	if (slot == NULL || IsBinaryUpgrade || !rsn_guc_worker ||
 		pg_atomic_read_u32(&slot->proc_number) != RSN_NO_PROC)
 		return;

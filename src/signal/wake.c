@@ -3,21 +3,96 @@
  * signal/wake.c
  *	  Waking the worker and the waiting sessions when a transaction commits.
  *
- * While a transaction runs, the engine notes here what it has written.  The
- * commit callback runs after the commit is visible to others, and sets
- * latches: those of the sessions that wait for one of the promises, and the
- * worker's when it has something to do before it would wake by itself.  It
- * takes no lock, writes nothing and cannot fail.
+ * While a transaction runs, the engine notes what it has written (signal/wake_note.c).
+ * The commit callback runs after the commit is visible to others, and sets latches: those
+ * of the sessions that wait for one of the promises, and the worker's when it has
+ * something to do before it would wake by itself.  It allocates nothing and raises no
+ * error.  It takes no lock but spinlocks, each to copy some bytes; and the one over the
+ * slots, if another database has taken ours meanwhile (signal/slot.c).
  *
- * No wake-up is lost: a sleeper announces itself in shared memory first and
- * looks at the rows afterwards; we make the rows visible first and look for
- * sleepers afterwards.
+ * States of a transaction:
  *
- * The notes do not follow subtransactions: one that is rolled back leaves a
- * spurious wake-up, which is harmless.  Nothing is decided by them: whether this
- * transaction has written a promise, await_promise asks the row.  The callback of COMMIT PREPARED runs
- * nowhere, so PREPARE makes the sleepers poll (must_poll) until the worker
- * finds that no prepared transaction is left.
+ *		BLANK		has written nothing that anybody has to know
+ *		NOTED		has; what it would hand over has room on the ring
+ *		TAKEN BACK	is about to be prepared: hands nothing over, now or later
+ *
+ *		BLANK -> NOTED			my_notes, by each rsn_wake_note_... and _hand_over
+ *		NOTED -> TAKEN BACK		rsn_wake_take_back, before PREPARE
+ *		NOTED -> BLANK			at_commit, or rsn_handoff_abort
+ *		NOTED, TAKEN BACK -> BLANK	at_prepare, or an abort
+ *
+ * Invariants.  The order of memory is what they rest on, so each names the barriers.
+ *
+ *	W1	Before a transaction ends, others see nothing of its notes but room that is set
+ *		aside.  An abort gives that back, and tells nobody.  What does not wait for the
+ *		end is asked for without notes: a worker (rsn_start_ensure), and that deadlines
+ *		be stored (rsn_wake_ask_to_expire).
+ *
+ *	W2	A session that waits misses no commit:
+ *
+ *			session (rsn_wake_watch)		commit (at_commit)
+ *			1 waiters[me] = key				a rows become visible
+ *			2 waiting + 1: a full barrier	b full barrier
+ *			3 reads must_poll, then rows	c reads waiting, and waiters[i]
+ *			4 sleeps on its latch			d SetLatch, if one of the keys is ours
+ *
+ *		If c does not see 1 and 2, it came before them, and then 3 sees a, because b is
+ *		between a and c, and 2 between 1 and 3.  Else d sets the latch, which stays set
+ *		until the session has slept: it resets it only after that, and before it reads
+ *		again.  This takes for granted that the reading itself waits for nothing on the
+ *		latch once it has its snapshot; what waits for a lock there sees the row as it is
+ *		when it has the lock.
+ *
+ *	W3	The worker misses no deadline:
+ *
+ *			worker (rsn_look_begin, run_turn)	commit (tell_deadline)
+ *			1 wake_at_ms = RSN_TIME_NEVER		a rows become visible
+ *			2 full barrier						b full barrier
+ *			3 takes told_ms: a full barrier		c reads wake_at_ms
+ *			4 reads the rows					d if the deadline is earlier: lowers
+ *			5 reads told_ms: due_ms				  told_ms, full barrier, SetLatch
+ *			6 wake_at_ms = due_ms
+ *			7 reads told_ms again, and sleeps until due_ms
+ *
+ *		If c reads what was there before 1, 4 sees a.  If it reads what 1 has written, d
+ *		follows, and the worker reads told_ms at 5, at 7 or in the turn after the latch.
+ *		If it reads what 6 has written, either d follows or the worker comes in time by
+ *		itself.  told_ms only becomes lower, but for 3, after which all rows are read that
+ *		it was about: d comes after a, so 4 sees them.
+ *
+ *	W4	The worker misses nothing else that it is to do.  It takes must_deliver,
+ *		must_offer and must_reconcile by an exchange, a full barrier, and the ring under
+ *		its lock, before it reads the rows.  A commit sets them after its rows are visible,
+ *		then there is a full barrier, and then SetLatch.  Before it sleeps, the worker
+ *		looks at them again (has_news in worker/loop.c), since its latch may have been
+ *		reset for something else.
+ *
+ *	W5	Where there is no worker, what was set stays in the slot.  A commit that reads no
+ *		proc_number has its rows visible before rsn_place_take, a full barrier, writes it,
+ *		and so for the look with which every worker begins.  One that reads the number of a
+ *		worker that is about to leave has set its flags before it did so: the launcher
+ *		reads them after the end of a worker that has made room (rest_until in
+ *		worker/launcher.c).  If they are set after that, the commit finds proc_number gone
+ *		and last_exit at RSN_EXIT_TURN, and asks the launcher (rsn_start_or_wake).
+ *
+ *	W6	Nobody is told when a prepared transaction commits.  So must_poll is not zero as
+ *		long as there may be one: it is one in a new slot, PREPARE adds one before anybody
+ *		can commit it, and only the worker makes it zero, by a compare and exchange from
+ *		what it has read before it found none.  While it is not zero the worker looks, and
+ *		sessions read their row, once a second.  A session reads it before the row, so
+ *		what was prepared then and is committed now shows in the row.  at_prepare adds one,
+ *		a full barrier, and wakes all who wait, so that they begin: a session that it does
+ *		not see among the waiters reads must_poll after that.
+ *
+ *	W7	Of what a prepared transaction has left the worker finds messages, deadlines,
+ *		leases, schedules and addresses by looking.  For those who were left, and for rows
+ *		that were written past the engine, which only reconciling finds, PREPARE notes
+ *		may_be_left, which is taken back when none is prepared any more.
+ *
+ * What breaks them: a slot that another database takes over, which can only be that of a
+ * database without worker.  What a transaction that began before would hand over is lost
+ * then, and W4 does not hold for it, if it commits after the next worker of its database
+ * has begun.  Rows say the same, and the worker after that one finds them.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,6 +116,7 @@ static bool is_watching = false;	/* this backend is one of the waiters */
 static bool
 wakes_waiter(const RsnXactNotes *notes, uint64 awaited)
 {
+	Assert(notes->nkeys > 0);
 	if (awaited == 0)
 		return false;
 	if (notes->nkeys > RSN_KEYS_COMPARED)
@@ -126,6 +202,7 @@ at_commit(RsnXactNotes *notes)
 	RsnShared  *all = rsn_shared();
 	RsnSlot    *slot = rsn_slot_for(MyDatabaseId);
 
+	Assert(notes->handed.len == 0 || notes->slot != NULL);
 	/* Our rows are visible; order that before the look at the sleepers. */
 	pg_memory_barrier();
 	wake_waiters(all, notes);
@@ -144,6 +221,8 @@ at_prepare(RsnXactNotes *notes)
 	RsnShared  *all = rsn_shared();
 	RsnSlot    *slot = rsn_slot_for(MyDatabaseId);
 
+	Assert(notes->handed.len == 0);
+	Assert(!is_watching);
 	if (slot == NULL)
 		return;
 	if (notes->has_left || notes->has_foreign_rows)
@@ -234,6 +313,7 @@ rsn_wake_watch(const char *id, size_t id_len)
 	RsnShared  *all = rsn_shared();
 
 	Assert(!is_watching);
+	Assert(pg_atomic_read_u64(&all->waiters[rsn_my_proc_number()]) == 0);
 	if (!is_exit_registered)
 	{
 		before_shmem_exit(unwatch_at_exit, (Datum) 0);
@@ -251,6 +331,8 @@ rsn_wake_unwatch(void)
 {
 	RsnShared  *all = rsn_shared();
 
+	Assert(is_watching);
+	Assert(pg_atomic_read_u32(&all->waiting) > 0);
 	pg_atomic_fetch_sub_u32(&all->waiting, 1);
 	pg_atomic_write_u64(&all->waiters[rsn_my_proc_number()], 0);
 	is_watching = false;

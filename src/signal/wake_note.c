@@ -39,6 +39,7 @@ rsn_wake_promise_key(const char *id, size_t id_len)
 	uint64		key = hash_bytes_extended((const unsigned char *) id,
 										  (int) id_len, MyDatabaseId);
 
+	Assert(OidIsValid(MyDatabaseId));
 	return key == 0 ? 1 : key;
 }
 
@@ -63,6 +64,7 @@ rsn_wake_forget_notes(void)
 static RsnXactNotes *
 my_notes(void)
 {
+	Assert(IsTransactionState());
 	if (!is_noted)
 	{
 		notes = no_notes;
@@ -78,6 +80,7 @@ rsn_wake_note_promise(const char *id, size_t id_len)
 {
 	RsnXactNotes *mine = my_notes();
 
+	Assert(mine->nkeys >= 0 && mine->nkeys <= RSN_KEYS_COMPARED + 1);
 	if (mine->nkeys < RSN_KEYS_COMPARED)
 		mine->keys[mine->nkeys] = rsn_wake_promise_key(id, id_len);
 	mine->nkeys = Min(mine->nkeys + 1, RSN_KEYS_COMPARED + 1);
@@ -133,6 +136,7 @@ hand_over(const RsnHandoff *handoff)
 		return false;
 	notes.is_refused = !rsn_handoff_add(notes.slot, &notes.handed,
 										TopTransactionContext, handoff);
+	Assert(notes.is_refused || notes.handed.len > 0);
 	return !notes.is_refused;
 }
 
@@ -171,14 +175,17 @@ rsn_wake_take_back(void)
 	RsnHandoff	handoff;
 	int			position = 0;
 
-	if (is_noted && notes.handed.len > 0)
+	if (!is_noted)
+		return list;
+	notes.is_refused = true;
+	if (notes.handed.len > 0)
 	{
 		list = notes.handed;
+		Assert(notes.slot != NULL);
 		rsn_handoff_abort(notes.slot, &list);
 		while (rsn_handoff_next(&list, &position, &handoff))
 			notes.has_left |= handoff.kind == RSN_HANDOFF_LEFT;
 		notes.handed = no_notes.handed;
-		notes.is_refused = true;
 		notes.last_offer_len = 0;
 	}
 	return list;
@@ -187,6 +194,7 @@ rsn_wake_take_back(void)
 static bool
 is_same_offer(const RsnXactNotes *mine, const RsnHandoff *handoff)
 {
+	Assert(mine->last_offer + mine->last_offer_len <= mine->handed.len);
 	return mine->last_offer_len == handoff->text_len &&
 		mine->last_offer_kind == handoff->kind &&
 		memcmp(mine->handed.bytes + mine->last_offer, handoff->text,

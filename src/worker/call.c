@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -65,6 +66,7 @@ try_part(RsnStepPart *part)
 	RsnCounts	counts = rsn_count_current();
 	ErrorData  *error;
 
+	Assert(IsTransactionState());
 	error = rsn_attempt(run_part, part);
 	if (error != NULL)
 	{
@@ -99,6 +101,7 @@ leave_step(const RsnStepPart *part, const char *reason, int sqlstate)
 static void
 leave_row(const RsnStepPart *part, const ErrorData *error)
 {
+	Assert(part->id != NULL);
 	if (!rsn_set_aside_add(&set_aside[part->step], part->id,
 						   rsn_deadline_after(part->now_ms, LEFT_MS)))
 	{
@@ -141,6 +144,7 @@ try_rows(const RsnStepPart *whole, const ErrorData *reason)
 	int			ntaken = 0;
 	int			nfailed = 0;
 
+	Assert(whole->id == NULL);
 	if (rsn_attempt(list_rows, &listing) != NULL)
 		listing.rows.n = 0;
 	for (int i = 0; i < listing.rows.n && !has_to_wait(part.step, part.now_ms); i++)

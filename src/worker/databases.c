@@ -56,6 +56,7 @@ find_database(Oid database_id)
 	RsnDatabase *database = hash_search(databases, &database_id, HASH_ENTER,
 										&found);
 
+	Assert(OidIsValid(database_id));
 	if (!found)
 	{
 		database->handle = NULL;
@@ -76,6 +77,7 @@ find_database(Oid database_id)
 bool
 rsn_launcher_is_seen(const RsnDatabase *database)
 {
+	Assert(database->seen_in <= last_scan + 1);
 	return database->seen_in >= last_scan;
 }
 
@@ -145,6 +147,7 @@ rsn_launcher_scan(void)
 	HASH_SEQ_STATUS status;
 	RsnDatabase *database;
 
+	Assert(!IsTransactionState());
 	if (!try_read_databases())
 		return false;
 	last_scan++;

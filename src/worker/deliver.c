@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "commands/async.h"
 #include "utils/builtins.h"
 
@@ -77,6 +78,7 @@ notify_of_messages(RsnMessageRow *rows, int n, int64 now_ms,
 
 	for (int i = 0; i < n; i++)
 	{
+		Assert(rows[i].promise_id != NULL);
 		if (notify(&rows[i]))
 		{
 			rsn_store_delete_message(&rows[i]);
@@ -98,6 +100,7 @@ static RsnDeliverScope next_scope = RSN_DELIVER_NEWS;
 void
 rsn_deliver_set_scope(RsnDeliverScope scope)
 {
+	Assert(!IsTransactionState());
 	next_scope = scope;
 }
 
@@ -159,6 +162,7 @@ rsn_deliver_messages(int64 now_ms, int limit, text *const *set_aside,
 		notify_of_messages(rows, n, now_ms, &result);
 		result.has_more = n >= limit;
 	}
+	Assert(result.processed >= result.notified + result.failed);
 	rsn_store_end();
 	return result;
 }

@@ -3,9 +3,16 @@
  * worker/handed.c
  *	  What committed transactions have handed to this process, being the worker.
  *
- * It is on its way from the ring (signal/handoff.c) to the steps that deal with it.  What a
- * step takes counts as dealt with when its transaction commits.  Rows of the tables
- * say the same, so all of it may be forgotten when they are read instead.
+ * It is on its way from the ring to the steps that deal with it; signal/handoff.c has
+ * the states of a handoff.  What is in these lists:
+ *
+ *		handed[kind]	HANDED; of these, ndealt[kind] bytes are DEALT WITH
+ *		put_by			PUT BY
+ *
+ * Nothing is added to handed[kind] while a transaction is open, but what was put by.  So
+ * a step that takes a kind takes all of it: ndealt[kind] is zero or the whole length.
+ * Rows of the tables say the same, so all of it may be forgotten when they are read
+ * instead.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,6 +39,7 @@ static int	ndealt[RSN_HANDOFF_NKINDS];
 const RsnHandoffList *
 rsn_handed_take(RsnHandoffKind kind)
 {
+	Assert(IsTransactionState());
 	ndealt[kind] = handed[kind].len;
 	return &handed[kind];
 }
@@ -44,6 +52,7 @@ xact_callback(XactEvent event, void *arg)
 	{
 		for (int i = 0; i < RSN_HANDOFF_NKINDS; i++)
 		{
+			Assert(ndealt[i] == 0 || ndealt[i] == handed[i].len);
 			if (ndealt[i] > 0)
 				handed[i].len = 0;
 		}
@@ -64,6 +73,7 @@ rsn_handed_init(void)
 void
 rsn_handed_fetch(RsnSlot *slot)
 {
+	Assert(!IsTransactionState());
 	rsn_handoff_take(slot, handed);
 }
 
@@ -83,6 +93,7 @@ rsn_handed_drop(RsnHandoffKind kind, bool is_all)
 {
 	int			len = handed[kind].len;
 
+	Assert(!IsTransactionState());
 	if (kind == RSN_HANDOFF_LEFT)
 		len += put_by.len;
 	if (len == 0 || (!is_all && len <= HANDED_MAX))
@@ -100,6 +111,7 @@ rsn_handed_first(RsnHandoffKind kind)
 	RsnHandoff	handoff;
 	int			position = 0;
 
+	Assert(kind == RSN_HANDOFF_LEFT);
 	if (!rsn_handoff_next(&handed[kind], &position, &handoff))
 		return NULL;
 	return rsn_handoff_text(&handoff);
@@ -113,8 +125,10 @@ rsn_handed_pass_first(RsnHandoffKind kind, bool must_keep)
 	RsnHandoff	handoff;
 	int			len = 0;
 
+	Assert(kind == RSN_HANDOFF_LEFT && IsTransactionState());
 	if (!rsn_handoff_next(list, &len, &handoff))
 		return;
+	Assert(len <= list->len);
 	if (must_keep)
 		rsn_handoff_append(&put_by, TopMemoryContext, list->bytes, len);
 	list->len -= len;

@@ -79,6 +79,8 @@
 static void
 detach(int code, Datum arg)
 {
+	Assert(pg_atomic_read_u32(&rsn_shared()->launcher_proc_number) ==
+		   rsn_my_proc_number());
 	pg_atomic_write_u32(&rsn_shared()->nwaiting, 0);
 	pg_atomic_write_u32(&rsn_shared()->launcher_proc_number, RSN_NO_PROC);
 }
@@ -150,6 +152,7 @@ note_exit(RsnDatabase *database, RsnSlot *slot, int64 now_ms)
 	RsnWorkerExit reason = slot == NULL ? RSN_EXIT_FAILED
 	: (RsnWorkerExit) pg_atomic_read_u32(&slot->last_exit);
 
+	Assert(database->handle != NULL);
 	pfree(database->handle);
 	database->handle = NULL;
 	switch (reason)
@@ -229,6 +232,7 @@ try_start(RsnDatabase *database, int64 now_ms)
 	uint32		last_exit = RSN_EXIT_FAILED;
 	uint32		is_wanted = 0;
 
+	Assert(database->handle == NULL && !database->is_absent);
 	if (slot != NULL &&
 		pg_atomic_read_u32(&slot->proc_number) != RSN_NO_PROC)
 	{

@@ -11,9 +11,22 @@
  * A look asks several tables when something will be due.  If one of them cannot be
  * asked, the others are asked alone, and that one again after a while that grows.
  *
+ * There are two kinds of looks.  A full one begins at the start (from_ms of a step is
+ * PG_INT64_MIN); it is the first one, the one at full_look_at_ms, once a minute at least,
+ * and each one while something is prepared or is to be reconciled.  Any other begins at
+ * from_ms.  Invariant, for the steps timeout and lease: what is due before from_ms is
+ * done, was found to be locked, failed or set aside, or a commit has told of it since by
+ * told_ms, which rsn_look_begin takes into account.  It holds because from_ms moves only
+ * to behind looked_at_ms, after a step that has read all that was due by then, and because
+ * a row that the step could not see yet is one whose commit found wake_at_ms at
+ * RSN_TIME_NEVER and so told of it (signal/wake.c, W3).  A step with more failures than
+ * can be set aside passes over them, and goes back in the next full look.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include "access/xact.h"
 
 #include "server/clock.h"
 #include "worker/internal.h"
@@ -39,6 +52,7 @@ rsn_look_note_clock(RsnWorker *worker)
 	int64		now_ms = rsn_clock_now();
 	int64		back_ms = worker->last_seen_ms - now_ms;
 
+	Assert(!IsTransactionState());
 	worker->last_seen_ms = now_ms;
 	if (back_ms <= CLOCK_BACK_MS)
 		return false;
@@ -100,6 +114,7 @@ rsn_look_begin(RsnWorker *worker)
 	RsnOfferPosition *offered = &worker->run.progress.offered;
 	int64		from_ms;
 
+	Assert(!IsTransactionState());
 	/* What was written without a word is found where it is. */
 	offered->must_walk |= worker->must_look ||
 		pg_atomic_read_u32(&slot->must_poll) != 0 ||
@@ -160,6 +175,7 @@ rsn_look_for_prepared(RsnSlot *slot)
 {
 	uint32		npolls = pg_atomic_read_u32(&slot->must_poll);
 
+	Assert(IsTransactionState());
 	/* Not if another one was prepared meanwhile. */
 	if (npolls == 0 || has_prepared() ||
 		!pg_atomic_compare_exchange_u32(&slot->must_poll, &npolls, 0))
@@ -177,6 +193,7 @@ ask_tables(RsnRun *run, void *arg)
 	RsnWorker  *worker = asking->worker;
 	int64		now_ms = rsn_clock_now();
 
+	Assert(asking->n > 0 && asking->first + asking->n <= RSN_NASKS);
 	asking->first_due_ms = RSN_TIME_NEVER;
 	asking->next_due_ms = RSN_TIME_NEVER;
 	if (asking->first == 0)
@@ -196,6 +213,7 @@ ask_tables(RsnRun *run, void *arg)
 			: rsn_step_next_due(ask, &run->progress,
 								worker->looked_at_ms + 1,
 								worker->looked_at_ms);
+		Assert(next_ms > worker->looked_at_ms);
 		asking->first_due_ms = Min(asking->first_due_ms, first_ms);
 		asking->next_due_ms = Min(asking->next_due_ms, next_ms);
 	}

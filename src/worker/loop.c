@@ -5,14 +5,72 @@
  *
  * The loop: run steps until none has work, ask the tables when the next one is
  * due, sleep until then or until a commit sets the latch.  Each step is one
- * transaction, and none is open while the worker sleeps.  A step that finds
- * nothing assigns no transaction id and writes no WAL.
+ * transaction.  A step that finds nothing assigns no transaction id and writes no WAL.
  *
- * What is due and was not taken is locked by somebody, or has failed.  The worker
- * comes back for that after a while that grows, beginning at the start, and does
- * not let it stand in the way: all other looks begin where the last one has been,
- * or at the earliest deadline that commits have told of since.  Whatever fails,
- * a step or a look, waits before it is tried again, the longer the more often.
+ * States, and what the worker tells commits by slot->wake_at_ms in each:
+ *
+ *		STARTING	has its place, and does not know yet whether it may run
+ *		LOOK		a turn that looks at all that can be due.  wake_at_ms is
+ *					RSN_TIME_NEVER: commits tell of every deadline.
+ *		TURN		a turn that runs what is wanted: what commits have asked for, and
+ *					what a step has left.  wake_at_ms is as of the last sleep.
+ *		ASLEEP		wake_at_ms is due_ms: commits tell of what is due earlier.
+ *		PAUSED		no step runs, as debug.start of the wire protocol wants it.
+ *					wake_at_ms is as it was.
+ *		LEFT		the process ends; slot->last_exit says why.
+ *
+ * Invariants:
+ *
+ *	L1	No transaction is open but within rsn_run_try; so none while it sleeps.
+ *	L2	Only the worker writes wake_at_ms while it has its place, and only the worker
+ *		takes back what commits set: must_deliver, must_offer, must_reconcile,
+ *		must_expire, told_ms, the ring; must_poll, when nothing prepared is left.
+ *	L3	It takes such a thing back before it reads the rows that this is about.  What is
+ *		set afterwards is there when it would fall asleep (has_news).
+ *	L4	Between has_news and the sleep nothing waits on the latch.  Anything else may
+ *		reset it: what a transaction waits for, be it a lock or a trigger of others that
+ *		sleeps, it waits for on the same latch.
+ *	L5	When it falls asleep, each armed deadline, lease, schedule and message to be sent
+ *		that is committed is in one of these cases:
+ *		a. it is not due before Min(due_ms, told_ms);
+ *		b. its step is wanted, because it has failed or has not come to an end;
+ *		c. it was due and somebody works on it: then due_ms is no later than
+ *		   full_look_at_ms, which is soon;
+ *		d. it is set aside, and due_ms is no later than its release;
+ *		e. its table could not be asked, and due_ms is no later than the next attempt.
+ *	L6	A step that is wanted has its own instant, not_before_ms, and the sleep ends at the
+ *		first of these (rsn_plan_next) or at due_ms.
+ *	L7	Addresses with something to dequeue are told of on the word of commits, by the
+ *		clock, and by a walk where neither can tell: see worker/offer.c.  must_walk holds
+ *		when must_offer was set, when the worker starts, after a failure, after a pause,
+ *		and in each look while something is prepared.
+ *	L8	While must_poll is not zero each turn is a LOOK, and no sleep is longer than
+ *		YIELD_CHECK_MS.  When it becomes zero, tasks and messages are looked for once
+ *		more, and so are those who were left, if there may be any: what committed after
+ *		the steps of that look, and before the question.
+ *	L9	A LOOK begins no round of steps after LOOK_MAX_MS, and a TURN none when it is
+ *		time to look.  So neither of them is starved by the other.
+ *
+ * Edges, and who takes them:
+ *
+ *		-> STARTING			rsn_place_take
+ *		STARTING -> LOOK	rsn_place_wait_for_switch, begin_work; must_look is set
+ *		STARTING -> LEFT	rsn_place_wait_for_switch: it is switched off
+ *		ASLEEP -> LOOK		sleep_until, then rsn_look_is_wanted, rsn_look_begin
+ *		ASLEEP -> TURN		sleep_until, and no look is wanted
+ *		LOOK -> LOOK		may_go_on: another round of steps; or the next turn
+ *		TURN -> TURN		may_go_on, the same
+ *		LOOK -> ASLEEP		rsn_look_ahead, then run_turn sets due_ms and wake_at_ms
+ *		TURN -> ASLEEP		rsn_look_soon where somebody works on something, run_turn
+ *		LOOK, TURN -> PAUSED	run_turn, is_paused
+ *		PAUSED -> LOOK		run_turn: must_look is set
+ *		any -> LEFT			rsn_place_yield, rsn_place_pass_turn between transactions;
+ *							check_extension at the start of one (worker/run.c); an
+ *							error outside of them, a signal
+ *
+ * A worker that ends, for whatever reason, leaves nothing that has to be finished: its
+ * successor begins with a LOOK that takes nothing for granted.  Only one that makes room
+ * (RSN_EXIT_TURN) leaves word when it is needed again: see worker/place.c.
  *
  * Once a second at least it looks whether it is to leave: see worker/place.c.
  *
@@ -254,7 +312,8 @@ run_turn(RsnWorker *worker)
 	}
 	if (is_looking)
 		worker->due_ms = Max(rsn_look_due_time(worker), worker->looked_at_ms + 1);
-	worker->due_ms = rsn_look_next(worker);
+	worker->due_ms = Min(rsn_look_next(worker),
+						 rsn_run_next_release(&worker->run));
 	pg_atomic_write_u64(&worker->run.slot->wake_at_ms, worker->due_ms);
 	if (sleep_until(worker, Min(worker->due_ms, rsn_plan_next(worker))))
 		gather(worker);

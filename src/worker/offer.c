@@ -178,6 +178,7 @@ is_news(const RsnWaiting *row, bool retell_recent, int64 now_ms)
 	bool		result;
 	Told	   *before = find_told(row, &is_found);
 
+	Assert(before == NULL || told != NULL);
 	is_telling = true;
 	if (before == NULL)
 		return true;
@@ -238,6 +239,7 @@ offer_at(Offering *offering, text *address)
 										offering->set_aside,
 										offering->nset_aside, &tasks,
 										&offering->busy_ms);
+	Assert(n <= room);
 	notify_of_tasks(tasks, n, &offering->result);
 	offering->noffered += n;
 	return n < room;
@@ -256,6 +258,7 @@ tell_handed(Offering *offering, RsnHandoffKind kind, RsnOfferPosition *position)
 	RsnHandoff	handoff;
 	int			at = 0;
 
+	Assert(kind == RSN_HANDOFF_OFFER || kind == RSN_HANDOFF_UNBLOCK);
 	while (rsn_handoff_next(&list, &at, &handoff))
 	{
 		text	   *address = rsn_handoff_text(&handoff);
@@ -311,6 +314,7 @@ offer_kind_since(Offering *offering, RsnWaitingKind kind, bool is_delivered,
 	n = rsn_store_waiting_since(kind, is_delivered, from_ms, offering->now_ms,
 								offering->limit, &rows);
 	rsn_store_end();
+	Assert(offering->limit > 0 && n <= offering->limit);
 	for (int i = 0; i < n; i++)
 	{
 		if (!offer_or_tell(offering, &rows[i]))
@@ -344,6 +348,7 @@ offer_since(Offering *offering, RsnOfferPosition *position)
 		end_ms = from_ms + 1;
 		position->must_walk = true;
 	}
+	Assert(end_ms > from_ms);
 	position->from_ms = end_ms;
 }
 
@@ -355,6 +360,7 @@ walk_on(Offering *offering, RsnWaitingKind kind, RsnOfferPosition *position)
 	RsnWaiting *rows;
 	int			n;
 
+	Assert(position->is_walking && !position->is_at_end[kind]);
 	rsn_store_begin();
 	n = rsn_store_waiting_addresses(kind,
 									cstring_to_text_with_len(walked_to->key,
@@ -458,6 +464,9 @@ rsn_offer_tasks(int64 now_ms, int limit, text *const *set_aside,
 	offering.result.has_busy = offering.busy_ms < RSN_TIME_NEVER;
 	if (next.from_ms > 0)
 		next.from_ms = Min(next.from_ms, offering.busy_ms);
+	Assert(offering.result.processed ==
+		   offering.result.notified + offering.result.failed);
+	Assert(offering.noffered <= limit);
 	*position = next;
 	return offering.result;
 }

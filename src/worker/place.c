@@ -19,6 +19,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_database.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -43,6 +44,7 @@ detach(int code, Datum arg)
 {
 	RsnSlot    *slot = (RsnSlot *) DatumGetPointer(arg);
 
+	Assert(pg_atomic_read_u32(&slot->proc_number) == rsn_my_proc_number());
 	pg_atomic_write_u32(&slot->pid, 0);
 	pg_atomic_write_u32(&slot->proc_number, RSN_NO_PROC);
 }
@@ -97,6 +99,7 @@ rsn_place_take(void)
 void
 rsn_place_leave(RsnRun *run, RsnWorkerExit reason)
 {
+	Assert(!IsTransactionState());
 	pg_atomic_write_u32(&run->slot->last_exit, reason);
 	proc_exit(0);
 }
@@ -170,6 +173,7 @@ rsn_place_yield(RsnRun *run)
 {
 	LOCKTAG		tag;
 
+	Assert(!IsTransactionState());
 	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
 	if (LockAcquire(&tag, RowExclusiveLock, true, true) ==
 		LOCKACQUIRE_NOT_AVAIL)
@@ -201,6 +205,7 @@ take_on_leaving(void)
 void
 rsn_place_pass_turn(RsnRun *run, int64 wake_at_ms)
 {
+	Assert(!IsTransactionState());
 	if (pg_atomic_read_u32(&rsn_shared()->nwaiting) == 0 ||
 		(rsn_clock_monotonic() - run->attached_ms < TURN_MS &&
 		 rsn_clock_wait_ms(wake_at_ms, TURN_MS) < TURN_MS) ||

@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+
 #include "server/clock.h"
 #include "server/guc.h"
 #include "worker/handed.h"
@@ -41,6 +43,7 @@
 void
 rsn_plan_want(RsnWorker *worker, RsnStep step)
 {
+	Assert((int) step >= 0 && (int) step < RSN_NSTEPS);
 	worker->is_wanted[step] = true;
 	worker->must_read[step] = true;
 }
@@ -60,6 +63,7 @@ rsn_plan_want_all(RsnWorker *worker)
 static int64
 next_wait(int64 wait_ms, int64 min_ms, int64 max_ms)
 {
+	Assert(wait_ms >= 0 && min_ms > 0);
 	return Min(Max(wait_ms * 2, min_ms), Max(min_ms, max_ms));
 }
 
@@ -124,6 +128,7 @@ look_at_all_left(RsnWorker *worker)
 void
 rsn_plan_note_wanted(RsnWorker *worker)
 {
+	Assert(!IsTransactionState());
 	if (pg_atomic_exchange_u32(&worker->run.slot->must_deliver, 0) != 0)
 		rsn_plan_want(worker, RSN_STEP_DELIVER);
 	if (pg_atomic_exchange_u32(&worker->run.slot->must_offer, 0) != 0)
@@ -176,6 +181,7 @@ plan_clearing(RsnWorker *worker, RsnStep step, int n, int64 began_ms)
 	int64		now_ms = rsn_clock_now();
 	int64		rest_ms = CLEAR_BUSY_INTERVAL_MS;
 
+	Assert(is_clearing(step));
 	if (worker->run.progress.has_more)
 		rest_ms = Min(now_ms - began_ms, CLEAR_BUSY_INTERVAL_MS);
 	else if (n == 0)
@@ -194,6 +200,7 @@ plan_clearing(RsnWorker *worker, RsnStep step, int n, int64 began_ms)
 void
 rsn_plan_after_failure(RsnWorker *worker, RsnStep step, RsnStepEnd end)
 {
+	Assert(end != RSN_STEP_DONE);
 	worker->wait_ms[step] = rsn_plan_wait_after_failure(worker, worker->wait_ms[step],
 														end == RSN_STEP_PARTLY);
 	worker->not_before_ms[step] = rsn_clock_now() + worker->wait_ms[step];
@@ -273,6 +280,7 @@ void
 rsn_plan_after_run(RsnWorker *worker, RsnStep step, int n, bool was_reading,
 				   int64 began_ms)
 {
+	Assert(n >= 0);
 	if (worker->run.progress.from_ms[step] <= 0)
 		worker->start_wait_ms[step] = 0;
 	if (step == RSN_STEP_RECONCILE)

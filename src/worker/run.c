@@ -64,6 +64,7 @@ rsn_run_init(RsnRun *run, RsnSlot *slot)
 static void
 begin(RsnRun *run, const char *activity)
 {
+	Assert(!IsTransactionState());
 	rsn_identity_reset();
 	rsn_settings_allow_cancel();
 	SetCurrentStatementStartTimestamp();
@@ -77,6 +78,7 @@ begin(RsnRun *run, const char *activity)
 static void
 end(RsnRun *run)
 {
+	Assert(IsTransactionState() && GetCurrentTransactionNestLevel() == 1);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	rsn_identity_reset();
@@ -110,6 +112,7 @@ abandon(RsnRun *run)
 	error = CopyErrorData();
 	FlushErrorState();
 	AbortCurrentTransaction();
+	Assert(!IsTransactionState());
 	RESUME_INTERRUPTS();
 	pgstat_report_activity(STATE_IDLE, NULL);
 	MemoryContextReset(run->scratch);
@@ -163,6 +166,7 @@ leave_if_dropped(RsnRun *run)
 static void
 note_failure(RsnRun *run, const char *activity, ErrorData *error)
 {
+	Assert(error->elevel == ERROR);
 	run->failure = rsn_failure_of(error->sqlerrcode);
 	run->is_canceled = error->sqlerrcode == ERRCODE_QUERY_CANCELED;
 	if (run->failure != RSN_FAILURE_LOCKED)
@@ -318,6 +322,7 @@ typedef struct OneByOne
 static bool
 take_one(RsnRun *run, RsnStepPart *part, OneByOne *state)
 {
+	Assert(part->id != NULL);
 	CHECK_FOR_INTERRUPTS();
 	rsn_place_yield(run);
 	if (rsn_run_try(run, rsn_step_name(part->step), run_part, part))
@@ -386,6 +391,8 @@ step_one_by_one(RsnRun *run, RsnStep step, int *n)
 		!run->is_canceled ? RSN_STEP_PARTLY : RSN_STEP_FAILED;
 }
 
+StaticAssertDecl(RSN_NSTEPS <= 32, "failing_steps has a bit for each step");
+
 /*
  * Notes whether a step works, for who asks.  What somebody works on is no failure,
  * and what nobody hears of is a failure of delivery whatever the reason.
@@ -414,6 +421,7 @@ rsn_run_step(RsnRun *run, RsnStep step, int *n)
 	RsnFailure	failure;
 	RsnStepEnd	end;
 
+	Assert(!IsTransactionState());
 	run->nreported = 0;
 	run->is_aside_full = false;
 	*n = 0;

@@ -23,6 +23,7 @@
 bool
 rsn_set_aside_add(RsnSetAside *list, const text *id, int64 until_ms)
 {
+	Assert(list->n >= 0 && list->n <= RSN_SET_ASIDE_MAX);
 	if (list->n == RSN_SET_ASIDE_MAX)
 		return false;
 	if (list->ids == NULL)
@@ -45,6 +46,7 @@ rsn_set_aside_release(RsnSetAside *list, int64 now_ms)
 	int			nkept = 0;
 	int			nreleased;
 
+	Assert(list->n == 0 || (list->ids != NULL && list->until_ms != NULL));
 	for (int i = 0; i < list->n; i++)
 	{
 		if (list->until_ms[i] <= now_ms)

@@ -93,6 +93,7 @@ pin_clock(void)
 	static bool is_first = true;
 	static bool is_foreign = false;
 
+	Assert(clock_settings[lengthof(clock_settings) - 1].configured != NULL);
 	for (int i = 0; is_first && i < (int) lengthof(clock_settings); i++)
 		is_foreign |= strcmp(clock_settings[i].configured,
 							 GetConfigOption(clock_settings[i].name, false,
@@ -142,6 +143,7 @@ handle_cancel(SIGNAL_ARGS)
 void
 rsn_settings_allow_cancel(void)
 {
+	Assert(!may_cancel && !IsTransactionState());
 	may_cancel = true;
 }
 

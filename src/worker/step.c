@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "utils/guc.h"
 
 #include "server/guc.h"
@@ -87,11 +88,14 @@ rsn_step_run(RsnStep step, int64 now_ms, int limit,
 	int			nest_level = limit_waits();
 	int			n;
 
+	Assert(IsTransactionState());
 	if (limit == 0)
 		limit = *steps[step].limit;
+	Assert(limit > 0);
 	progress->has_more = false;
 	progress->has_busy = false;
 	n = steps[step].run(now_ms, limit, progress);
+	Assert(n >= 0);
 	progress->has_more |= n >= limit;
 	AtEOXact_GUC(true, nest_level);
 	return n;
@@ -115,6 +119,7 @@ next_due(RsnAsk ask, const RsnProgress *progress, int64 from_ms,
 	RsnStep		step = asked_for[ask];
 	const RsnSetAside *set_aside = &progress->set_aside[step];
 
+	Assert((int) ask >= 0 && (int) ask < RSN_NASKS);
 	/* What can be dequeued stays due, and was told of. */
 	if (ask == RSN_ASK_OFFER)
 		return rsn_store_next_offer(Max(from_ms, looked_at_ms));
@@ -163,6 +168,7 @@ rsn_step_list(RsnStep step, int64 now_ms, RsnProgress *progress,
 	rows->n = rsn_store_due_ids(steps[step].rows, rsn_work_from(progress, step),
 								now_ms, limit, set_aside->ids, set_aside->n,
 								&rows->ids, &rows->due_ms);
+	Assert(rows->n <= limit);
 	rsn_store_end();
 }
 

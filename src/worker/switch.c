@@ -60,6 +60,7 @@ find_setting(Relation relation, Oid database_id, bool *is_on)
 	HeapTuple	tuple;
 	bool		is_found = false;
 
+	Assert(RelationGetRelid(relation) == DbRoleSettingRelationId);
 	ScanKeyInit(&keys[0], Anum_pg_db_role_setting_setdatabase,
 				BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(database_id));
 	ScanKeyInit(&keys[1], Anum_pg_db_role_setting_setrole,

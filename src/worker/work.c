@@ -49,6 +49,7 @@
 int64
 rsn_work_from(const RsnProgress *progress, RsnStep step)
 {
+	Assert(!progress->is_worker || progress->from_ms[step] < RSN_TIME_NEVER);
 	return progress->from_ms[step] > 0 ? progress->from_ms[step]
 		: PG_INT64_MIN;
 }
@@ -174,6 +175,7 @@ rsn_work_deliver(int64 now_ms, int limit, RsnProgress *progress)
 void
 rsn_work_want_reconciling(RsnProgress *progress)
 {
+	Assert(progress->is_worker);
 	if (progress->is_reconciled || progress->reconciled.marks[0].promise.len +
 		progress->reconciled.marks[1].promise.len +
 		progress->reconciled.task.len == 0)
@@ -199,6 +201,7 @@ reconcile_left(int64 now_ms, int limit, RsnProgress *progress)
 	int			room = limit;
 	int			n = 0;
 
+	Assert(progress->is_worker);
 	if (now_ms >= progress->retry_left_ms)
 		rsn_handed_take_put_by();
 	while (room > 0 && (id = rsn_handed_first(RSN_HANDOFF_LEFT)) != NULL)
@@ -230,6 +233,7 @@ reconcile_all(int64 now_ms, int limit, RsnProgress *progress)
 	RsnReconcilePosition next = progress->reconciled;
 	int			n;
 
+	Assert(!progress->is_reconciled);
 	if (progress->has_passed_busy && now_ms < progress->retry_left_ms)
 	{
 		progress->has_busy = true;

@@ -224,6 +224,34 @@ check_heard('failed', 3);
 cmp_ok($node->safe_psql('postgres', "SELECT nextval('failures')"),
 	'>', 5, 'after a failure all of them were tried again');
 
+# A message that is locked alone is tried again after a second, though no turn has looked.
+$node->safe_psql('postgres', <<END);
+CREATE SEQUENCE attempts;
+CREATE FUNCTION be_locked() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS \$\$
+BEGIN
+	IF nextval('public.attempts') < 3 THEN
+		RAISE 'not now' USING ERRCODE = 'lock_not_available';
+	END IF;
+	RETURN OLD;
+END\$\$;
+CREATE TRIGGER be_locked BEFORE DELETE ON resonate.messages
+	FOR EACH ROW WHEN (OLD.promise_id = 'locked 1') EXECUTE FUNCTION be_locked();
+END
+create('locked', 1);
+$session->ask('SELECT pg_sleep(2)');
+$session->ask('BEGIN ISOLATION LEVEL REPEATABLE READ');
+$session->ask("SELECT resonate.resolve('locked 1')");
+$session->ask('COMMIT');
+{
+	my $start = time;
+
+	isnt($listener->notification(qr/"locked 1"/),
+		undef, 'what was locked is delivered');
+	cmp_ok(time - $start, '<', 15, 'soon');
+	cmp_ok($node->safe_psql('postgres', "SELECT nextval('attempts')"),
+		'>', 3, 'after it has failed as part of a step, and alone');
+}
+
 $session->close;
 $listener->close;
 $node->stop;
