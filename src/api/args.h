@@ -16,6 +16,7 @@
 #include "api/page.h"
 #include "api/valid.h"
 #include "engine/engine.h"
+#include "server/compat.h"
 #include "utils/timestamp.h"
 
 #define RSN_KEY_MAX		1024
@@ -57,11 +58,11 @@ typedef struct RsnSettleArgs
 #define RSN_ARG_BOOL(n) (!PG_ARGISNULL(n) && PG_GETARG_BOOL(n))
 
 extern char *rsn_arg_where(const char *name, int item);
-extern void rsn_raise_flaw(const RsnFlaw *flaw, const char *name,
-						   int item) pg_attribute_noreturn();
-extern void rsn_invalid_value(const text *value, const char *name, int item,
-							  const char *detail,
-							  const char *hint) pg_attribute_noreturn();
+rsn_noreturn extern void rsn_raise_flaw(const RsnFlaw *flaw, const char *name,
+										int item);
+rsn_noreturn extern void rsn_invalid_value(const text *value, const char *name,
+										   int item, const char *detail,
+										   const char *hint);
 extern void rsn_check_not_null(bool is_null, const char *name, int item);
 extern text *rsn_check_id(text *id, int len_max, const char *name, int item);
 extern text *rsn_check_address(text *address, bool for_receive);

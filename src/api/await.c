@@ -92,7 +92,10 @@ sleep_with_client(long wait_ms, uint32 wait_event)
 	return is_there;
 }
 
-/* Sleeps until the latch is set, the deadline, the limit, or the end of the client. */
+/*
+ * Sleeps until a commit tells of the promise, the deadline, the limit, or the end of the
+ * client.
+ */
 static void
 sleep_once(int64 deadline_ms, int64 until_ms, bool must_poll)
 {
@@ -103,6 +106,11 @@ sleep_once(int64 deadline_ms, int64 until_ms, bool must_poll)
 
 	if (wait_event == 0)
 		wait_event = rsn_wait_event_new("ResonateAwait");
+	if (rsn_wake_is_told())
+	{
+		CHECK_FOR_INTERRUPTS();
+		return;
+	}
 	wait_ms = Min(Max(until_ms - rsn_clock_wall(), 0), limit_ms);
 	wait_ms = rsn_clock_wait_ms(deadline_ms, wait_ms);
 	if (MyProcPort != NULL && WaitEventSetCanReportClosed())
@@ -153,8 +161,10 @@ resonate_await_promise(PG_FUNCTION_ARGS)
 		rsn_wake_watch(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
 		for (;;)
 		{
-			bool		must_poll = rsn_wake_must_poll();
+			bool		must_poll;
 
+			rsn_wake_look_again();
+			must_poll = rsn_wake_must_poll();
 			outcome = rsn_engine_await(id);
 			if (outcome.status != RSN_STATUS_WAIT_TIMEOUT ||
 				rsn_clock_wall() >= until_ms)
@@ -194,8 +204,10 @@ resonate_await_promise_procedure(PG_FUNCTION_ARGS)
 	rsn_wake_watch(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
 	for (;;)
 	{
-		bool		must_poll = rsn_wake_must_poll();
+		bool		must_poll;
 
+		rsn_wake_look_again();
+		must_poll = rsn_wake_must_poll();
 		rsn_store_await_read(id, &awaited);
 		if (awaited.status != RSN_STATUS_OK || !awaited.is_pending ||
 			rsn_clock_wall() >= until_ms)

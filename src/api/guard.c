@@ -29,7 +29,7 @@ PG_FUNCTION_INFO_V1(resonate_guard_promise);
 PG_FUNCTION_INFO_V1(resonate_guard_task);
 PG_FUNCTION_INFO_V1(resonate_note_write);
 
-/* Whoever writes past the engine has the worker look at what it means. */
+/* A write past the engine has the worker look at what it means. */
 static void
 note_foreign_write(void)
 {

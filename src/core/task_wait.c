@@ -55,7 +55,7 @@ rsn_task_offer_wait(const RsnRetryPolicy *policy, int32_t offers)
 }
 
 /*
- * The wait of those who have not given it back, to whom it says little that others
+ * The wait of those who have not given it back, for which it says little that others
  * cannot run the task: none after the second setback either, then a short one.  It
  * grows, and in the end as that of the others, since the task may be what ends every
  * process that takes it.

@@ -3,7 +3,7 @@
  * protocol/debug.c
  *	  Requests of the wire protocol for tests.
  *
- * Whoever gets here has passed the check that resonate.debug is on.
+ * A request that gets here has passed the check that resonate.debug is on.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,7 +3,7 @@
  * protocol/privilege.c
  *	  What the caller may do: whatever the typed functions allow.
  *
- * A request of the wire protocol is refused to whom the function is refused that
+ * A request of the wire protocol is refused to a role that may not call the function that
  * does the same.  The caller is the current user, so SET ROLE, a view, a
  * materialized view that somebody else refreshes and a function with SECURITY
  * DEFINER mean what they mean for any function.

@@ -31,6 +31,13 @@
 #include "varatt.h"
 #endif
 
+/* Stands before the declaration of a function that does not return. */
+#if PG_VERSION_NUM >= 180000
+#define rsn_noreturn pg_noreturn
+#else
+#define rsn_noreturn pg_attribute_noreturn()
+#endif
+
 /* The index of this backend in ProcGlobal->allProcs. */
 #if PG_VERSION_NUM >= 170000
 #define rsn_my_proc_number() ((uint32) MyProcNumber)
@@ -166,7 +173,7 @@ typedef bool RsnUpdateIndexes;
 	pg_proc_aclcheck(function_id, user_id, ACL_EXECUTE)
 #endif
 
-/* Whether deferred triggers run as whom they were queued by; they do since 18. */
+/* Whether deferred triggers run as the role that queued them; they do since 18. */
 #define RSN_DEFERRED_TRIGGERS_KEEP_USER (PG_VERSION_NUM >= 180000)
 
 #endif							/* RSN_SERVER_COMPAT_H */

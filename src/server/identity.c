@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * server/identity.c
- *	  As whom the extension reads and writes: the owner of its tables.
+ *	  The role that the extension reads and writes as: the owner of its tables.
  *
  * What others put on the tables, triggers above all, runs as the current user, and
  * that must be neither the caller, whose rights are none of their business, nor a
- * superuser, as whom the worker connects.  So the store and each transaction of the
+ * superuser, which the worker connects as.  So the store and each transaction of the
  * worker act as the owner of resonate.promises: resonate_owner, which has no right
  * but to the tables.  SECURITY DEFINER says the same of the functions; it is said
  * here again, because an owner can change that of a function, and because no
@@ -15,7 +15,7 @@
  * another user (SET ROLE, SET SESSION AUTHORIZATION).  The end of a transaction or
  * subtransaction that fails restores the user that it began with (xact.c).
  *
- * Deferred triggers run at the commit, when we are gone: as whom the worker's
+ * Deferred triggers run at the commit, when we are gone: as the role that the worker's
  * transaction is, but in a session as the user that commits, until 18, which remembers
  * the user that has made them run.  Triggers of others can write to tables of others
  * that have such triggers, so in the session of a superuser none may be queued while

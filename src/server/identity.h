@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * server/identity.h
- *	  As whom the extension reads and writes.
+ *	  The role that the extension reads and writes as.
  *
  *-------------------------------------------------------------------------
  */

@@ -6,7 +6,7 @@
  * A ring of bytes for each database.  A transaction sets room aside while it can
  * still do without, puts its handoffs there when it has committed, and gives the
  * room back if it aborts; the worker takes all there is.  So a commit never finds
- * the ring full, and whoever finds no room writes rows instead.
+ * the ring full, and a transaction that finds no room writes rows instead.
  *
  * A handoff is a shortcut to rows that say the same.  One that is lost, because
  * the server or the worker ended before it was dealt with, is made up for by the
@@ -199,7 +199,7 @@ rsn_handoff_abort(RsnSlot *slot, const RsnHandoffList *list)
 	SpinLockRelease(&ring->lock);
 }
 
-/* Copies what is in the ring, and empties it; answers how much it was. */
+/* Copies what is in the ring, and empties it; returns how much it was. */
 static int
 take_bytes(RsnRing *ring, char *bytes)
 {

@@ -113,6 +113,9 @@ typedef struct RsnSlot
 	RsnRing		ring;
 } RsnSlot;
 
+/* In place of the key of what a session awaits: a commit has told it. */
+#define RSN_AWAITED_TOLD PG_UINT64_MAX
+
 typedef struct RsnShared
 {
 	LWLock		lock;			/* over the database_id of slots */
@@ -123,7 +126,8 @@ typedef struct RsnShared
 	pg_atomic_uint32 nwaiting;	/* databases that have work and no process */
 	pg_atomic_uint32 waiting;	/* how many sessions wait for a promise */
 	RsnSlot    *slots;
-	pg_atomic_uint64 *waiters;	/* by proc number: awaited key, or 0 */
+	pg_atomic_uint64 *waiters;	/* by proc number: awaited key, 0, or
+								 * RSN_AWAITED_TOLD */
 } RsnShared;
 
 extern void rsn_shared_init(void);

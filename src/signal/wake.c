@@ -32,16 +32,16 @@
  *
  *			session (rsn_wake_watch)		commit (at_commit)
  *			1 waiters[me] = key				a rows become visible
- *			2 waiting + 1: a full barrier	b full barrier
+ *			2 full barrier					b full barrier
  *			3 reads must_poll, then rows	c reads waiting, and waiters[i]
- *			4 sleeps on its latch			d SetLatch, if one of the keys is ours
+ *			4 sleeps, unless waiters[me]	d if one of the keys is ours: waiters[i] =
+ *			  says that it was told			  told, full barrier, SetLatch
  *
- *		If c does not see 1 and 2, it came before them, and then 3 sees a, because b is
- *		between a and c, and 2 between 1 and 3.  Else d sets the latch, which stays set
- *		until the session has slept: it resets it only after that, and before it reads
- *		again.  This takes for granted that the reading itself waits for nothing on the
- *		latch once it has its snapshot; what waits for a lock there sees the row as it is
- *		when it has the lock.
+ *		It does so again before each look (rsn_wake_look_again).  If c does not see 1, it
+ *		came before that, and then 3 sees a, because b is between a and c, and 2 between 1
+ *		and 3.  Else d follows, and the session finds that at 4, or is woken by the latch.
+ *		The latch alone would not do: whatever the reading waits for, such as a page that
+ *		another process reads from disk, it waits for on the same latch, and resets it.
  *
  *	W3	The worker misses no deadline:
  *
@@ -111,7 +111,7 @@
 #include "signal/start.h"
 #include "signal/wake.h"
 
-static bool is_watching = false;	/* this backend is one of the waiters */
+static uint64 watched_key = 0;	/* zero: this backend is none of the waiters */
 
 static bool
 wakes_waiter(const RsnXactNotes *notes, uint64 awaited)
@@ -129,6 +129,15 @@ wakes_waiter(const RsnXactNotes *notes, uint64 awaited)
 	return false;
 }
 
+/* Tells a session that waits for a key, unless it waits for another one meanwhile. */
+static void
+tell_waiter(RsnShared *all, int i, uint64 awaited)
+{
+	(void) pg_atomic_compare_exchange_u64(&all->waiters[i], &awaited,
+										  RSN_AWAITED_TOLD);
+	rsn_shared_wake_proc(i);
+}
+
 static void
 wake_waiters(RsnShared *all, const RsnXactNotes *notes)
 {
@@ -136,8 +145,10 @@ wake_waiters(RsnShared *all, const RsnXactNotes *notes)
 		return;
 	for (int i = 0; i < all->nwaiters; i++)
 	{
-		if (wakes_waiter(notes, pg_atomic_read_u64(&all->waiters[i])))
-			rsn_shared_wake_proc(i);
+		uint64		awaited = pg_atomic_read_u64(&all->waiters[i]);
+
+		if (wakes_waiter(notes, awaited))
+			tell_waiter(all, i, awaited);
 	}
 }
 
@@ -146,8 +157,10 @@ wake_everyone(RsnShared *all)
 {
 	for (int i = 0; i < all->nwaiters; i++)
 	{
-		if (pg_atomic_read_u64(&all->waiters[i]) != 0)
-			rsn_shared_wake_proc(i);
+		uint64		awaited = pg_atomic_read_u64(&all->waiters[i]);
+
+		if (awaited != 0)
+			tell_waiter(all, i, awaited);
 	}
 }
 
@@ -222,7 +235,7 @@ at_prepare(RsnXactNotes *notes)
 	RsnSlot    *slot = rsn_slot_for(MyDatabaseId);
 
 	Assert(notes->handed.len == 0);
-	Assert(!is_watching);
+	Assert(watched_key == 0);
 	if (slot == NULL)
 		return;
 	if (notes->has_left || notes->has_foreign_rows)
@@ -257,7 +270,7 @@ xact_callback(XactEvent event, void *arg)
 			if (notes != NULL && notes->handed.len > 0)
 				rsn_handoff_abort(notes->slot, &notes->handed);
 			rsn_wake_forget_notes();
-			if (is_watching)
+			if (watched_key != 0)
 				rsn_wake_unwatch();
 			break;
 		default:
@@ -270,7 +283,7 @@ static void
 subxact_callback(SubXactEvent event, SubTransactionId my_id,
 				 SubTransactionId parent_id, void *arg)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB && is_watching)
+	if (event == SUBXACT_EVENT_ABORT_SUB && watched_key != 0)
 		rsn_wake_unwatch();
 }
 
@@ -298,13 +311,13 @@ rsn_wake_ask_to_expire(void)
 static void
 unwatch_at_exit(int code, Datum arg)
 {
-	if (is_watching)
+	if (watched_key != 0)
 		rsn_wake_unwatch();
 }
 
 /*
- * From now on this backend's latch is set when a transaction commits that has
- * written the promise.  Look at the promise after this call, not before.
+ * From now on this backend is told when a transaction commits that has written the
+ * promise: its latch is set, and rsn_wake_is_told is true.
  */
 void
 rsn_wake_watch(const char *id, size_t id_len)
@@ -312,17 +325,33 @@ rsn_wake_watch(const char *id, size_t id_len)
 	static bool is_exit_registered = false;
 	RsnShared  *all = rsn_shared();
 
-	Assert(!is_watching);
+	Assert(watched_key == 0);
 	Assert(pg_atomic_read_u64(&all->waiters[rsn_my_proc_number()]) == 0);
 	if (!is_exit_registered)
 	{
 		before_shmem_exit(unwatch_at_exit, (Datum) 0);
 		is_exit_registered = true;
 	}
-	is_watching = true;
-	pg_atomic_write_u64(&all->waiters[rsn_my_proc_number()],
-						rsn_wake_promise_key(id, id_len));
+	watched_key = rsn_wake_promise_key(id, id_len);
+	pg_atomic_write_u64(&all->waiters[rsn_my_proc_number()], watched_key);
 	pg_atomic_fetch_add_u32(&all->waiting, 1);
+}
+
+/* To be called before each look at the promise: what was told until now shows in it. */
+void
+rsn_wake_look_again(void)
+{
+	Assert(watched_key != 0);
+	pg_atomic_write_u64(&rsn_shared()->waiters[rsn_my_proc_number()], watched_key);
+	pg_memory_barrier();
+}
+
+/* True when a commit has told this session since rsn_wake_look_again: do not sleep. */
+bool
+rsn_wake_is_told(void)
+{
+	return pg_atomic_read_u64(&rsn_shared()->waiters[rsn_my_proc_number()]) ==
+		RSN_AWAITED_TOLD;
 }
 
 /* Ends rsn_wake_watch. */
@@ -331,11 +360,11 @@ rsn_wake_unwatch(void)
 {
 	RsnShared  *all = rsn_shared();
 
-	Assert(is_watching);
+	Assert(watched_key != 0);
 	Assert(pg_atomic_read_u32(&all->waiting) > 0);
 	pg_atomic_fetch_sub_u32(&all->waiting, 1);
 	pg_atomic_write_u64(&all->waiters[rsn_my_proc_number()], 0);
-	is_watching = false;
+	watched_key = 0;
 }
 
 /*

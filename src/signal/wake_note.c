@@ -22,6 +22,7 @@
 #include "utils/memutils.h"
 
 #include "server/clock.h"
+#include "server/compat.h"
 #include "server/guc.h"
 #include "signal/internal.h"
 #include "signal/start.h"
@@ -32,7 +33,7 @@ static const RsnXactNotes no_notes = {.first_deadline_ms = RSN_TIME_NEVER};
 static RsnXactNotes notes;
 static bool is_noted = false;
 
-/* Identifies a promise of this database to waiters; never zero. */
+/* Identifies a promise of this database to waiters; neither zero nor RSN_AWAITED_TOLD. */
 uint64
 rsn_wake_promise_key(const char *id, size_t id_len)
 {
@@ -40,7 +41,7 @@ rsn_wake_promise_key(const char *id, size_t id_len)
 										  (int) id_len, MyDatabaseId);
 
 	Assert(OidIsValid(MyDatabaseId));
-	return key == 0 ? 1 : key;
+	return key == 0 || key == RSN_AWAITED_TOLD ? 1 : key;
 }
 
 /* What this transaction has noted, or NULL: nothing. */

@@ -10,7 +10,7 @@
  *
  * Any string can come through the wire protocol.  One that is not JSON, or JSON
  * that jsonb or the encoding of the database cannot hold, is no typed value; to
- * find that out raises no error, because whoever reads a page or a queue meets
+ * find that out raises no error, because a page or a queue can have
  * the strings of others.
  *
  *-------------------------------------------------------------------------

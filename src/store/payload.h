@@ -4,7 +4,7 @@
  *	  Params and values in the forms of the two public surfaces.
  *
  * What was read from a table is as it is stored, compressed or out of line, so
- * whoever looks into it asks here.  Then many rows take no more memory than
+ * a function that looks into it asks here.  Then many rows take no more memory than
  * their ids, and one is taken out of the table when its turn comes.
  *
  *-------------------------------------------------------------------------

@@ -265,7 +265,7 @@ rsn_table_lock_if_free(RsnTable table, text *key, RsnTuple *tuple)
 
 /*
  * True when a row that has the key is being inserted, changed or deleted by a
- * transaction that has not ended, for whom an insert of that key would wait.
+ * transaction that has not ended, for which an insert of that key would wait.
  */
 bool
 rsn_table_is_in_doubt(RsnTable table, text *key)

@@ -386,7 +386,7 @@ update_found(RsnOpenTable *open, ItemPointer tid, const RsnNewTuple *tuple)
  * to do it, and where the snapshot is that of the transaction, so that who locks the
  * row can tell why it is too old.
  *
- * Waits for nobody, except whoever locks the row in the instant after we have looked.
+ * Waits for nobody, except a transaction that locks the row in the instant after we have looked.
  * If that one only locks it, the row is still what was decided upon, and the decision
  * counts as of when it was made, as one that is not committed for a while does.
  */
@@ -449,7 +449,7 @@ delete_at(RsnOpenTable *open, const ItemPointerData *tid)
 }
 
 /*
- * Deletes a row that was found and not locked, after waiting for whoever has it
+ * Deletes a row that was found and not locked, after waiting for the transaction that has it
  * locked; false when it has been changed or deleted by then.
  */
 bool

@@ -5,7 +5,7 @@
  *
  * A row of resonate.messages is the truth, and so is a callback of a settled
  * promise that was handed to the worker (signal/handoff.c); NOTIFY is how the worker tells
- * whoever listens.  The worker deletes the row and notifies in one transaction,
+ * the sessions that listen.  The worker deletes the row and notifies in one transaction,
  * so each message is sent once, or again if that transaction fails.  No caller's
  * transaction ever notifies, because NOTIFY makes commits of the whole cluster
  * wait for each other.

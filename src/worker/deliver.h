@@ -19,11 +19,11 @@ typedef struct RsnDelivered
 	bool		has_busy;		/* tasks that are due and others work on */
 } RsnDelivered;
 
-/* What to deliver, and whom to tell that there is something to dequeue. */
+/* What to deliver, and which addresses to tell that there is something to dequeue. */
 typedef enum RsnDeliverScope
 {
 	RSN_DELIVER_NEWS,			/* all that is due; who has something new
-								 * since he was told */
+								 * since it was told */
 	RSN_DELIVER_RECENT,			/* and who has something from the last
 								 * moments: more of the same instant can have
 								 * been committed since */

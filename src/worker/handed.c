@@ -26,7 +26,7 @@
 /* What this process, being the worker, was handed and has not dealt with. */
 static RsnHandoffList handed[RSN_HANDOFF_NKINDS];
 
-/* Promises for which some wait whom others work on. */
+/* Promises with waiting tasks or callbacks that others work on. */
 static RsnHandoffList put_by;
 
 /* How much of it this transaction has dealt with, which holds if it commits. */

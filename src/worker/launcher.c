@@ -210,8 +210,8 @@ look_at_worker(RsnDatabase *database, int64 now_ms)
 	}
 
 	/*
-	 * Whoever asks has been told that it is on, or has not heard that it is
-	 * off.
+	 * A session that asks has been told that it is on, or has not heard that
+	 * it is off.
 	 */
 	if (pg_atomic_read_u32(&slot->last_exit) == RSN_EXIT_OFF)
 		database->start_at_ms = Min(database->start_at_ms,

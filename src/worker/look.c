@@ -148,7 +148,7 @@ typedef struct Asking
 	RsnWorker  *worker;
 	int			first;			/* the first question */
 	int			n;
-	int64		first_due_ms;	/* the answers */
+	int64		first_due_ms;	/* the results */
 	int64		next_due_ms;
 } Asking;
 
@@ -298,7 +298,7 @@ rsn_look_ahead(RsnWorker *worker)
 
 /*
  * Has the next look begin soon, and at the start, for what a turn has met that did
- * not look, and somebody works on: if he takes it back, nobody is told of it.
+ * not look, and somebody works on: if that is rolled back, nobody is told of it.
  */
 void
 rsn_look_soon(RsnWorker *worker)

@@ -101,8 +101,8 @@
 #define YIELD_CHECK_MS		1000
 
 /*
- * While commits come one after the other, they are answered together this often.
- * A single one is answered at once.
+ * While commits come one after the other, they are dealt with together this often.
+ * A single one is dealt with at once.
  */
 #define TURN_INTERVAL_MS	10
 
@@ -240,7 +240,7 @@ sleep_until(RsnWorker *worker, int64 wake_at_ms)
 }
 
 /*
- * Lets more commits come before they are answered, unless the last turn is a
+ * Lets more commits come before they are dealt with, unless the last turn is a
  * while ago.  What they want is noted in flags, so no latch is needed here.
  */
 static void

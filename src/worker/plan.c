@@ -26,7 +26,7 @@
 #define CLEAR_BUSY_INTERVAL_MS	1000
 #define CLEAR_IDLE_INTERVAL_MS	60000
 
-/* From this wait on, whoever has locked something is not about to end. */
+/* From this wait on, a transaction that has locked something is not about to end. */
 #define LOCKED_LONG_MS		40
 
 /* Waits for what others have locked: they double from one to the next. */

@@ -141,7 +141,7 @@ log_error(ErrorData *error)
 
 /*
  * If the extension was dropped in the middle of a transaction, its error is none
- * but a reason to leave.  Whoever cannot even look stays.
+ * but a reason to leave.  A worker that cannot even look stays.
  */
 static void
 leave_if_dropped(RsnRun *run)

@@ -71,7 +71,7 @@ count_fired(const RsnFired *fired)
 /*
  * The rules of time zones that a process knows stay the same as long as it
  * lives, so a worker checks at its start whether they are what schedules were
- * computed with.  Whoever fires one checks it anyway; what is to run earlier than
+ * computed with.  The firing checks it anyway; what is to run earlier than
  * was thought has to be found before.
  */
 int
