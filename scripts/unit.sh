@@ -16,13 +16,21 @@ build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 
 
+compile()
+{
+	"${CC:-gcc}" -std=c99 -g -O1 -Wall -Wextra -Werror -Wshadow \
+		"-fsanitize=address,undefined" -fno-sanitize-recover=all -Isrc "$@"
+}
+
+objects=()
+for source in "${rsn_pure_sources[@]}"; do
+	objects+=("$build/$(basename "$source" .c).o")
+	compile -c -o "${objects[-1]}" "$source"
+done
 programs=()
 for test in "${tests[@]}"; do
-	program=$build/$(basename "$test" .c)
-	"${CC:-gcc}" -std=c99 -g -Wall -Wextra -Werror -Wshadow \
-		-fsanitize=address,undefined -fno-sanitize-recover=all -Isrc \
-		-o "$program" "$test" "${rsn_pure_sources[@]}"
-	programs+=("$program")
+	programs+=("$build/$(basename "$test" .c)")
+	compile -o "${programs[-1]}" "$test" "${objects[@]}"
 done
 
 prove --norc --exec '' "${programs[@]}" :: test/transitions.csv
