@@ -314,20 +314,13 @@ is_locked_by_us(HeapTupleHeader header)
 		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetRawXmax(header));
 }
 
-/*
- * True when this transaction has written the row that was found, or locked it against
- * changes; also of a table that is not a heap, whose rows do not say it.
- */
-bool
-rsn_table_is_slot_held(TupleTableSlot *slot)
+/* True when this transaction has written the row, or locked it against changes. */
+static bool
+is_held(BufferHeapTupleTableSlot *found)
 {
-	BufferHeapTupleTableSlot *found = (BufferHeapTupleTableSlot *) slot;
-	HeapTupleHeader header;
+	HeapTupleHeader header = found->base.tuple->t_data;
 	bool		result;
 
-	if (!TTS_IS_BUFFERTUPLE(slot))
-		return true;
-	header = found->base.tuple->t_data;
 	LockBuffer(found->buffer, BUFFER_LOCK_SHARE);
 	result = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(header)) ||
 		is_locked_by_us(header);
@@ -349,7 +342,7 @@ rsn_table_is_held(RsnTable table, text *key)
 	if (!rsn_table_find(table, key, &tuple))
 		return false;
 	slot = rsn_table_open_with_key(table)->found;
-	return TTS_IS_BUFFERTUPLE(slot) && rsn_table_is_slot_held(slot);
+	return TTS_IS_BUFFERTUPLE(slot) && is_held((BufferHeapTupleTableSlot *) slot);
 }
 
 /*

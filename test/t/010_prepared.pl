@@ -212,7 +212,8 @@ $listener = open_session($node);
 $listener->send("SELECT state FROM resonate.await_promise('awaited', '1 min')");
 ok( $node->poll_query_until(
 		'postgres',
-		"SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'Extension'
+		"SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Extension'
+		 AND backend_type = 'client backend'
 		 AND query LIKE '%await_promise%' AND pid <> pg_backend_pid()"),
 	'a session waits');
 $session->ask("COMMIT PREPARED 'awaited'");

@@ -418,10 +418,10 @@ sub run_task
 	if (defined $n && $n % 10 == 3)
 	{
 		return
-		  unless fence_create($id, $version, "$server/id.c",
+		  unless fence_create($id, $version, "$id.c",
 			qq({"resonate:target":"$address"}));
 		return unless is_undisturbed($id, $version, @held);
-		return unless suspend($id, $version, "$server/id.c") == 300;
+		return unless suspend($id, $version, "$id.c") == 300;
 	}
 	elsif (defined $n && $n % 10 == 6)
 	{

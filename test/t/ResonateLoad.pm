@@ -542,7 +542,7 @@ sub work
 sub await_child
 {
 	my ($self, $id, $version) = @_;
-	my $child = "$server/id.c";
+	my $child = "$id.c";
 	my ($outcome, $row) = $self->attempt_at_once(
 		["create:$child"],
 		[2010],
