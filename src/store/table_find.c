@@ -46,6 +46,12 @@ begin_scan(RsnOpenTable *open, text *key, Snapshot snapshot)
 	ScanKeyData scan_key;
 
 	Assert(open->key_index != NULL && open->found != NULL);
+
+	/*
+	 * A scan that finds nothing leaves the slot with a tuple that it has
+	 * passed.
+	 */
+	ExecClearTuple(open->found);
 	init_scan_key(&scan_key, open->key_index, key);
 	scan = rsn_index_beginscan(open->rel, open->key_index, snapshot, 1, 0);
 	index_rescan(scan, &scan_key, 1, NULL, 0);
@@ -121,6 +127,7 @@ rsn_table_fetch(RsnTable table, const ItemPointerData *tid, RsnTuple *tuple)
 	ItemPointerData copy = *tid;
 
 	Assert(ItemPointerIsValid(tid));
+	ExecClearTuple(open->found);
 	/* It cannot shrink while it is open, and to ask is a system call. */
 	if (ItemPointerGetBlockNumber(tid) >= open->nblocks)
 		open->nblocks = RelationGetNumberOfBlocks(open->rel);
@@ -222,6 +229,7 @@ lock_found(RsnOpenTable *open, LockTupleMode mode, LockWaitPolicy wait_policy)
 							  wait_policy, flags, &failure);
 	if (result == TM_Ok)
 		return RSN_LOCK_TAKEN;
+	ExecClearTuple(open->found);
 	if (result == TM_WouldBlock)
 		return RSN_LOCK_BUSY;
 	if (result == TM_Updated || result == TM_Deleted)
@@ -314,13 +322,20 @@ is_locked_by_us(HeapTupleHeader header)
 		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetRawXmax(header));
 }
 
-/* True when this transaction has written the row, or locked it against changes. */
-static bool
-is_held(BufferHeapTupleTableSlot *found)
+/*
+ * True when this transaction has written the row that was found, or locked it against
+ * changes; also of a table that is not a heap, whose rows do not say it.
+ */
+bool
+rsn_table_is_slot_held(TupleTableSlot *slot)
 {
-	HeapTupleHeader header = found->base.tuple->t_data;
+	BufferHeapTupleTableSlot *found = (BufferHeapTupleTableSlot *) slot;
+	HeapTupleHeader header;
 	bool		result;
 
+	if (!TTS_IS_BUFFERTUPLE(slot))
+		return true;
+	header = found->base.tuple->t_data;
 	LockBuffer(found->buffer, BUFFER_LOCK_SHARE);
 	result = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(header)) ||
 		is_locked_by_us(header);
@@ -342,7 +357,7 @@ rsn_table_is_held(RsnTable table, text *key)
 	if (!rsn_table_find(table, key, &tuple))
 		return false;
 	slot = rsn_table_open_with_key(table)->found;
-	return TTS_IS_BUFFERTUPLE(slot) && is_held((BufferHeapTupleTableSlot *) slot);
+	return TTS_IS_BUFFERTUPLE(slot) && rsn_table_is_slot_held(slot);
 }
 
 /*
@@ -366,6 +381,7 @@ rsn_table_try_lock(RsnTable table, const ItemPointerData *tid, RsnTuple *tuple)
 							  &failure);
 	if (result != TM_Ok)
 	{
+		ExecClearTuple(open->found);
 		if (result != TM_WouldBlock)
 			check_not_serializable();
 		return false;

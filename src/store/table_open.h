@@ -64,6 +64,7 @@ extern int	rsn_table_ncolumns(RsnTable table);
 extern RsnOpenTable *rsn_table_open(RsnTable table);
 extern Relation rsn_table_open_index(const char *name);
 extern RsnOpenTable *rsn_table_open_with_key(RsnTable table);
+extern bool rsn_table_is_slot_held(TupleTableSlot *slot);
 
 /* What others have put on them: store/others.c. */
 extern int	rsn_others_commands(Relation rel, int ncolumns, Oid key_index);

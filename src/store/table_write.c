@@ -423,6 +423,7 @@ rsn_table_update(RsnTable table, ItemPointer tid, const RsnNewTuple *tuple)
 	PreventCommandIfReadOnly("UPDATE");
 	open = open_target_with_indexes(table);
 	fetch_again(table, tid);
+	Assert(rsn_table_is_slot_held(open->found));
 	if (is_by_statement(open, CMD_UPDATE))
 		rsn_statement_update(table, tid, tuple);
 	else
