@@ -17,6 +17,7 @@
 #include "core/json.h"
 #include "server/clock.h"
 #include "server/guc.h"
+#include "server/json_write.h"
 #include "store/payload.h"
 #include "store/sizes.h"
 #include "store/tags.h"
@@ -217,9 +218,7 @@ rsn_check_strings(Jsonb *object, const char *name, int item)
 
 	if (object == NULL)
 		return NULL;
-	root.type = jbvBinary;
-	root.val.binary.data = &object->root;
-	root.val.binary.len = VARSIZE(object) - VARHDRSZ;
+	root = rsn_json_value(object);
 	if (!rsn_valid_strings(&root, &flaw))
 		rsn_raise_flaw(&flaw, name, item);
 	if (!rsn_jsonb_is_utf8(object))

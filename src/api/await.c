@@ -161,10 +161,8 @@ resonate_await_promise(PG_FUNCTION_ARGS)
 		rsn_wake_watch(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
 		for (;;)
 		{
-			bool		must_poll;
+			bool		must_poll = rsn_wake_begin_look();
 
-			rsn_wake_look_again();
-			must_poll = rsn_wake_must_poll();
 			outcome = rsn_engine_await(id);
 			if (outcome.status != RSN_STATUS_WAIT_TIMEOUT ||
 				rsn_clock_wall() >= until_ms)
@@ -204,10 +202,8 @@ resonate_await_promise_procedure(PG_FUNCTION_ARGS)
 	rsn_wake_watch(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
 	for (;;)
 	{
-		bool		must_poll;
+		bool		must_poll = rsn_wake_begin_look();
 
-		rsn_wake_look_again();
-		must_poll = rsn_wake_must_poll();
 		rsn_store_await_read(id, &awaited);
 		if (awaited.status != RSN_STATUS_OK || !awaited.is_pending ||
 			rsn_clock_wall() >= until_ms)

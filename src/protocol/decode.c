@@ -218,8 +218,8 @@ rsn_decode_int(RsnDecoder *decoder, JsonbContainer *object, const char *name,
 }
 
 /* The same, or null or absent. */
-int64
-rsn_decode_optional_int(RsnDecoder *decoder, JsonbContainer *object,
+static int64
+decode_optional_int(RsnDecoder *decoder, JsonbContainer *object,
 						const char *name, int64 min, int64 max,
 						int64 if_absent)
 {
@@ -231,8 +231,8 @@ rsn_decode_optional_int(RsnDecoder *decoder, JsonbContainer *object,
 }
 
 /* A member that has to be an object of strings; NULL when it is absent. */
-Jsonb *
-rsn_decode_strings(RsnDecoder *decoder, JsonbContainer *object,
+static Jsonb *
+decode_strings(RsnDecoder *decoder, JsonbContainer *object,
 				   const char *name)
 {
 	JsonbValue	value;
@@ -252,7 +252,7 @@ rsn_decode_strings(RsnDecoder *decoder, JsonbContainer *object,
 Jsonb *
 rsn_decode_tags(RsnDecoder *decoder, JsonbContainer *object, const char *name)
 {
-	Jsonb	   *tags = rsn_decode_strings(decoder, object, name);
+	Jsonb	   *tags = decode_strings(decoder, object, name);
 
 	return tags != NULL ? tags : rsn_json_empty_object();
 }
@@ -265,7 +265,7 @@ rsn_decode_search_tags(RsnDecoder *decoder, JsonbContainer *object)
 
 	if (find(object, "tags", &value) && value.type == jbvNull)
 		return NULL;
-	return rsn_decode_strings(decoder, object, "tags");
+	return decode_strings(decoder, object, "tags");
 }
 
 /* How much of a search is asked for, and where it continues. */
@@ -275,7 +275,7 @@ rsn_decode_page(RsnDecoder *decoder, JsonbContainer *object,
 {
 	RsnPage		page = {0};
 
-	page.limit = (int) rsn_decode_optional_int(decoder, object, "limit", 1,
+	page.limit = (int) decode_optional_int(decoder, object, "limit", 1,
 											   RSN_PAGE_LIMIT_MAX,
 											   limit_default);
 	page.after_id = rsn_decode_optional_text(decoder, object, "cursor");
@@ -300,7 +300,7 @@ rsn_decode_payload(RsnDecoder *decoder, JsonbContainer *object,
 	if (container == NULL)
 		return payload;
 	payload.headers = (struct varlena *)
-		rsn_decode_strings(decoder, container, "headers");
+		decode_strings(decoder, container, "headers");
 	if (!find(container, "data", &data) || data.type == jbvNull)
 		return payload;
 	if (data.type != jbvString)

@@ -46,11 +46,6 @@ extern text *rsn_decode_optional_text(RsnDecoder *decoder,
 									  const char *name);
 extern int64 rsn_decode_int(RsnDecoder *decoder, JsonbContainer *object,
 							const char *name, int64 min, int64 max);
-extern int64 rsn_decode_optional_int(RsnDecoder *decoder,
-									 JsonbContainer *object, const char *name,
-									 int64 min, int64 max, int64 if_absent);
-extern Jsonb *rsn_decode_strings(RsnDecoder *decoder, JsonbContainer *object,
-								 const char *name);
 extern Jsonb *rsn_decode_tags(RsnDecoder *decoder, JsonbContainer *object,
 							  const char *name);
 extern Jsonb *rsn_decode_search_tags(RsnDecoder *decoder,

@@ -108,6 +108,18 @@ rsn_json_add_int(RsnJson *json, const char *name, int64 value)
 	rsn_json_add(json, name, &number);
 }
 
+/* An object or array as a value, which points into it. */
+JsonbValue
+rsn_json_value(Jsonb *json)
+{
+	JsonbValue	value;
+
+	value.type = jbvBinary;
+	value.val.binary.data = &json->root;
+	value.val.binary.len = VARSIZE(json) - VARHDRSZ;
+	return value;
+}
+
 /* Adds an object or array, unless it is NULL. */
 void
 rsn_json_add_jsonb(RsnJson *json, const char *name, Jsonb *value)
@@ -116,9 +128,7 @@ rsn_json_add_jsonb(RsnJson *json, const char *name, Jsonb *value)
 
 	if (value == NULL)
 		return;
-	binary.type = jbvBinary;
-	binary.val.binary.data = &value->root;
-	binary.val.binary.len = VARSIZE(value) - VARHDRSZ;
+	binary = rsn_json_value(value);
 	rsn_json_add(json, name, &binary);
 }
 

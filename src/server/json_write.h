@@ -27,6 +27,7 @@ extern void rsn_json_add_string(RsnJson *json, const char *name,
 extern void rsn_json_add_text(RsnJson *json, const char *name,
 							  const text *value);
 extern void rsn_json_add_int(RsnJson *json, const char *name, int64 value);
+extern JsonbValue rsn_json_value(Jsonb *json);
 extern void rsn_json_add_jsonb(RsnJson *json, const char *name, Jsonb *value);
 extern void rsn_json_add_members(RsnJson *json, Jsonb *object);
 extern void rsn_json_append(RsnJson *json, JsonbValue *value);

@@ -30,14 +30,14 @@
  *
  *	W2	A session that waits misses no commit:
  *
- *			session (rsn_wake_watch)		commit (at_commit)
+ *			session (rsn_wake_begin_look)	commit (at_commit)
  *			1 waiters[me] = key				a rows become visible
  *			2 full barrier					b full barrier
  *			3 reads must_poll, then rows	c reads waiting, and waiters[i]
  *			4 sleeps, unless waiters[me]	d if one of the keys is ours: waiters[i] =
  *			  says that it was told			  told, full barrier, SetLatch
  *
- *		It does so again before each look (rsn_wake_look_again).  If c does not see 1, it
+ *		It does so before each look.  If c does not see 1, it
  *		came before that, and then 3 sees a, because b is between a and c, and 2 between 1
  *		and 3.  Else d follows, and the session finds that at 4, or is woken by the latch.
  *		The latch alone would not do: whatever the reading waits for, such as a page that
@@ -316,8 +316,8 @@ unwatch_at_exit(int code, Datum arg)
 }
 
 /*
- * From now on this backend is told when a transaction commits that has written the
- * promise: its latch is set, and rsn_wake_is_told is true.
+ * From the first rsn_wake_begin_look on, this backend is told when a transaction commits
+ * that has written the promise: its latch is set, and rsn_wake_is_told is true.
  */
 void
 rsn_wake_watch(const char *id, size_t id_len)
@@ -333,20 +333,27 @@ rsn_wake_watch(const char *id, size_t id_len)
 		is_exit_registered = true;
 	}
 	watched_key = rsn_wake_promise_key(id, id_len);
-	pg_atomic_write_u64(&all->waiters[rsn_my_proc_number()], watched_key);
 	pg_atomic_fetch_add_u32(&all->waiting, 1);
 }
 
-/* To be called before each look at the promise: what was told until now shows in it. */
-void
-rsn_wake_look_again(void)
+/*
+ * To be called before each look at the promise: what was told until now shows in it.
+ * True while commits may happen that wake nobody; what is prepared now and is committed
+ * before the look shows in it, too.
+ */
+bool
+rsn_wake_begin_look(void)
 {
+	RsnSlot    *slot = rsn_slot_for(MyDatabaseId);
+
 	Assert(watched_key != 0);
 	pg_atomic_write_u64(&rsn_shared()->waiters[rsn_my_proc_number()], watched_key);
 	pg_memory_barrier();
+	return RecoveryInProgress() || slot == NULL ||
+		pg_atomic_read_u32(&slot->must_poll) != 0;
 }
 
-/* True when a commit has told this session since rsn_wake_look_again: do not sleep. */
+/* True when a commit has told this session since rsn_wake_begin_look: do not sleep. */
 bool
 rsn_wake_is_told(void)
 {
@@ -365,17 +372,4 @@ rsn_wake_unwatch(void)
 	pg_atomic_fetch_sub_u32(&all->waiting, 1);
 	pg_atomic_write_u64(&all->waiters[rsn_my_proc_number()], 0);
 	watched_key = 0;
-}
-
-/*
- * True while commits may happen that wake nobody.  Ask before looking at the
- * rows: what was prepared then and is committed now, shows in them.
- */
-bool
-rsn_wake_must_poll(void)
-{
-	RsnSlot    *slot = rsn_slot_for(MyDatabaseId);
-
-	return RecoveryInProgress() || slot == NULL ||
-		pg_atomic_read_u32(&slot->must_poll) != 0;
 }

@@ -29,9 +29,8 @@ extern void rsn_wake_note_start(void);
 extern void rsn_wake_ask_to_expire(void);
 
 extern void rsn_wake_watch(const char *id, size_t id_len);
-extern void rsn_wake_look_again(void);
+extern bool rsn_wake_begin_look(void);
 extern bool rsn_wake_is_told(void);
 extern void rsn_wake_unwatch(void);
-extern bool rsn_wake_must_poll(void);
 
 #endif							/* RSN_SIGNAL_WAKE_H */

@@ -77,7 +77,7 @@ try_delete_promises(text *const *ids, int n, bool *is_locked)
 	*is_locked = false;
 	if (error == NULL)
 		return true;
-	rsn_store_note_failed();
+	rsn_store_set_running(NULL);
 	failure = rsn_failure_of(error->sqlerrcode);
 	if (failure == RSN_FAILURE_PASSING)
 		ReThrowError(error);

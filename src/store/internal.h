@@ -68,8 +68,6 @@ extern void rsn_args_add_tids(RsnArgs *args, Datum *tids, int n);
 
 extern void rsn_store_planner_init(void);
 extern const RsnStatement *rsn_store_planned_once(void);
-extern int	rsn_store_pin_search_path(void);
-extern void rsn_store_note_failed(void);
 extern void rsn_store_connect(void);
 extern MemoryContext rsn_store_result_context(void);
 extern void rsn_store_set_running(const RsnStatement *statement);
@@ -100,7 +98,6 @@ extern void rsn_store_row_from_tuple(HeapTuple tuple, int offset,
 extern RsnPromiseRow *rsn_store_rows_from_result(uint64 n);
 extern void rsn_store_task_from_tuple(const RsnTuple *tuple, RsnTaskRow *row);
 extern RsnTaskRow *rsn_store_tasks_from_result(uint64 n);
-extern RsnMessageRow *rsn_store_messages_from_result(uint64 n);
 extern text *rsn_store_last_key(void);
 
 /* store/search.c */

@@ -22,8 +22,8 @@ StaticAssertDecl(MESSAGE_NCOLUMNS + RSN_COL_CTID < RSN_STORE_MAX_COLUMNS,
 				 "the widest row of a statement has room");
 
 /* The messages of the last statement, in its order, with their promises. */
-RsnMessageRow *
-rsn_store_messages_from_result(uint64 n)
+static RsnMessageRow *
+messages_from_result(uint64 n)
 {
 	RsnMessageRow *rows = rsn_store_alloc(Max(n, 1) * sizeof(RsnMessageRow));
 
@@ -80,7 +80,7 @@ rsn_store_lock_notifications(int64 now_ms, int limit, text *const *set_aside,
 
 	rsn_args_add_due(&args, now_ms, limit, set_aside, nset_aside);
 	count = rsn_store_exec(&lock_notifications_stmt, &args);
-	*rows = rsn_store_messages_from_result(count);
+	*rows = messages_from_result(count);
 	return (int) count;
 }
 
@@ -108,7 +108,7 @@ rsn_store_lock_notifications_of(text *promise_id, int64 now_ms, int limit,
 	rsn_args_add(&args, Int64GetDatum(limit));
 	rsn_args_add_text(&args, promise_id);
 	count = rsn_store_exec(&lock_notifications_of_stmt, &args);
-	*rows = rsn_store_messages_from_result(count);
+	*rows = messages_from_result(count);
 	return (int) count;
 }
 
@@ -160,7 +160,7 @@ lock_at(RsnStatement *statement, text *address, int limit, int64 now_ms,
 	rsn_args_add(&args, Int64GetDatum(now_ms));
 	rsn_args_add(&args, Int64GetDatum(limit));
 	count = rsn_store_exec(statement, &args);
-	*rows = rsn_store_messages_from_result(count);
+	*rows = messages_from_result(count);
 	return (int) count;
 }
 
@@ -260,7 +260,7 @@ rsn_store_read_listener_messages(RsnMessageRow **rows)
 {
 	uint64		count = rsn_store_exec(&debug_messages_stmt, NULL);
 
-	*rows = rsn_store_messages_from_result(count);
+	*rows = messages_from_result(count);
 	return (int) count;
 }
 

@@ -71,8 +71,8 @@ execute_plan(RsnStatement *statement, const RsnArgs *args)
  * their owner.  A SET clause of the functions would do the same, for 5 % of all
  * that a create_promise costs, where nothing has a name that is looked up.
  */
-int
-rsn_store_pin_search_path(void)
+static int
+pin_search_path(void)
 {
 	int			nest_level = NewGUCNestLevel();
 
@@ -106,7 +106,7 @@ lock_relations(SPIPlanPtr plan)
 static int
 run_statement(RsnStatement *statement, const RsnArgs *args)
 {
-	int			nest_level = rsn_store_pin_search_path();
+	int			nest_level = pin_search_path();
 	int			result;
 
 	Assert(!statement->reads_only || !is_write(statement));
@@ -157,7 +157,7 @@ rsn_store_exec_text(const char *sql, int nargs, Oid *types, Datum *values,
 {
 	static const RsnStatement one_row = {0};
 	MemoryContext caller = CurrentMemoryContext;
-	int			nest_level = rsn_store_pin_search_path();
+	int			nest_level = pin_search_path();
 	int			result;
 
 	rsn_store_connect();

@@ -178,19 +178,14 @@ rsn_store_result_context(void)
 	return session->result_context;
 }
 
-/* Notes which statement of the store runs; NULL: none, or none any longer. */
+/*
+ * Notes which statement of the store runs; NULL: none, or none any longer, also where one
+ * has failed and the transaction goes on.
+ */
 void
 rsn_store_set_running(const RsnStatement *statement)
 {
 	Assert(session != NULL);
 	Assert(statement == NULL || session->running == NULL);
 	session->running = statement;
-}
-
-/* To be called when a statement has failed, and the transaction goes on. */
-void
-rsn_store_note_failed(void)
-{
-	Assert(session != NULL);
-	session->running = NULL;
 }
