@@ -211,19 +211,9 @@ fire_few(text *promise_id, int64 now_ms, RsnNoteAddress note)
 	return false;
 }
 
-/*
- * One statement, so that a callback is deleted exactly if its message is
- * written.
- */
 static RsnStatement fire_stmt = {
 	.name = "fire",
-	.sql = "WITH fired AS (DELETE FROM resonate.callbacks c"
-	" WHERE c.promise_id" EQ "ANY ($1)"
-	" RETURNING c.kind, c.promise_id, c.callback_id, c.address)"
-	" INSERT INTO resonate.messages"
-	" (created_at, due_at, attempt, kind, promise_id, callback_id, address)"
-	" SELECT $2, $2, 0, f.kind, f.promise_id, f.callback_id, f.address"
-	" FROM fired f",
+	.sql = FIRE_CALLBACKS("c.promise_id" EQ "ANY ($1)"),
 	.spi_result = SPI_OK_INSERT,
 	.cursor_options = PLAN_ONCE,
 	ARGS(TEXTARRAYOID, INT8OID),

@@ -171,14 +171,9 @@ add_tids(RsnArgs *args, RsnLeftRow *rows, int n)
 
 static RsnStatement fire_left_stmt = {
 	.name = "fire_left",
-	.sql = "WITH fired AS (DELETE FROM resonate.callbacks c"
-	" WHERE c.ctid" EQ "ANY (ARRAY(SELECT l.ctid FROM resonate.callbacks l"
-	" WHERE l.ctid" EQ "ANY ($1) FOR UPDATE SKIP LOCKED))"
-	" RETURNING c.kind, c.promise_id, c.callback_id, c.address)"
-	" INSERT INTO resonate.messages"
-	" (created_at, due_at, attempt, kind, promise_id, callback_id, address)"
-	" SELECT $2, $2, 0, f.kind, f.promise_id, f.callback_id, f.address"
-	" FROM fired f",
+	.sql = FIRE_CALLBACKS("c.ctid" EQ
+						  "ANY (ARRAY(SELECT l.ctid FROM resonate.callbacks l"
+						  " WHERE l.ctid" EQ "ANY ($1) FOR UPDATE SKIP LOCKED))"),
 	.spi_result = SPI_OK_INSERT,
 	.cursor_options = PLAN_ONCE,
 	ARGS(TIDARRAYOID, INT8OID)

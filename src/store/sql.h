@@ -84,12 +84,24 @@
 
 #define LISTENER "'listener'::resonate.callback_kind"
 
+/*
+ * Has the callbacks c for which the condition holds become messages that are due at $2.
+ * One statement, so that a callback is deleted exactly if its message is written.
+ */
+#define FIRE_CALLBACKS(condition) \
+	"WITH fired AS (DELETE FROM resonate.callbacks c WHERE " condition \
+	" RETURNING c.kind, c.promise_id, c.callback_id, c.address)" \
+	" INSERT INTO resonate.messages" \
+	" (created_at, due_at, attempt, kind, promise_id, callback_id, address)" \
+	" SELECT $2, $2, 0, f.kind, f.promise_id, f.callback_id, f.address" \
+	" FROM fired f"
+
 /* As messages_expiry_idx has it. */
 #define IS_DELIVERED \
 	"(m.kind" EQ LISTENER " AND m.attempt OPERATOR(pg_catalog.>) 0)"
 
 /*
- * What rsn_store_messages_from_result reads, before the columns of the promise; the
+ * What messages_from_result of message.c reads, before the columns of the promise; the
  * last one is not NULL where there is a promise.
  */
 #define MESSAGE_COLUMNS \
